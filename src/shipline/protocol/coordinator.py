@@ -1,0 +1,60 @@
+"""What a runner asks of the side that hands out jobs: GitLab's runner API as an interface.
+
+Life cycle: a runner calls `request_job` over and over; for each job it was given it calls `append_trace`
+(in order, from offset 0) and `update_job`, the last time with a final state. All methods may be called from
+many tasks at once. Implementations: the engine's own (a call), and the runner API over HTTP.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import msgspec
+
+from shipline.protocol.payload import JobPayload
+
+JobState = Literal["running", "success", "failed"]
+FailureReason = Literal[
+    "script_failure",
+    "runner_system_failure",
+    "job_execution_timeout",
+    "image_pull_failure",
+    "runner_configuration_error",
+    "runner_external_dependency_failure",
+    "runner_interrupted",
+    "job_canceled",
+    "unknown_failure",
+]
+
+
+class JobUpdate(msgspec.Struct):
+    """What `PUT /jobs/:id` carries. `exit_code` is the script's, where there is one."""
+
+    state: JobState
+    failure_reason: FailureReason | None = None
+    exit_code: int | None = None
+
+
+class Answer(msgspec.Struct):
+    """The coordinator's word on a job, in answer to a trace or an update.
+
+    `canceling`: stop the script, run after_script, report failed. `canceled`: abort everything at once.
+    """
+
+    job_status: Literal["running", "canceling", "canceled", "failed", "success"] = "running"
+    trace_offset: int = 0
+
+
+class Coordinator(Protocol):
+    async def request_job(self, tags: frozenset[str], run_untagged: bool) -> JobPayload | None:
+        """The next job for a runner with these tags; waits a while for one, then None. None at once when closed."""
+
+    async def append_trace(self, job: JobPayload, offset: int, data: bytes) -> Answer:
+        """Adds `data` at byte `offset` of the job's log. `trace_offset` in the answer is the bytes now stored;
+        where it differs from `offset + len(data)`, go on from there."""
+
+    async def update_job(self, job: JobPayload, update: JobUpdate) -> Answer:
+        """Reports a state. A final state is stored before this returns."""
+
+    async def wait_canceled(self, job: JobPayload) -> Literal["canceling", "canceled"]:
+        """Returns when somebody cancels the job (and not before): cancel by push."""

@@ -1,0 +1,168 @@
+"""The job payload: what a coordinator answers to `POST /api/v4/jobs/request`, field for field GitLab's.
+
+Unknown fields are ignored when decoding, so that a newer GitLab can add some. Times are seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+
+class Variable(msgspec.Struct, omit_defaults=True):
+    """One variable of a job. `file`: the value goes to a file and the variable holds its path.
+
+    `raw`: never expanded. Of two with one key, the last wins.
+    """
+
+    key: str
+    value: str
+    public: bool = False
+    file: bool = False
+    masked: bool = False
+    raw: bool = False
+
+
+class JobInfo(msgspec.Struct):
+    name: str
+    stage: str
+    project_id: int
+    project_name: str
+    project_full_path: str = ""
+    pipeline_id: int = 0
+    time_in_queue_seconds: float = 0.0
+    project_jobs_running_on_instance_runners_count: str = "0"
+
+
+class GitInfo(msgspec.Struct):
+    """What to check out. `repo_url` may hold credentials: it is a secret. `depth` 0 means all history."""
+
+    repo_url: str
+    ref: str
+    sha: str
+    before_sha: str
+    ref_type: Literal["branch", "tag"] = "branch"
+    refspecs: list[str] = []
+    depth: int = 20
+    repo_object_format: str = "sha1"
+    protected: bool | None = None
+
+
+class RunnerInfo(msgspec.Struct):
+    timeout: int = 3600
+    runner_session_url: str | None = None
+
+
+class Step(msgspec.Struct):
+    """`script` holds before_script and script together (they share one shell); `after_script` is its own step."""
+
+    name: str
+    script: list[str]
+    timeout: int = 3600
+    when: Literal["on_success", "on_failure", "always"] = "on_success"
+    allow_failure: bool = False
+
+
+class Port(msgspec.Struct, omit_defaults=True):
+    number: int
+    protocol: str = "http"
+    name: str = ""
+
+
+class Image(msgspec.Struct, omit_defaults=True):
+    """The image of a job or of a service. `alias`: names separated by commas or spaces."""
+
+    name: str
+    alias: str | None = None
+    command: list[str] | None = None
+    entrypoint: list[str] | None = None
+    ports: list[Port] = []
+    variables: list[Variable] | None = None
+    pull_policy: list[str] | None = None
+    executor_opts: dict[str, Any] = {}
+
+
+class Artifacts(msgspec.Struct, omit_defaults=True):
+    paths: list[str] | None = None
+    exclude: list[str] | None = None
+    name: str | None = None
+    untracked: bool | None = None
+    when: Literal["on_success", "on_failure", "always"] | None = None
+    expire_in: str | None = None
+    artifact_type: str | None = None
+    artifact_format: str | None = None
+
+
+class Cache(msgspec.Struct, omit_defaults=True):
+    key: str
+    paths: list[str] | None = None
+    untracked: bool | None = None
+    policy: str = "pull-push"
+    when: Literal["on_success", "on_failure", "always"] = "on_success"
+    fallback_keys: list[str] = []
+
+
+class Credentials(msgspec.Struct):
+    """A registry's login; `type` is always `registry` in what GitLab sends today."""
+
+    type: str
+    url: str
+    username: str
+    password: str
+
+
+class ArtifactsFile(msgspec.Struct):
+    filename: str
+    size: int = 0
+
+
+class Dependency(msgspec.Struct):
+    """An earlier job whose artifacts this job downloads, with the token that lets it."""
+
+    id: int
+    name: str
+    token: str
+    artifacts_file: ArtifactsFile | None = None
+
+
+class Hook(msgspec.Struct):
+    name: str
+    script: list[str]
+
+
+class Features(msgspec.Struct, omit_defaults=True):
+    trace_sections: bool = True
+    token_mask_prefixes: list[str] = []
+    failure_reasons: list[str] = []
+
+
+class JobPayload(msgspec.Struct):
+    """One job as it leaves the engine. `token` is a secret that is good for this job alone."""
+
+    id: int
+    token: str
+    job_info: JobInfo
+    git_info: GitInfo
+    runner_info: RunnerInfo
+    variables: list[Variable] = []
+    steps: list[Step] = []
+    image: Image | None = None
+    services: list[Image] = []
+    artifacts: list[Artifacts] = []
+    cache: list[Cache] = []
+    credentials: list[Credentials] = []
+    dependencies: list[Dependency] = []
+    hooks: list[Hook] = []
+    features: Features = msgspec.field(default_factory=Features)
+    allow_git_fetch: bool = True
+
+
+def encode(payload: JobPayload) -> bytes:
+    """The payload as JSON."""
+    return msgspec.json.encode(payload)
+
+
+def decode(text: bytes | str) -> JobPayload:
+    """A payload from JSON; `msgspec.ValidationError` (a `ValueError`) names the first wrong field by path."""
+    return msgspec.json.decode(text, type=JobPayload)
