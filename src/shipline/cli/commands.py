@@ -1,0 +1,43 @@
+"""The table of commands: what `shipline --help` lists, without importing any of them.
+
+To add a command: a module beside this one, and a row here. The row's target is `module:attribute`, where the
+attribute is a click command or group.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    name: str
+    target: str
+    help: str
+
+
+COMMANDS: dict[str, list[Row]] = {
+    "Pipelines": [
+        Row("run", "run:run", "Run the pipeline of the repository you are in."),
+        Row("play", "play:play", "Start a manual job that waits."),
+        Row("retry", "retry:retry", "Run a job, or all failed jobs of a pipeline, again."),
+        Row("cancel", "cancel:cancel", "Cancel a job or a pipeline that runs in another terminal."),
+        Row("status", "status:status", "Show the jobs of a pipeline and how they ended."),
+        Row("logs", "logs:logs", "Print the log of a job."),
+        Row("pipelines", "pipelines:pipelines", "List the pipelines of this project."),
+        Row("variable", "variable:variable", "Keep the project's CI/CD variables."),
+    ],
+    "Configuration": [
+        Row("lint", "lint:lint", "Check a .gitlab-ci.yml and say what is wrong, and where."),
+        Row("list", "list:list_jobs", "List the jobs that a pipeline would have."),
+        Row("preview", "preview:preview", "Print the configuration after includes, extends and references."),
+        Row("explain", "explain:explain", "Say why a job is, or is not, in the pipeline."),
+    ],
+    "Where jobs run": [
+        Row("cluster", "cluster:cluster", "Start, inspect and delete the embedded Kubernetes cluster."),
+        Row("registry", "registry:registry", "Run private registries inside the embedded cluster."),
+        Row("images", "images:images", "Build or pull the system images."),
+    ],
+    "This program": [
+        Row("completion", "completion:completion", "Print the completion script of a shell."),
+    ],
+}

@@ -1,0 +1,93 @@
+"""From an error to one clear message and the exit code: the one place where errors end.
+
+Exit codes: 1 the pipeline failed, 2 wrong usage or invalid configuration, 3 the environment (an engine, a
+cluster, a disk) is missing or broken, 70 a defect of Shipline itself, 130 interrupted.
+
+A room's error type is looked up among the modules already imported: an error can't come from a room that isn't.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+import click
+
+PIPELINE_FAILED = 1
+USAGE = 2
+ENVIRONMENT = 3
+DEFECT = 70
+INTERRUPTED = 130
+
+ROOM_ERRORS = {
+    "language": ("LanguageError", USAGE),
+    "engine": ("EngineError", USAGE),
+    "runner": ("RunnerError", ENVIRONMENT),
+    "cluster": ("ClusterError", ENVIRONMENT),
+    "images": ("ImageError", ENVIRONMENT),
+}
+
+
+def failure(error: BaseException) -> int:
+    """Prints what went wrong on standard error; gives the exit code. `SHIPLINE_DEBUG=1` adds the traceback."""
+    if os.environ.get("SHIPLINE_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 0
+    if isinstance(error, BrokenPipeError):
+        _silence_stdout()
+        return 0
+    message, code = explain(error)
+    if message:
+        click.echo(message, err=True)
+    return code
+
+
+def explain(error: BaseException) -> tuple[str, int]:
+    """The message for a person, and the exit code."""
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        return "", INTERRUPTED
+    if isinstance(error, click.UsageError):
+        usage = error.ctx.command.get_usage(error.ctx) + "\n" if error.ctx else ""
+        return f"{usage}Error: {error.format_message()}", USAGE
+    if isinstance(error, click.ClickException):
+        return f"Error: {error.format_message()}", error.exit_code
+    for room, (name, code) in ROOM_ERRORS.items():
+        kind = getattr(sys.modules.get(f"shipline.{room}"), name, None)
+        if kind is not None and isinstance(error, kind):
+            return f"Error: {error}", getattr(error, "exit_code", code)
+    if isinstance(error, OSError):
+        return f"Error: {_os_error(error)}", ENVIRONMENT
+    if type(error).__module__ == "sqlite3":
+        return f"Error: the database in {_home()}: {error}. Is the disk full, or the file not yours?", ENVIRONMENT
+    return (
+        f"Error: a defect of Shipline: {type(error).__name__}: {error}\n"
+        "Run the same with SHIPLINE_DEBUG=1 to see where it happened, and report it.",
+        DEFECT,
+    )
+
+
+def _os_error(error: OSError) -> str:
+    where = f" ({error.filename})" if error.filename else ""
+    text = error.strerror or str(error)
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return f"no space left{where}. Free some, or set SHIPLINE_HOME to a directory on another disk."
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return f"{text}{where}. Shipline keeps its state in {_home()}; set SHIPLINE_HOME to change that."
+        case errno.EADDRINUSE:
+            return f"{text}{where}: another program listens on that port."
+        case _:
+            return f"{text}{where}"
+
+
+def _home() -> str:
+    return os.environ.get("SHIPLINE_HOME") or "~/.local/state/shipline"
+
+
+def _silence_stdout() -> None:
+    """Nobody reads any more: what Python flushes at exit must not fail a second time."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
