@@ -1,0 +1,12 @@
+"""The engine's one error type."""
+
+from __future__ import annotations
+
+
+class EngineError(Exception):
+    """Says what is wrong, where, and what to do. `exit_code` is 2 for what the user wrote or asked (the
+    default) and 3 for what is missing or broken around us."""
+
+    def __init__(self, message: str, *, exit_code: int = 2) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
