@@ -1,0 +1,321 @@
+"""The truth of the cluster: objects in memory, journalled, watched, and changed by one set of rules.
+
+Everything runs on one event loop and no method but a watch waits, so each call is a transaction. Objects
+handed out are fresh copies. Controllers, the kubelet and HTTP requests meet the same admission, defaulting and
+validation; they differ in their `Call`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from shipline.cluster.api import deletion as deleting
+from shipline.cluster.api import fieldselectors, names, selectors, strategy
+from shipline.cluster.api.call import INSIDE, Call
+from shipline.cluster.api.deletion import Deletion
+from shipline.cluster.api.errors import (
+    ApiError,
+    already_exists,
+    bad_request,
+    conflict,
+    invalid,
+    method_not_allowed,
+    modified,
+    not_found,
+)
+from shipline.cluster.api.resources import Resource, find
+from shipline.cluster.api.storage import Journal
+from shipline.cluster.api.watch import Change, Ring, Stored, Watch
+
+Json = dict[str, Any]
+Key = tuple[str, str]
+Objects = list[Json]
+StoredObjects = list[Stored]
+
+__all__ = ["Api", "ApiError", "Call", "Watch"]
+
+
+class Api:
+    """Resources are named `plural[.group]`; `namespace` is None for cluster-scoped ones."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Open the journal at `path` (None: memory only) and load what it holds."""
+        self._journal = Journal(path)
+        self._version = self._journal.resource_version()
+        self._objects: dict[str, dict[Key, Stored]] = {}
+        self._rings: dict[str, Ring] = {}
+        for resource, namespace, name, raw in self._journal.objects():
+            obj = msgspec.json.decode(raw)
+            stored = Stored(obj, raw, int(obj["metadata"]["resourceVersion"]))
+            self._objects.setdefault(resource, {})[namespace, name] = stored
+
+    @property
+    def resource_version(self) -> str:
+        """The version of the newest change."""
+        return str(self._version)
+
+    # Reading
+
+    def get(self, resource: str, namespace: str | None, name: str) -> Json:
+        """The object; ApiError 404."""
+        return self.stored(resource, namespace, name).copy()
+
+    def stored(self, resource: str, namespace: str | None, name: str) -> Stored:
+        """The object as stored, not to be changed; ApiError 404."""
+        found = self._table(resource).get((namespace or "", name))
+        if found is None:
+            raise not_found(resource, name)
+        return found
+
+    def list(
+        self,
+        resource: str,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> Objects:
+        """All objects, of one namespace or (None) of all, in order of namespace and name."""
+        return [s.copy() for s in self.select(resource, namespace, label_selector, field_selector)]
+
+    def select(
+        self,
+        resource: str,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> StoredObjects:
+        """Like `list`, the objects as stored."""
+        matches = self._matcher(find(resource), label_selector, field_selector)
+        return [
+            stored
+            for (where, _), stored in sorted(self._table(resource).items())
+            if (namespace is None or where == namespace) and matches(stored.obj)
+        ]
+
+    def watch(
+        self,
+        resource: str,
+        namespace: str | None = None,
+        since: str | int | None = None,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> Watch:
+        """Changes as (type, object) after the resourceVersion `since`; with None the present objects come
+        first, as ADDED. `async for kind, obj in api.watch("pods")` from then on misses nothing."""
+        matches = self._matcher(find(resource), label_selector, field_selector)
+        initial: StoredObjects = []
+        version = self._version if since is None else int(since)
+        if since is None:
+            initial = self.select(resource, namespace, label_selector, field_selector)
+        return Watch(self._ring(resource), version, namespace, matches, initial)
+
+    # Writing
+
+    def create(self, resource: str, namespace: str | None, obj: Json, call: Call = INSIDE) -> Json:
+        """Make a new object, named by metadata.name or generateName."""
+        kind = find(resource)
+        _allowed(kind, "create")
+        obj = _copy(obj)
+        metadata = self._place(kind, namespace, obj)
+        if metadata.get("resourceVersion"):
+            raise bad_request("resourceVersion should not be set on objects to be created")
+        if not metadata.get("name") and metadata.get("generateName"):
+            metadata["name"] = names.generated(metadata["generateName"])
+        strategy.prepare_create(kind, obj)
+        if not metadata.get("name"):
+            raise invalid(
+                kind.kind,
+                kind.group,
+                "",
+                [("FieldValueRequired", "metadata.name", "Required value: name or generateName is required")],
+            )
+        key = (metadata.get("namespace", ""), metadata["name"])
+        if key in self._table(resource):
+            raise already_exists(resource, metadata["name"])
+        metadata["uid"] = names.uid()
+        metadata["creationTimestamp"] = names.timestamp()
+        return self._store(kind, key, None, obj, call)
+
+    def update(
+        self,
+        resource: str,
+        namespace: str | None,
+        obj: Json,
+        call: Call = INSIDE,
+        subresource: str | None = None,
+    ) -> Json:
+        """Replace an object. A resourceVersion in it must be the present one (ApiError 409); none: no check."""
+        kind = find(resource)
+        _allowed(kind, "update")
+        obj = _copy(obj)
+        metadata = self._place(kind, namespace, obj)
+        name = metadata.get("name", "")
+        old = self.stored(resource, metadata.get("namespace"), name)
+        version = metadata.get("resourceVersion")
+        if version and version != old.obj["metadata"]["resourceVersion"]:
+            raise modified(resource, name)
+        if metadata.get("uid") and metadata["uid"] != old.obj["metadata"]["uid"]:
+            why = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: "
+            raise conflict(resource, name, why + old.obj["metadata"]["uid"])
+        strategy.prepare_update(kind, obj, old.obj, subresource)
+        return self._replace(kind, old, obj, call)
+
+    def update_status(self, resource: str, namespace: str | None, obj: Json, call: Call = INSIDE) -> Json:
+        """Replace an object's status (and labels and annotations stay as they are)."""
+        return self.update(resource, namespace, obj, call, "status")
+
+    def patch(
+        self,
+        resource: str,
+        namespace: str | None,
+        name: str,
+        patch: Any,
+        type: str = "strategic",
+        subresource: str | None = None,
+        call: Call = INSIDE,
+    ) -> Json:
+        """Change an object by a "json", "merge" or "strategic" patch."""
+        from shipline.cluster.api.patching import patched
+
+        kind = find(resource)
+        old = self.stored(resource, namespace, name)
+        obj = patched(kind, old.copy(), patch, type)
+        return self.update(resource, namespace, obj, call, subresource)
+
+    def delete(
+        self,
+        resource: str,
+        namespace: str | None,
+        name: str,
+        grace_period: int | None = None,
+        propagation: str | None = None,
+        preconditions: Json | None = None,
+        call: Call = INSIDE,
+    ) -> Json:
+        """Delete, or mark as being deleted what has grace or finalizers. Returns the object's last state.
+
+        `grace_period` 0 removes a pod at once (the kubelet's last word); `propagation` is Background,
+        Foreground or Orphan; `preconditions` may hold uid and resourceVersion.
+        """
+        kind = find(resource)
+        _allowed(kind, "delete")
+        old = self.stored(resource, namespace, name)
+        wanted = preconditions or {}
+        how = Deletion(grace_period, propagation, wanted.get("uid"), wanted.get("resourceVersion"))
+        deleting.check(kind, old.obj, how)
+        obj = old.copy()
+        if deleting.mark(kind, obj, how):
+            return self._remove(kind, old, obj, call)
+        if obj == old.obj:
+            return obj
+        return self._store(kind, _key(old.obj), old, obj, call)
+
+    def bind(self, namespace: str, name: str, node: str, call: Call = INSIDE) -> None:
+        """Give a pod its node: the scheduler's one write."""
+        pod = self.get("pods", namespace, name)
+        if pod["metadata"].get("deletionTimestamp"):
+            raise conflict("pods/binding", name, f"pod {name} is being deleted, cannot be assigned to a host")
+        if pod["spec"].get("nodeName"):
+            raise conflict(
+                "pods/binding", name, f'pod {name} is already assigned to node "{pod["spec"]["nodeName"]}"'
+            )
+        old = self.stored("pods", namespace, name)
+        pod["spec"]["nodeName"] = node
+        conditions = pod.setdefault("status", {}).setdefault("conditions", [])
+        conditions[:] = [c for c in conditions if c["type"] != "PodScheduled"]
+        scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None}
+        conditions.append({**scheduled, "lastTransitionTime": names.timestamp()})
+        self._store(find("pods"), (namespace, name), old, pod, call)
+
+    def close(self) -> None:
+        """Close the journal."""
+        self._journal.close()
+
+    # The store
+
+    def _table(self, resource: str) -> dict[Key, Stored]:
+        return self._objects.setdefault(find(resource).name, {})
+
+    def _ring(self, resource: str) -> Ring:
+        if resource not in self._rings:
+            self._rings[resource] = Ring(self._version)
+        return self._rings[resource]
+
+    def _matcher(self, kind: Resource, labels: str | None, fields: str | None) -> selectors.Test:
+        try:
+            by_label = selectors.labels(labels)
+            by_field = selectors.fields(fields, fieldselectors.selectable(kind.name), fieldselectors.ZERO)
+        except selectors.SelectorError as error:
+            raise bad_request(
+                f'Unable to find "{kind.group}/{kind.version}, Resource={kind.plural}" that match label selector '
+                f'"{labels or ""}", field selector "{fields or ""}": {error}'
+            ) from None
+        return lambda obj: by_label(obj) and by_field(obj)
+
+    def _place(self, kind: Resource, namespace: str | None, obj: Json) -> Json:
+        """Set apiVersion, kind and namespace; refuse an object that says another namespace. Its metadata."""
+        obj["apiVersion"], obj["kind"] = kind.api_version, kind.kind
+        metadata: Json = obj.setdefault("metadata", {})
+        if not kind.namespaced:
+            metadata.pop("namespace", None)
+            return metadata
+        said = metadata.get("namespace")
+        if said and namespace and said != namespace:
+            raise bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request"
+            )
+        metadata["namespace"] = namespace or said or "default"
+        return metadata
+
+    def _replace(self, kind: Resource, old: Stored, obj: Json, call: Call) -> Json:
+        """Store a changed object; remove it when that was all that held it; nothing when nothing changed."""
+        metadata = obj["metadata"]
+        metadata["resourceVersion"] = old.obj["metadata"]["resourceVersion"]
+        if metadata.get("deletionTimestamp") and deleting.removable(kind, obj):
+            return self._remove(kind, old, obj, call)
+        if obj == old.obj:
+            return old.copy()
+        return self._store(kind, _key(old.obj), old, obj, call)
+
+    def _store(self, kind: Resource, key: Key, old: Stored | None, obj: Json, call: Call) -> Json:
+        if call.dry_run:
+            return obj
+        version = self._version + 1
+        obj["metadata"]["resourceVersion"] = str(version)
+        stored = Stored.of(obj, version)
+        ring = self._ring(kind.name)
+        self._journal.write(kind.name, *key, stored.raw, version)
+        self._version = version
+        self._objects[kind.name][key] = stored
+        ring.append(Change(version, key[0], old, stored))
+        return stored.copy()
+
+    def _remove(self, kind: Resource, old: Stored, obj: Json, call: Call) -> Json:
+        if call.dry_run:
+            return obj
+        key = _key(old.obj)
+        version = self._version + 1
+        obj["metadata"]["resourceVersion"] = str(version)
+        stored = Stored.of(obj, version)
+        ring = self._ring(kind.name)
+        self._journal.write(kind.name, *key, None, version)
+        self._version = version
+        del self._objects[kind.name][key]
+        ring.append(Change(version, key[0], old, stored, gone=True))
+        return stored.copy()
+
+
+def _key(obj: Json) -> Key:
+    return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+
+
+def _copy(obj: Json) -> Json:
+    return msgspec.json.decode(msgspec.json.encode(obj))  # type: ignore[no-any-return]
+
+
+def _allowed(kind: Resource, verb: str) -> None:
+    if verb not in kind.verbs:
+        raise method_not_allowed(kind.name, verb)
