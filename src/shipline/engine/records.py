@@ -1,0 +1,132 @@
+"""What the store remembers, as values: projects, pipelines, jobs (one record a try), variables, deployments.
+
+Records are frozen; a change is a new record (`msgspec.structs.replace`) that is saved. Times are Unix seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from shipline.engine.states import Status
+from shipline.language.pipeline import When
+
+
+class Project(msgspec.Struct, frozen=True):
+    """A git repository on this machine; `path` is the absolute path of its top directory."""
+
+    id: int
+    path: str
+
+
+class PipelineVariable(msgspec.Struct, frozen=True):
+    """A variable given to one pipeline (`--variable`) or to one manual job when it is started."""
+
+    key: str
+    value: str
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """The commit that a pipeline is for, and where it stands. `timestamp` is ISO 8601 with its offset.
+
+    `dirty`: the commit was made of uncommitted changes and is in no branch.
+    """
+
+    sha: str
+    before_sha: str
+    ref: str
+    is_tag: bool
+    message: str
+    author: str
+    timestamp: str
+    default_branch: str
+    tag_message: str | None = None
+    dirty: bool = False
+
+
+class PipelineRecord(msgspec.Struct, frozen=True):
+    """`iid` counts within the project. `process` is the process that runs the pipeline, or was the last to."""
+
+    id: int
+    iid: int
+    project_id: int
+    source: str
+    commit: Commit
+    created_at: float
+    status: Status = "created"
+    stages: dict[str, Status] = {}
+    variables: list[PipelineVariable] = []
+    process: str | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    name: str | None = None
+
+
+class JobRecord(msgspec.Struct, frozen=True):
+    """One try of a job; `latest` is false once a newer try has replaced it.
+
+    `queued_at`: when it became pending; `scheduled_at`: when a delayed job is due. `variables` were given by
+    the person who started it. `start_at_once`: see `shipline.engine.processing.States`.
+    """
+
+    id: int
+    pipeline_id: int
+    name: str
+    stage: str
+    when: When
+    created_at: float
+    attempt: int = 1
+    latest: bool = True
+    status: Status = "created"
+    allow_failure: bool = False
+    start_at_once: bool = False
+    resource_group: str | None = None
+    tags: list[str] = []
+    queued_at: float | None = None
+    scheduled_at: float | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    failure_reason: str | None = None
+    exit_code: int | None = None
+    runner: str | None = None
+    process: str | None = None
+    variables: list[PipelineVariable] = []
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds of running; None unless the job has run to its end."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return self.finished_at - self.started_at
+
+
+class ProjectVariable(msgspec.Struct, frozen=True):
+    """A CI/CD variable kept for a project. `environment_scope`: `*`, a name, or a pattern with `*`.
+
+    `file`: jobs get the path of a file with the value. `protected`: only pipelines of the default branch and of
+    tags get it. `raw`: its value is never expanded.
+    """
+
+    key: str
+    value: str
+    kind: Literal["env_var", "file"] = "env_var"
+    masked: bool = False
+    protected: bool = False
+    raw: bool = False
+    environment_scope: str = "*"
+
+
+class Deployment(msgspec.Struct, frozen=True):
+    """A job that deployed to an environment; `url` is what the job's `environment: url` came to."""
+
+    environment: str
+    job_id: int
+    pipeline_id: int
+    sha: str
+    ref: str
+    status: Status
+    created_at: float
+    url: str | None = None
+    action: str = "start"
+    tier: str | None = None
