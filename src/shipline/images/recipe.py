@@ -33,6 +33,8 @@ class Recipe:
     """The recipe that this one builds upon; empty for bases."""
     packages: list[str] = field(default_factory=list)
     """Debian packages, installed without what they merely recommend."""
+    build_packages: list[str] = field(default_factory=list)
+    """Debian packages that only the commands need; they and what came with them go afterwards."""
     run: list[str] = field(default_factory=list)
     """Shell commands, as root, after the packages are installed."""
     scratch: bool = False
@@ -68,7 +70,8 @@ class Recipe:
             digest.update((RECIPES / "bootstrap.sh").read_bytes())
             for name, certificate in sorted(authorities.items()):
                 digest.update(name.encode() + certificate)
-        facts = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("about", "check")}
+        facts = {f.name: value for f in fields(self) if (value := getattr(self, f.name))}
+        del facts["about"], facts["check"]
         digest.update(json.dumps(facts, sort_keys=True).encode())
         for path, (data, mode) in self.contents().items():
             digest.update(f"{path} {mode:o} {len(data)} ".encode() + data)

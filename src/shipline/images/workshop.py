@@ -24,6 +24,9 @@ from shipline.images.recipe import Recipe
 # What a build inherits from the caller's environment: how to reach the package registries from here.
 INHERITED = ("http_proxy", "https_proxy", "no_proxy", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST")
 LONGEST_BUILD = 900  # seconds
+INSTALL = "apt-get -q install -y --no-install-recommends"
+PURGE = "apt-get -q purge -y --autoremove"
+TIDY = "rm -rf /var/log/* /var/cache/debconf/*-old /var/cache/ldconfig/* /var/lib/dpkg/*-old /root/.cache"
 TRUST = (
     "bundle=/etc/ssl/certs/ca-certificates.crt; mkdir -p ${bundle%/*}; "
     "cat /tmp/authorities >>$bundle; rm /tmp/authorities"
@@ -51,6 +54,7 @@ class Workshop:
             if recipe.scratch:
                 await self._load_scratch(container, recipe, tags, labels)
             else:
+                await self._tidy(container, recipe)
                 await self.execute(container, recipe, shlex.join(recipe.check))
                 await self._commit(container, recipe.config() | {"Labels": labels}, tags)
 
@@ -130,18 +134,19 @@ class Workshop:
             await container.delete(force=True, v=True)
 
     async def _install(self, container: Any, recipe: Recipe, volume: str) -> None:
-        if not recipe.packages:
+        packages = recipe.packages + recipe.build_packages
+        if not packages:
             return
         async with self._lists[volume]:
             if volume not in self._fetched:
                 await self.execute(container, recipe, "apt-get -q update")
                 self._fetched.add(volume)
-        await self.execute(
-            container,
-            recipe,
-            f"apt-get -q install -y --no-install-recommends {' '.join(recipe.packages)}; rm -rf /var/log/* "
-            "/var/cache/debconf/*-old /var/cache/ldconfig/* /var/lib/dpkg/*-old",
-        )
+        await self.execute(container, recipe, f"{INSTALL} {' '.join(packages)}")
+
+    async def _tidy(self, container: Any, recipe: Recipe) -> None:
+        if recipe.build_packages:
+            await self.execute(container, recipe, f"{PURGE} {' '.join(recipe.build_packages)}")
+        await self.execute(container, recipe, TIDY)
 
     async def _commit(self, container: Any, config: dict[str, Any], tags: list[str]) -> None:
         # The engine fills what is absent here from the container, whose command was only to wait.
