@@ -7,21 +7,33 @@ validation; they differ in their `Call`.
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from shipline.cluster.api import (
+    addresses,
+    admission,
+    binding,
+    defaults,
+    fieldselectors,
+    names,
+    schema,
+    selectors,
+    strategy,
+    validation,
+)
 from shipline.cluster.api import deletion as deleting
-from shipline.cluster.api import fieldselectors, names, selectors, strategy
 from shipline.cluster.api.call import INSIDE, Call
+from shipline.cluster.api.decoding import Decoder, DecodingError
 from shipline.cluster.api.deletion import Deletion
 from shipline.cluster.api.errors import (
     ApiError,
     already_exists,
     bad_request,
     conflict,
-    invalid,
     method_not_allowed,
     modified,
     not_found,
@@ -41,8 +53,10 @@ __all__ = ["Api", "ApiError", "Call", "Watch"]
 class Api:
     """Resources are named `plural[.group]`; `namespace` is None for cluster-scoped ones."""
 
-    def __init__(self, path: Path | None = None) -> None:
-        """Open the journal at `path` (None: memory only) and load what it holds."""
+    def __init__(self, path: Path | None = None, service_network: str = "10.43.0.0/16") -> None:
+        """Open the journal at `path` (None: memory only) and load what it holds. Services get their cluster
+        addresses from `service_network`."""
+        self.service_network = IPv4Network(service_network)
         self._journal = Journal(path)
         self._version = self._journal.resource_version()
         self._objects: dict[str, dict[Key, Stored]] = {}
@@ -69,6 +83,11 @@ class Api:
         if found is None:
             raise not_found(resource, name)
         return found
+
+    def look_up(self, resource: str, namespace: str | None, name: str) -> Json | None:
+        """The object as stored, not to be changed; None when there is none."""
+        found = self._table(resource).get((namespace or "", name))
+        return found.obj if found else None
 
     def list(
         self,
@@ -118,26 +137,24 @@ class Api:
         """Make a new object, named by metadata.name or generateName."""
         kind = find(resource)
         _allowed(kind, "create")
-        obj = _copy(obj)
+        obj = decoded(kind, obj, call)
         metadata = self._place(kind, namespace, obj)
         if metadata.get("resourceVersion"):
             raise bad_request("resourceVersion should not be set on objects to be created")
         if not metadata.get("name") and metadata.get("generateName"):
             metadata["name"] = names.generated(metadata["generateName"])
+        defaults.apply(kind.name, obj)
+        admission.admit_create(kind, obj, self.look_up)
         strategy.prepare_create(kind, obj)
-        if not metadata.get("name"):
-            raise invalid(
-                kind.kind,
-                kind.group,
-                "",
-                [("FieldValueRequired", "metadata.name", "Required value: name or generateName is required")],
-            )
+        if kind.name == "services":
+            addresses.allocate(obj, self._others("services", obj), self.service_network)
+        validation.create(kind, obj)
         key = (metadata.get("namespace", ""), metadata["name"])
         if key in self._table(resource):
             raise already_exists(resource, metadata["name"])
         metadata["uid"] = names.uid()
         metadata["creationTimestamp"] = names.timestamp()
-        return self._store(kind, key, None, obj, call)
+        return self._store(kind, key, None, ordered(kind, obj), call)
 
     def update(
         self,
@@ -150,7 +167,7 @@ class Api:
         """Replace an object. A resourceVersion in it must be the present one (ApiError 409); none: no check."""
         kind = find(resource)
         _allowed(kind, "update")
-        obj = _copy(obj)
+        obj = decoded(kind, obj, call)
         metadata = self._place(kind, namespace, obj)
         name = metadata.get("name", "")
         old = self.stored(resource, metadata.get("namespace"), name)
@@ -160,8 +177,12 @@ class Api:
         if metadata.get("uid") and metadata["uid"] != old.obj["metadata"]["uid"]:
             why = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: "
             raise conflict(resource, name, why + old.obj["metadata"]["uid"])
+        defaults.apply(kind.name, obj)
         strategy.prepare_update(kind, obj, old.obj, subresource)
-        return self._replace(kind, old, obj, call)
+        if kind.name == "services" and subresource is None:
+            addresses.allocate(obj, self._others("services", obj), self.service_network, old.obj)
+        validation.update(kind, obj, old.obj, subresource)
+        return self._replace(kind, old, ordered(kind, obj), call)
 
     def update_status(self, resource: str, namespace: str | None, obj: Json, call: Call = INSIDE) -> Json:
         """Replace an object's status (and labels and annotations stay as they are)."""
@@ -215,20 +236,9 @@ class Api:
 
     def bind(self, namespace: str, name: str, node: str, call: Call = INSIDE) -> None:
         """Give a pod its node: the scheduler's one write."""
-        pod = self.get("pods", namespace, name)
-        if pod["metadata"].get("deletionTimestamp"):
-            raise conflict("pods/binding", name, f"pod {name} is being deleted, cannot be assigned to a host")
-        if pod["spec"].get("nodeName"):
-            raise conflict(
-                "pods/binding", name, f'pod {name} is already assigned to node "{pod["spec"]["nodeName"]}"'
-            )
         old = self.stored("pods", namespace, name)
-        pod["spec"]["nodeName"] = node
-        conditions = pod.setdefault("status", {}).setdefault("conditions", [])
-        conditions[:] = [c for c in conditions if c["type"] != "PodScheduled"]
-        scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None}
-        conditions.append({**scheduled, "lastTransitionTime": names.timestamp()})
-        self._store(find("pods"), (namespace, name), old, pod, call)
+        pod = binding.bound(old.copy(), node)
+        self._store(find("pods"), (namespace, name), old, ordered(find("pods"), pod), call)
 
     def close(self) -> None:
         """Close the journal."""
@@ -254,6 +264,10 @@ class Api:
                 f'"{labels or ""}", field selector "{fields or ""}": {error}'
             ) from None
         return lambda obj: by_label(obj) and by_field(obj)
+
+    def _others(self, resource: str, obj: Json) -> Objects:
+        key = _key(obj)
+        return [stored.obj for other, stored in self._table(resource).items() if other != key]
 
     def _place(self, kind: Resource, namespace: str | None, obj: Json) -> Json:
         """Set apiVersion, kind and namespace; refuse an object that says another namespace. Its metadata."""
@@ -312,8 +326,24 @@ def _key(obj: Json) -> Key:
     return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
 
-def _copy(obj: Json) -> Json:
-    return msgspec.json.decode(msgspec.json.encode(obj))  # type: ignore[no-any-return]
+def decoded(kind: Resource, obj: Json, call: Call) -> Json:
+    """The caller's own object as its type: ordered, without empty fields. ApiError 400."""
+    decoder = Decoder()
+    said = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: '
+    try:
+        result = decoder.object(schema.component(kind.api_version, kind.kind) or "", obj)
+    except DecodingError as error:
+        raise bad_request(said + str(error)) from None
+    if decoder.unknown and call.field_validation == "Strict":
+        raise bad_request(f"{said}strict decoding error: {', '.join(decoder.unknown)}")
+    if call.field_validation == "Warn":
+        call.warnings.extend(decoder.unknown)
+    return result
+
+
+def ordered(kind: Resource, obj: Json) -> Json:
+    """The object with its fields in their type's order again."""
+    return Decoder().object(schema.component(kind.api_version, kind.kind) or "", obj)
 
 
 def _allowed(kind: Resource, verb: str) -> None:
