@@ -1,0 +1,163 @@
+"""What may differ between two runs of the same command, taken out of its answer: names' random ends, uids,
+times, ages, resource versions, addresses, the node's name, container ids, the server's address, the width of
+columns.
+
+Both sides, the recorded answer and ours, go through the same functions and are then compared line by line.
+YAML and JSON are compared as values, so that where a long text is folded plays no part. Listings whose order
+comes from times or random names (events, endpoints) are compared as sets.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+HASH = r"[4-9bcdf]{6,10}"  # the letters of a pod-template-hash
+END = r"[bcdfghjklmnpqrstvwxz2456789]{5}"  # the end that a generated name gets
+DURATION = r"(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s)?"
+
+TEXT: tuple[tuple[str, str], ...] = (
+    (UUID, "<uid>"),
+    (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z| [+]\d{4})", "<time>"),
+    (r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+]\d{4}", "<time>"),
+    (r"(?m)^([EWI])\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ (\w+\.go):\d+\]", r"\1<log> \2]"),
+    (r'(resourceVersion"?: ?"?)\d+', r"\1<version>"),
+    (rf"-{HASH}-{END}\b", "-<hash>-<end>"),
+    (rf"-{HASH}\b", "-<hash>"),
+    (rf"(pod-template-hash(?:=|: |\":\")){HASH}", r"\1<hash>"),
+    (rf"(kube-api-access|calculator)-(?!<){END}\b", r"\1-<end>"),
+    (r"\.[0-9a-f]{14,16}\b", ".<stamp>"),
+    (r"\b(containerd|docker)://[0-9a-f]{64}", "<engine>://<id>"),
+    (r"sha256:[0-9a-f]{64}", "sha256:<id>"),
+    (r"\b[0-9a-f]{64}\b", "<id>"),
+    (r"\b(containerd|docker)://\d[\w.+~-]*", "<engine>://<version>"),
+    (r"in \d+(\.\d+)?m?s \(\d+(\.\d+)?m?s including waiting\)", "in <duration>"),
+    (r"Image size: \d+ bytes", "Image size: <n> bytes"),
+    (rf"\(x\d+ over {DURATION}\)", "(<often>)"),
+    (rf"\({DURATION} ago\)", "(<ago>)"),
+    (r"\(lasts [^)]*\)", "(lasts <age>)"),
+    (r"(real|user|sys)\t\d+m[\d.]+s", r"\1 <duration>"),
+    (r"/tmp/(LIVE|MERGED)-\d+", r"/tmp/\1"),
+    (r"docker\.io/library/", ""),
+)
+"""Patterns and what stands for them, in order."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an answer was given: what its node, its addresses and its server are called."""
+
+    node: str
+    node_address: str
+    pod_prefix: str
+    """A regular expression for the addresses of pods."""
+    service_prefix: str
+    servers: tuple[str, ...]
+
+    def hide(self, text: str) -> str:
+        """`text` with the place's own names replaced."""
+        for server in self.servers:
+            text = text.replace(server, "<server>")
+        text = re.sub(rf"\b{re.escape(self.node_address)}\b", "<node address>", text)
+        text = re.sub(self.service_prefix, "<service address>", text)
+        text = re.sub(self.pod_prefix, "<pod address>", text)
+        return re.sub(rf"(?<![\w.-]){re.escape(self.node)}(?![\w-]|\.\w)", "<node>", text)
+
+
+RECORDED = Place(
+    node="vm",
+    node_address="192.0.2.2",
+    pod_prefix=r"\b10\.42\.\d+\.\d+\b",
+    service_prefix=r"\b10\.43\.\d+\.\d+\b",
+    servers=("http://127.0.0.1:18080", "https://127.0.0.1:16443"),
+)
+
+
+def lines(command: str, text: str, place: Place) -> list[str]:
+    """The lines of an answer that are the same in every run of `command`."""
+    value = _value(command, text)
+    if value is not None:
+        return json.dumps(_plain(value, place), indent=1, sort_keys=True, ensure_ascii=False).splitlines()
+    text = scrub(text, place)
+    if re.search(r"kubectl (get )?events", command):
+        return sorted({_cells(line) for line in text.splitlines()})
+    if "rollout status" in command:
+        return _progress(text)
+    if "describe" in command:
+        return _description(text)
+    if re.search(r"kubectl (get|top|api-resources|auth|config)", command):
+        return [_cells(line) for line in text.splitlines()]
+    return text.splitlines()
+
+
+def scrub(text: str, place: Place) -> str:
+    """`text` with everything replaced that varies from run to run."""
+    text = place.hide(text)
+    for pattern, stand_in in TEXT:
+        text = re.sub(pattern, stand_in, text)
+    return text
+
+
+def _value(command: str, text: str) -> Any:
+    """The answer as a value, when it is YAML or JSON; None when it is plain text."""
+    if text.startswith(("{", "[")):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return None
+    if re.search(r"-o yaml\b", command) and re.match(r"\w+:", text):
+        try:
+            return yaml.load(text, yaml.BaseLoader)
+        except yaml.YAMLError:
+            return None
+    return None
+
+
+def _plain(value: Any, place: Place) -> Any:
+    """`value` with its texts scrubbed, and lists whose order is chance sorted."""
+    if isinstance(value, dict):
+        scrubbed = {scrub(str(key), place): _plain(item, place) for key, item in value.items()}
+        for key in ("resourceVersion", "terminatingReplicas"):
+            if scrubbed.get(key) not in (None, "", "0", 0):
+                scrubbed[key] = "<n>"
+        for key in ("endpoints", "addresses"):
+            if isinstance(scrubbed.get(key), list):
+                scrubbed[key] = sorted(scrubbed[key], key=json.dumps)
+        return scrubbed
+    if isinstance(value, list):
+        return [_plain(item, place) for item in value]
+    return scrub(value, place) if isinstance(value, str) else value
+
+
+def _cells(line: str) -> str:
+    """A row of a table: its cells divided by two spaces however wide the columns are, its ages replaced."""
+    indent = line[: len(line) - len(line.lstrip())][:2]
+    cells = re.split(r" {2,}|\t+| (?=\(<(?:ago|often)>\))", line.strip())
+    return indent + "  ".join("<age>" if re.fullmatch(DURATION, cell) and cell else cell for cell in cells)
+
+
+def _description(text: str) -> list[str]:
+    """`kubectl describe`: cells as in tables, and each object's events in the order of their text."""
+    result: list[str] = []
+    events: list[str] | None = None
+    for line in [*text.splitlines(), ""]:
+        if events is not None and line.startswith("  "):
+            events.append(re.sub(r" +\(<often>\)", "", _cells(line)))
+            continue
+        if events is not None:
+            result += sorted(set(events))
+            events = None
+        result.append(_cells(line))
+        if line.startswith("Events:"):
+            events = []
+    return result[:-1]
+
+
+def _progress(text: str) -> list[str]:
+    """`kubectl rollout status` prints what it happens to see; the wording and the end are what counts."""
+    return sorted({re.sub(r"\d+", "<n>", line) for line in text.splitlines()[:-1]}) + text.splitlines()[-1:]
