@@ -1,0 +1,117 @@
+"""Hands jobs to runners in this process: the engine's own implementation of `shipline.protocol`'s Coordinator.
+
+A call instead of HTTP. Nothing is polled: whoever waits, for a job or for a cancel, is woken by the change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Literal
+
+from shipline.engine.errors import EngineError
+from shipline.engine.live import Live
+from shipline.engine.pipelines import Pipelines
+from shipline.engine.records import JobRecord
+from shipline.engine.states import COMPLETED
+from shipline.protocol.coordinator import Answer, JobUpdate
+from shipline.protocol.payload import JobPayload
+
+PATIENCE = 50.0
+"""Seconds that a runner's question for a job is kept waiting: GitLab's own."""
+
+MakePayload = Callable[[Live, JobRecord], JobPayload]
+TraceListener = Callable[[JobRecord, int, bytes], None]
+
+
+class EngineCoordinator:
+    """Gives out the pending jobs of the pipelines that this process runs, oldest first.
+
+    `make_payload` turns a job into what a runner gets. `on_trace` is told each piece of a log with its offset.
+    """
+
+    def __init__(
+        self,
+        pipelines: Pipelines,
+        make_payload: MakePayload,
+        runner: str = "shipline",
+        on_trace: TraceListener | None = None,
+    ) -> None:
+        self.pipelines = pipelines
+        self.make_payload = make_payload
+        self.runner = runner
+        self.on_trace = on_trace
+        self.closed = False
+        self._given: dict[int, JobRecord] = {}
+
+    def close(self) -> None:
+        """No more jobs are given out; who waits for one is answered at once."""
+        self.closed = True
+        self.pipelines.bell.ring()
+
+    async def request_job(self, tags: frozenset[str], run_untagged: bool) -> JobPayload | None:
+        deadline = asyncio.get_running_loop().time() + PATIENCE
+        while not self.closed:
+            for job in self._pending():
+                if _matches(job, tags, run_untagged) and (payload := self._give(job)) is not None:
+                    return payload
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0 or not await self.pipelines.bell.wait(left):
+                return None
+        return None
+
+    async def append_trace(self, job: JobPayload, offset: int, data: bytes) -> Answer:
+        stored = self.pipelines.store.write_trace(job.id, offset, data)
+        if self.on_trace is not None and stored >= offset + len(data):
+            self.on_trace(self._given[job.id], offset, data)
+        return Answer(self._status(job), stored)
+
+    async def update_job(self, job: JobPayload, update: JobUpdate) -> Answer:
+        if update.state != "running":
+            given = self._given[job.id]
+            self.pipelines.finished(given, update.state, update.failure_reason, update.exit_code)
+        return Answer(self._status(job))
+
+    async def wait_canceled(self, job: JobPayload) -> Literal["canceling", "canceled"]:
+        while True:
+            status = self._status(job)
+            if status == "canceling" or status == "canceled":
+                return status
+            await self.pipelines.bell.wait()
+
+    def unmatched(self, tags: frozenset[str], run_untagged: bool) -> list[JobRecord]:
+        """The pending jobs that a runner with these tags would never take."""
+        return [job for job in self._pending() if not _matches(job, tags, run_untagged)]
+
+    def _pending(self) -> list[JobRecord]:
+        owned = (self.pipelines.live(number).jobs.values() for number in self.pipelines.owned)
+        pending = [job for jobs in owned for job in jobs if job.status == "pending"]
+        return sorted(pending, key=lambda job: (job.queued_at or 0, job.id))
+
+    def _give(self, job: JobRecord) -> JobPayload | None:
+        live = self.pipelines.live(job.pipeline_id)
+        if not self.pipelines.started(job, self.runner):
+            return None
+        job = live.jobs[job.name]
+        self._given[job.id] = job
+        try:
+            return self.make_payload(live, job)
+        except EngineError as error:
+            self.pipelines.store.write_trace(job.id, 0, f"ERROR: {error}\n".encode())
+            if self.on_trace is not None:
+                self.on_trace(job, 0, f"ERROR: {error}\n".encode())
+            self.pipelines.finished(job, "failed", "runner_configuration_error")
+            return None
+
+    def _status(self, job: JobPayload) -> Literal["running", "canceling", "canceled", "failed", "success"]:
+        given = self._given[job.id]
+        current = self.pipelines.live(given.pipeline_id).jobs[given.name]
+        if current.id != job.id:
+            return "canceled"
+        if current.status in COMPLETED or current.status == "canceling":
+            return current.status  # type: ignore[return-value]
+        return "running"
+
+
+def _matches(job: JobRecord, tags: frozenset[str], run_untagged: bool) -> bool:
+    return tags.issuperset(job.tags) if job.tags else run_untagged

@@ -1,0 +1,130 @@
+"""One pipeline in memory, and one change of it on its way to the store.
+
+Between the records of the store and the values that the state machine works on: `Change` makes `States` of the
+records, lets an event have its way with them, and makes new records of what came out, with their times.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from shipline.engine.graph import Graph, graph_of
+from shipline.engine.processing import States
+from shipline.engine.records import JobRecord, PipelineRecord
+from shipline.engine.states import COMPLETED, Status
+from shipline.language.pipeline import Job, Pipeline
+
+
+class Live:
+    """A pipeline, the latest try of each of its jobs by name, and what was compiled for it."""
+
+    def __init__(self, record: PipelineRecord, jobs: list[JobRecord], compiled: Pipeline) -> None:
+        self.record = record
+        self.jobs = {job.name: job for job in jobs}
+        self.compiled = compiled
+        self.definitions: dict[str, Job] = {job.name: job for job in compiled.jobs}
+        self.graph: Graph = graph_of(compiled.jobs)
+
+    def take(self, record: PipelineRecord, jobs: list[JobRecord]) -> None:
+        """Puts newer records in the place of those that are here."""
+        self.record = record
+        self.jobs.update((job.name, job) for job in jobs)
+
+
+class Change:
+    """What happens to a pipeline inside one transaction.
+
+    Events change `states`. `fields` holds what else becomes of a job's record, by the job's name. `replaced` are
+    tries that a new one takes the place of, as they are to be remembered.
+    """
+
+    def __init__(self, live: Live, now: float) -> None:
+        self.live = live
+        self.now = now
+        self.graph = live.graph
+        self.fields: dict[str, dict[str, Any]] = {}
+        self.replaced: dict[str, JobRecord] = {}
+        self.states = States(
+            jobs={name: live.jobs[name].status for name in live.graph.nodes},
+            allow_failure={name: job.allow_failure for name, job in live.jobs.items()},
+            stages=dict(live.record.stages),
+            pipeline=live.record.status,
+            start_at_once={name for name, job in live.jobs.items() if job.start_at_once},
+        )
+
+    def job(self, name: str) -> JobRecord:
+        return self.live.jobs[name]
+
+    def set(self, name: str, **fields: Any) -> None:
+        """Remembers more about a job than its state."""
+        self.fields.setdefault(name, {}).update(fields)
+
+    def replace(self, name: str, ended: JobRecord | None = None) -> None:
+        """A new try is to take the place of this one, which ended as `ended` says, or as it is recorded."""
+        self.replaced[name] = ended or self.live.jobs[name]
+        self.states.allow_failure[name] = self.live.definitions[name].allow_failure
+
+    def new_tries(self) -> list[JobRecord]:
+        """The records of the tries that replace others, without an id yet."""
+        return [self._job(name, _next_try(self.live.jobs[name], self.now)) for name in self.replaced]
+
+    def changed_jobs(self) -> list[JobRecord]:
+        """The other records that are not as they were."""
+        names = [name for name in self.states.jobs if name not in self.replaced]
+        pairs = [(self.live.jobs[name], self._job(name, self.live.jobs[name])) for name in names]
+        return [new for old, new in pairs if new is not old]
+
+    def pipeline(self) -> PipelineRecord:
+        """The pipeline's new record."""
+        old, status = self.live.record, self.states.pipeline
+        if status == old.status and self.states.stages == old.stages:
+            return old
+        started = old.started_at or (self.now if status == "running" else None)
+        finished = self.now if status in COMPLETED else None
+        return msgspec.structs.replace(
+            old, status=status, stages=self.states.stages, started_at=started, finished_at=finished
+        )
+
+    def _job(self, name: str, old: JobRecord) -> JobRecord:
+        status = self.states.jobs[name]
+        fields: dict[str, Any] = dict(self.fields.get(name, {}))
+        if status != old.status:
+            fields |= {"status": status} | self._times(name, status)
+        if (at_once := name in self.states.start_at_once) != old.start_at_once:
+            fields["start_at_once"] = at_once
+        if (allowed := self.states.allow_failure[name]) != old.allow_failure:
+            fields["allow_failure"] = allowed
+        return msgspec.structs.replace(old, **fields) if fields else old
+
+    def _times(self, name: str, status: Status) -> dict[str, Any]:
+        match status:
+            case "pending":
+                return {"queued_at": self.now}
+            case "running":
+                return {"started_at": self.now}
+            case "scheduled":
+                return {"scheduled_at": self.now + (self.live.definitions[name].start_in or 0)}
+            case "created":
+                return {"finished_at": None}
+            case _ if status in COMPLETED:
+                return {"finished_at": self.now}
+            case _:
+                return {}
+
+
+def _next_try(old: JobRecord, now: float) -> JobRecord:
+    return JobRecord(
+        id=0,
+        pipeline_id=old.pipeline_id,
+        name=old.name,
+        stage=old.stage,
+        when=old.when,
+        created_at=now,
+        attempt=old.attempt + 1,
+        allow_failure=old.allow_failure,
+        resource_group=old.resource_group,
+        tags=old.tags,
+        variables=old.variables,
+    )

@@ -1,0 +1,289 @@
+"""The pipelines of a store and everything that can happen to them: the engine as the rest of the house sees it.
+
+Each method is one transaction: read what is, let the state machine decide, store what follows, and then tell
+those who listen. Several processes may do so on one store. A pipeline's jobs are run by one process at a time,
+the one that its record names; `adopt` and `release` pass it on, `settle` finds those whose process has died.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from shipline.engine import events
+from shipline.engine.bell import Bell
+from shipline.engine.errors import EngineError
+from shipline.engine.graph import graph_of
+from shipline.engine.live import Change, Live
+from shipline.engine.processing import new_states, process
+from shipline.engine.records import Commit, JobRecord, PipelineRecord, PipelineVariable, Project
+from shipline.engine.retries import tried_again
+from shipline.engine.states import ACTIVE, COMPLETED, Status
+from shipline.engine.store import Store
+from shipline.language.pipeline import Job, Pipeline
+
+Listener = Callable[[PipelineRecord, list[JobRecord]], None]
+
+
+class Pipelines:
+    """`listeners` are called with a pipeline and its changed jobs after each change; `bell` rings then, too."""
+
+    def __init__(self, store: Store, clock: Callable[[], float] = time.time) -> None:
+        self.store = store
+        self.clock = clock
+        self.listeners: list[Listener] = []
+        self.bell = Bell()
+        self.owned: set[int] = set()
+        self._live: dict[int, Live] = {}
+        self.seen = store.version()
+
+    def create(
+        self,
+        project: Project,
+        commit: Commit,
+        compiled: Pipeline,
+        source: str = "push",
+        variables: list[PipelineVariable] | None = None,
+    ) -> PipelineRecord:
+        """A new pipeline, processed once: what may start is pending. This process runs it."""
+        now = self.clock()
+        states = new_states(graph_of(compiled.jobs), {job.name: job.allow_failure for job in compiled.jobs})
+        record = PipelineRecord(
+            id=0,
+            iid=0,
+            project_id=project.id,
+            source=source,
+            commit=commit,
+            created_at=now,
+            stages=states.stages,
+            variables=variables or [],
+            process=self.store.process,
+            name=compiled.name,
+        )
+        with self.store.transaction():
+            record, jobs = self.store.add_pipeline(record, compiled, [_new_job(job, now) for job in compiled.jobs])
+            self._live[record.id] = Live(record, jobs, compiled)
+            self.owned.add(record.id)
+            with self.changing(record.id) as change:
+                process(change.graph, change.states)
+        return self.live(record.id).record
+
+    def live(self, pipeline_id: int) -> Live:
+        """The pipeline as it is now. Raises EngineError when there is none of that number."""
+        if (version := self.store.version()) != self.seen:
+            self.seen = version
+            self.refresh()
+        if pipeline_id not in self._live:
+            record = self.store.pipeline(pipeline_id)
+            if record is None:
+                raise EngineError(f"There is no pipeline {pipeline_id}. `shipline pipelines` lists them.")
+            self._live[pipeline_id] = Live(record, self.store.jobs(pipeline_id), self.store.compiled(pipeline_id))
+        return self._live[pipeline_id]
+
+    def job(self, pipeline_id: int, name: str) -> JobRecord:
+        """The latest try of a job. Raises EngineError, with the nearest name, when there is none of that name."""
+        jobs = self.live(pipeline_id).jobs
+        if name not in jobs:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, jobs, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else f" It has: {', '.join(jobs)}."
+            raise EngineError(f"Pipeline {pipeline_id} has no job '{name}'.{hint}")
+        return jobs[name]
+
+    def started(self, job: JobRecord, runner: str) -> bool:
+        """A runner takes the job; False when it is no longer there to be taken."""
+        with self.changing(job.pipeline_id) as change:
+            if change.job(job.name).id != job.id or change.job(job.name).status != "pending":
+                return False
+            events.run(change.graph, change.states, job.name)
+            change.set(job.name, runner=runner, process=self.store.process)
+        return True
+
+    def finished(
+        self, job: JobRecord, status: Status, failure_reason: str | None = None, exit_code: int | None = None
+    ) -> None:
+        """A runner reports how the job ended. A job that was being cancelled is canceled, whatever it reports;
+        one that is over already stays as it is."""
+        with self.changing(job.pipeline_id) as change:
+            current = change.job(job.name)
+            if current.id != job.id or current.status in COMPLETED:
+                return
+            if current.status == "canceling":
+                events.finish(change.graph, change.states, job.name, "canceled")
+                return
+            definition = change.live.definitions[job.name]
+            fields = {"failure_reason": failure_reason, "exit_code": exit_code}
+            if status != "failed":
+                change.set(job.name, exit_code=exit_code)
+                events.finish(change.graph, change.states, job.name, status)
+            elif tried_again(definition.retry, current.attempt, failure_reason, exit_code):
+                ended = msgspec.structs.replace(current, status=status, finished_at=change.now, **fields)
+                change.replace(job.name, ended)
+                change.states.jobs[job.name] = "failed"
+                events.retry(change.graph, change.states, job.name)
+            else:
+                change.set(job.name, **fields)
+                if exit_code in definition.allow_failure_exit_codes:
+                    change.states.allow_failure[job.name] = True
+                cancel_others = change.live.compiled.auto_cancel.get("on_job_failure") == "all"
+                events.finish(change.graph, change.states, job.name, status, cancel_others=cancel_others)
+
+    def play(self, pipeline_id: int, name: str, variables: list[PipelineVariable] | None = None) -> JobRecord:
+        """A person starts a manual or delayed job, perhaps with variables of its own."""
+        self.job(pipeline_id, name)
+        with self.changing(pipeline_id) as change:
+            events.play(change.graph, change.states, name)
+            if variables:
+                change.set(name, variables=variables)
+        return self.job(pipeline_id, name)
+
+    def retry(self, pipeline_id: int, name: str) -> JobRecord:
+        """A person wants a job that has ended run again."""
+        self.job(pipeline_id, name)
+        with self.changing(pipeline_id) as change:
+            events.retry(change.graph, change.states, name)
+            change.replace(name)
+        return self.job(pipeline_id, name)
+
+    def retry_failed(self, pipeline_id: int) -> list[str]:
+        """A person wants all that failed or was cancelled run again; gives the names of these jobs."""
+        with self.changing(pipeline_id) as change:
+            again = events.retry_pipeline(change.graph, change.states)
+            for name in again:
+                change.replace(name)
+        return again
+
+    def cancel(self, pipeline_id: int, name: str | None = None) -> None:
+        """Cancels a job, or all of the pipeline. What runs is `canceling` until its runner has let go."""
+        if name is not None:
+            self.job(pipeline_id, name)
+        with self.changing(pipeline_id) as change:
+            events.cancel(change.graph, change.states, [name] if name else change.graph.nodes)
+
+    def abandon(self, job: JobRecord) -> None:
+        """Ends a job that is being cancelled without waiting for its runner any longer."""
+        with self.changing(job.pipeline_id) as change:
+            if change.job(job.name).id == job.id and change.job(job.name).status == "canceling":
+                events.finish(change.graph, change.states, job.name, "canceled")
+
+    def adopt(self, pipeline_id: int) -> bool:
+        """Makes this process the one that runs the pipeline, unless another that lives does."""
+        with self.changing(pipeline_id) as change:
+            owner = change.live.record.process
+            if owner != self.store.process and self.store.alive(owner):
+                return False
+            change.live.record = msgspec.structs.replace(change.live.record, process=self.store.process)
+        self.owned.add(pipeline_id)
+        return True
+
+    def release(self, pipeline_id: int) -> bool:
+        """Lets go of a pipeline in which nothing is left to do; False when there is something."""
+        with self.changing(pipeline_id) as change:
+            if any(status in ACTIVE or status == "scheduled" for status in change.states.jobs.values()):
+                return False
+            change.live.record = msgspec.structs.replace(change.live.record, process=None)
+        self.owned.discard(pipeline_id)
+        return True
+
+    def settle(self) -> list[tuple[PipelineRecord, list[JobRecord]]]:
+        """Ends what processes left that died: what ran has failed (`runner_interrupted`), what waited for a runner
+        is canceled. Gives each such pipeline with those jobs; nothing of it is run again by itself."""
+        settled = []
+        for record in self.store.unfinished():
+            if record.process is None or self.store.alive(record.process):
+                continue
+            with self.changing(record.id) as change:
+                left = [name for name, status in change.states.jobs.items() if status in ACTIVE]
+                for name in left:
+                    ran = change.states.jobs[name] == "running"
+                    change.states.jobs[name] = "failed" if ran else "canceled"
+                    if ran:
+                        change.set(name, failure_reason="runner_interrupted")
+                process(change.graph, change.states)
+                events.cancel(change.graph, change.states, change.graph.nodes)
+                change.live.record = msgspec.structs.replace(change.live.record, process=None)
+            live = self.live(record.id)
+            settled.append((live.record, [live.jobs[name] for name in left]))
+        return settled
+
+    def tick(self) -> float | None:
+        """Does what is due: delayed jobs, resources that have come free. Gives the seconds until the next delayed
+        job, None when there is none."""
+        now = self.clock()
+        next_due: float | None = None
+        for pipeline_id in sorted(self.owned):
+            jobs = self.live(pipeline_id).jobs.values()
+            for job in [job for job in jobs if job.status == "scheduled" and job.scheduled_at is not None]:
+                wait = (job.scheduled_at or now) - now
+                if wait <= 0:
+                    with self.changing(pipeline_id) as change:
+                        if change.states.jobs[job.name] == "scheduled":
+                            events.due(change.graph, change.states, job.name)
+                else:
+                    next_due = min(wait, next_due if next_due is not None else wait)
+            if any(job.status == "waiting_for_resource" for job in self.live(pipeline_id).jobs.values()):
+                with self.changing(pipeline_id):
+                    pass
+        return next_due
+
+    def refresh(self) -> None:
+        """Reads again what another process may have changed, and tells what has."""
+        for pipeline_id, live in list(self._live.items()):
+            record = self.store.pipeline(pipeline_id)
+            if record is None:
+                continue
+            jobs = self.store.jobs(pipeline_id)
+            changed = [job for job in jobs if live.jobs.get(job.name) != job]
+            if changed or record != live.record:
+                live.take(record, changed)
+                self._tell(live, changed)
+
+    @contextmanager
+    def changing(self, pipeline_id: int) -> Iterator[Change]:
+        """One change: inside, the state machine's events act on `change.states`; afterwards it is stored."""
+        with self.store.transaction():
+            live = self.live(pipeline_id)
+            change = Change(live, self.clock())
+            yield change
+            self._give_resources(change)
+            record = change.pipeline()
+            self.store.save(record, [*change.replaced.values(), *(jobs := change.changed_jobs())])
+            jobs += [self.store.add_job(job) for job in change.new_tries()]
+        live.take(record, jobs)
+        if jobs or change.replaced:
+            self._tell(live, jobs)
+
+    def _give_resources(self, change: Change) -> None:
+        """Of the jobs that wait for one resource, the first gets it once nobody in the project has it."""
+        for name, status in list(change.states.jobs.items()):
+            group = change.graph.nodes[name].resource_group
+            if status != "waiting_for_resource" or group is None:
+                continue
+            mine = [n for n, node in change.graph.nodes.items() if node.resource_group == group and n != name]
+            holders = self.store.resource_holders(change.live.record.project_id, group)
+            others = [job for job in holders if job.pipeline_id != change.live.record.id]
+            if not others and not any(change.states.jobs[n] in ("pending", "running", "canceling") for n in mine):
+                events.resource_free(change.graph, change.states, name)
+
+    def _tell(self, live: Live, jobs: list[JobRecord]) -> None:
+        for listener in self.listeners:
+            listener(live.record, jobs)
+        self.bell.ring()
+
+
+def _new_job(job: Job, now: float) -> JobRecord:
+    return JobRecord(
+        id=0,
+        pipeline_id=0,
+        name=job.name,
+        stage=job.stage,
+        when=job.when,
+        created_at=now,
+        allow_failure=job.allow_failure,
+        resource_group=job.resource_group,
+        tags=job.tags,
+    )

@@ -1,0 +1,21 @@
+"""Whether a failed job is tried again by itself: `retry: {max, when, exit_codes}`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def tried_again(retry: dict[str, Any], attempt: int, reason: str | None, exit_code: int | None) -> bool:
+    """Whether the failure of try number `attempt` (from 1) leads to another. With exit codes and no `when`,
+    only these exit codes do; with neither, every failure does."""
+    if attempt > int(retry.get("max", 0)):
+        return False
+    exit_codes = _listed(retry.get("exit_codes"))
+    reasons = _listed(retry.get("when")) or ([] if exit_codes else ["always"])
+    return "always" in reasons or (reason or "unknown_failure") in reasons or exit_code in exit_codes
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, (list, tuple)) else [value]
