@@ -4,5 +4,5 @@ A pod is a *sandbox* (a pause container that holds the network namespace and the
 containers, which join that namespace. Everything made carries labels from which a kubelet that starts anew
 knows it again, so the engine is the only memory. `kubelet.Kubelet` hands each pod to a `pod.PodWorker`.
 
-The pause image (`shipline/pause`) is a static busybox with `sh tar cat chmod chown mkdir sleep nc du` in PATH.
+The pause image (`shipline/pause`) is a static busybox with all its applets in PATH.
 """

@@ -48,6 +48,7 @@ class PodVolumes:
         spec = pod["spec"]
         self._volumes: dict[str, Json] = {volume["name"]: volume for volume in spec.get("volumes") or []}
         self._containers = [*(spec.get("initContainers") or []), *spec["containers"]]
+        self._own_files = _own_files(spec)
         self._group: int | None = (spec.get("securityContext") or {}).get("fsGroup")
 
     async def create(self) -> None:
@@ -131,6 +132,7 @@ class PodVolumes:
         """A container's binds, and the sandbox paths (of subPaths) that have to exist before it starts."""
         path = container.get("terminationMessagePath", "/dev/termination-log")
         binds = [f"{self._paths[DISK]}/termination/{container['name']}:{path}"]
+        binds += [f"{self._paths[DISK]}/etc/{name}:/etc/{name}" for name in self._own_files]
         needed = []
         for mount in container.get("volumeMounts") or []:
             volume = self._volumes[mount["name"]]
@@ -178,6 +180,14 @@ class PodVolumes:
         suffixes = {DISK: "disk", MEMORY: "memory"}
         names = [f"{self._prefix}-{suffixes.get(at, at[7:])}" for at in self._paths]
         await asyncio.gather(*(self._engine.delete(f"volumes/{name}", force=True) for name in names))
+
+
+def _own_files(spec: Json) -> list[str]:
+    """Files of /etc that a pod on the node's network has for itself."""
+    if not spec.get("hostNetwork"):
+        return []
+    resolver = spec.get("dnsPolicy") in ("ClusterFirstWithHostNet", "None") or spec.get("dnsConfig")
+    return ["hosts", "resolv.conf"] if resolver else ["hosts"]
 
 
 def _kind(volume: Json) -> str:
