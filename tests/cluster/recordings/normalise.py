@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import yaml
@@ -48,33 +49,46 @@ TEXT: tuple[tuple[str, str], ...] = (
 """Patterns and what stands for them, in order."""
 
 
+ADDRESS = r"\b\d+\.\d+\.\d+\.\d+\b"
+
+
 @dataclass(frozen=True)
 class Place:
     """Where an answer was given: what its node, its addresses and its server are called."""
 
     node: str
     node_address: str
-    pod_prefix: str
-    """A regular expression for the addresses of pods."""
-    service_prefix: str
+    pods: IPv4Network
+    services: IPv4Network
     servers: tuple[str, ...]
+    """The API server's addresses, the one with TLS first."""
 
     def hide(self, text: str) -> str:
         """`text` with the place's own names replaced."""
         for server in self.servers:
             text = text.replace(server, "<server>")
-        text = re.sub(rf"\b{re.escape(self.node_address)}\b", "<node address>", text)
-        text = re.sub(self.service_prefix, "<service address>", text)
-        text = re.sub(self.pod_prefix, "<pod address>", text)
+            text = text.replace(server.partition("//")[2], "<server address>")
+        text = re.sub(ADDRESS, self._address, text)
         return re.sub(rf"(?<![\w.-]){re.escape(self.node)}(?![\w-]|\.\w)", "<node>", text)
+
+    def _address(self, match: re.Match[str]) -> str:
+        if match[0] == self.node_address:
+            return "<node address>"
+        try:
+            address = IPv4Address(match[0])
+        except ValueError:
+            return match[0]
+        if address in self.services:
+            return "<service address>"
+        return "<pod address>" if address in self.pods else match[0]
 
 
 RECORDED = Place(
     node="vm",
     node_address="192.0.2.2",
-    pod_prefix=r"\b10\.42\.\d+\.\d+\b",
-    service_prefix=r"\b10\.43\.\d+\.\d+\b",
-    servers=("http://127.0.0.1:18080", "https://127.0.0.1:16443"),
+    pods=IPv4Network("10.42.0.0/16"),
+    services=IPv4Network("10.43.0.0/16"),
+    servers=("https://127.0.0.1:16443", "http://127.0.0.1:18080", "https://192.0.2.2:16443"),
 )
 
 

@@ -6,11 +6,11 @@ What preferences would say is left out, for it only orders nodes that fit.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
+from decimal import Decimal
 from typing import Any
 
+from shipline.cluster.api.quantities import value as amount
 from shipline.cluster.api.selectors import match_labels
-from shipline.cluster.controllers.quantity import amount
 
 Json = dict[str, Any]
 
@@ -97,18 +97,18 @@ def _ports(pod: Json) -> set[tuple[str, str, int]]:
     }
 
 
-def requests(pod: Json) -> dict[str, Fraction]:
+def requests(pod: Json) -> dict[str, Decimal]:
     """What a pod asks for: the sum of its containers, or what its init containers need at once if that is more."""
     spec = pod["spec"]
-    together: dict[str, Fraction] = {}
-    peak: dict[str, Fraction] = {}
+    together: dict[str, Decimal] = {}
+    peak: dict[str, Decimal] = {}
     for container in spec.get("initContainers") or []:
         asked = _asked(container)
         if container.get("restartPolicy") == "Always":  # runs on beside the others
             _add(together, asked)
             _raise(peak, together)
         else:
-            _raise(peak, {name: asked.get(name, Fraction(0)) + together.get(name, Fraction(0)) for name in asked})
+            _raise(peak, {name: asked.get(name, Decimal(0)) + together.get(name, Decimal(0)) for name in asked})
     for container in spec.get("containers") or []:
         _add(together, _asked(container))
     _raise(together, peak)
@@ -116,20 +116,20 @@ def requests(pod: Json) -> dict[str, Fraction]:
     return together
 
 
-def _asked(container: Json) -> dict[str, Fraction]:
+def _asked(container: Json) -> dict[str, Decimal]:
     resources = container.get("resources") or {}
     asked = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
     return {name: amount(value) for name, value in asked.items()}
 
 
-def _add(to: dict[str, Fraction], more: dict[str, Fraction]) -> None:
+def _add(to: dict[str, Decimal], more: dict[str, Decimal]) -> None:
     for name, value in more.items():
-        to[name] = to.get(name, Fraction(0)) + value
+        to[name] = to.get(name, Decimal(0)) + value
 
 
-def _raise(to: dict[str, Fraction], least: dict[str, Fraction]) -> None:
+def _raise(to: dict[str, Decimal], least: dict[str, Decimal]) -> None:
     for name, value in least.items():
-        to[name] = max(to.get(name, Fraction(0)), value)
+        to[name] = max(to.get(name, Decimal(0)), value)
 
 
 def _insufficient(pod: Json, candidate: Candidate) -> tuple[list[str], bool]:
@@ -138,11 +138,11 @@ def _insufficient(pod: Json, candidate: Candidate) -> tuple[list[str], bool]:
     if "pods" in room and len(candidate.pods) + 1 > room["pods"]:
         return ["Too many pods"], False
     wanted = {name: value for name, value in requests(pod).items() if value > 0}
-    taken: dict[str, Fraction] = {}
+    taken: dict[str, Decimal] = {}
     for other in candidate.pods:
         _add(taken, requests(other))
-    short = [name for name in wanted if wanted[name] > room.get(name, Fraction(0)) - taken.get(name, Fraction(0))]
-    lasting = any(wanted[name] > room.get(name, Fraction(0)) for name in short)
+    short = [name for name in wanted if wanted[name] > room.get(name, Decimal(0)) - taken.get(name, Decimal(0))]
+    lasting = any(wanted[name] > room.get(name, Decimal(0)) for name in short)
     return [f"Insufficient {name}" for name in short], lasting
 
 

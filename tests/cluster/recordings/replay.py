@@ -1,0 +1,161 @@
+"""Gives the commands of a recording to a cluster of ours and compares the answers.
+
+By hand: `.venv/bin/python -m tests.cluster.recordings.replay 04` (`--keep` leaves the cluster, `--kubeconfig
+FILE` takes one that runs, `--only 3-7` gives some steps alone, `--show` prints every answer).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import os
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster.recordings import differences
+from tests.cluster.recordings.normalise import RECORDED, Place, lines
+from tests.cluster.recordings.recording import Recording, Step
+
+ROOT = Path(__file__).parents[3]
+STEP_TIMEOUT = 120.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where commands run: the cluster by its kubeconfig, a directory to work in, and what the place is called."""
+
+    kubeconfig: Path
+    directory: Path
+    place: Place
+
+    def environment(self) -> dict[str, str]:
+        """As in the recordings: UTC, no colours, the kubectl of the test's environment first."""
+        return {
+            **os.environ,
+            "PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}",
+            "KUBECONFIG": str(self.kubeconfig),
+            "HOME": str(self.directory),
+            "TZ": "UTC",
+            "LC_ALL": "C.UTF-8",
+        }
+
+    def command(self, recorded: str) -> str:
+        """A recorded command with this place's names."""
+        command = recorded.replace("https://127.0.0.1:16443", self.place.servers[0])
+        command = command.replace("http://192.0.2.2:", f"http://{self.place.node_address}:")
+        return command.replace("describe node vm", f"describe node {self.place.node}")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command answered, and how long it took in seconds."""
+
+    stdout: str
+    stderr: str
+    status: int
+    seconds: float
+
+
+async def give(command: str, stage: Stage) -> Answer:
+    """Run one command in a shell."""
+    begin = time.monotonic()
+    process = await asyncio.create_subprocess_exec(
+        "bash",
+        "-c",
+        command,
+        cwd=stage.directory,
+        env=stage.environment(),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), STEP_TIMEOUT)
+        status = process.returncode or 0
+    except TimeoutError:
+        os.killpg(process.pid, 9)
+        await process.wait()
+        out, err, status = b"", f"no end after {STEP_TIMEOUT:.0f} s\n".encode(), -1
+    text = out.decode(errors="replace"), err.decode(errors="replace")
+    return Answer(*text, status, time.monotonic() - begin)
+
+
+def compare(recording: str, step: Step, answer: Answer, place: Place) -> str:
+    """How an answer differs from the recorded one, as a unified diff; "" if it doesn't."""
+    mode = differences.mode(recording, step.command)
+    if mode == "ignored":
+        return ""
+    result = ""
+    if mode != "status":
+        for name, recorded, ours in (("output", step.stdout, answer.stdout), ("error", step.stderr, answer.stderr)):
+            left = differences.prepare(recording, step.command, lines(step.command, recorded, RECORDED))
+            right = differences.prepare(recording, step.command, lines(step.command, ours, place))
+            if mode == "subset":
+                right = [line for line in right if line in left]
+            found = difflib.unified_diff(left, right, f"recorded {name}", f"our {name}", lineterm="", n=2)
+            result += "".join(f"{line}\n" for line in found)
+    if step.status != answer.status:
+        result += f"recorded exit {step.status}, ours {answer.status}\n"
+        if mode == "status":
+            result += answer.stderr
+    return result
+
+
+async def replay(
+    recording: Recording, stage: Stage, only: range | None = None
+) -> AsyncIterator[tuple[Step, Answer, str]]:
+    """Each step with our answer and its difference ("" for none), as they are given."""
+    for step in recording.steps:
+        if only is not None and step.number not in only:
+            continue
+        answer = await give(stage.command(step.command), stage)
+        yield step, answer, compare(recording.name, step, answer, stage.place)
+
+
+async def main(arguments: list[str]) -> int:
+    """The command line."""
+    import argparse
+    import contextlib
+
+    from tests.cluster.recordings.recording import load
+    from tests.cluster.recordings.stage import existing, fresh
+
+    parser = argparse.ArgumentParser(prog="replay", description="Replay recordings of a real Kubernetes.")
+    parser.add_argument("recordings", nargs="+", help="their numbers, in order, on one cluster: 02 03 04")
+    parser.add_argument("--kubeconfig", type=Path, help="a cluster that runs; a fresh one is started without")
+    parser.add_argument("--keep", action="store_true", help="leave the fresh cluster")
+    parser.add_argument("--only", default="", help="steps of the last recording: 3-7 or 5")
+    parser.add_argument("--show", action="store_true", help="print our answers too")
+    options = parser.parse_args(arguments)
+    only = None
+    if options.only:
+        first, _, last = options.only.partition("-")
+        only = range(int(first), int(last or first) + 1)
+    different = 0
+    async with contextlib.AsyncExitStack() as stack:
+        if options.kubeconfig:
+            stage = await existing(options.kubeconfig)
+        else:
+            stage = await stack.enter_async_context(fresh(options.recordings, options.keep))
+        for name in options.recordings:
+            recording = load(name)
+            print(f"== {recording.name}", flush=True)
+            chosen = only if name == options.recordings[-1] else None
+            async for step, answer, difference in replay(recording, stage, chosen):
+                different += bool(difference)
+                print(f"{'DIFF' if difference else 'ok  '} {answer.seconds:5.1f}s {step.label}", flush=True)
+                if difference:
+                    print(difference, flush=True)
+                if options.show:
+                    print(answer.stdout + answer.stderr, flush=True)
+    print(f"{different} steps differ")
+    return 1 if different else 0
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.exit(asyncio.run(main(sys.argv[1:])))
