@@ -3,3 +3,28 @@
 Pure: text and facts go in, a value or positioned errors come out. Nothing here touches the network, a clock,
 the environment or a process; what has to be read (includes) comes through a loader that the caller gives.
 """
+
+from shipline.language.compiler import compile
+from shipline.language.context import Context, MergeRequest
+from shipline.language.findings import Finding, LanguageError
+from shipline.language.loader import Loaded, Loader, MemoryLoader, NotLoaded, Origin
+from shipline.language.pipeline import Image, Job, Need, Pipeline, Service, Variable
+
+__all__ = [
+    "Context",
+    "Finding",
+    "Image",
+    "Job",
+    "LanguageError",
+    "Loaded",
+    "Loader",
+    "MemoryLoader",
+    "MergeRequest",
+    "Need",
+    "NotLoaded",
+    "Origin",
+    "Pipeline",
+    "Service",
+    "Variable",
+    "compile",
+]

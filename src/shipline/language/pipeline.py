@@ -11,11 +11,15 @@ from typing import Any, Literal
 
 import msgspec
 
+from shipline.language.values import NOWHERE, Place
+
 When = Literal["on_success", "on_failure", "always", "manual", "delayed", "never"]
 
 
 class Variable(msgspec.Struct, frozen=True):
-    """`level` names where the value came from (`predefined`, `global`, `job`, `rules`, `project`, ...)."""
+    """`level` names where the value came from: `predefined`, `global`, `workflow`, `job`, `matrix`, `rules`,
+    `instance`, `group`, `project`, `pipeline`, from low to high precedence. `place` is where a file has it.
+    """
 
     key: str
     value: str
@@ -24,6 +28,7 @@ class Variable(msgspec.Struct, frozen=True):
     masked: bool = False
     raw: bool = False
     public: bool = True
+    place: Place = NOWHERE
 
 
 class Service(msgspec.Struct, frozen=True):
@@ -62,6 +67,10 @@ class Job(msgspec.Struct):
     """One job of this pipeline. `needs` None: ordered by stages. Keys without a field of their own are in
     `extra`, by GitLab's name and in GitLab's form, so that nothing of a file is ever lost on the way.
 
+    `variables` holds every level that is known at creation, lowest precedence first (of two with one key the
+    last wins), unexpanded: `expansion.expand_all` finishes them when the job's own variables are known.
+    `start_in` is in seconds, as is `timeout`. `allow_failure` stays false where exit codes decide.
+
     `line` is where the job stands in `file`; `lines` gives a line for each key that the job has (`image`,
     `script`, ...) as (file, line), so that a later refusal can name its place.
     """
@@ -98,10 +107,19 @@ class Job(msgspec.Struct):
     file: str = ".gitlab-ci.yml"
     line: int = 0
     lines: dict[str, tuple[str, int]] = {}
+    places: dict[str, Place] = {}
+    values: dict[str, Any] = {}
+
+    def at(self, key: str) -> Place:
+        """The place of a keyword of this job, or of the job where it has none."""
+        return self.places.get(key, Place(self.file, self.line, 1))
 
 
 class Pipeline(msgspec.Struct):
-    """`stages` in order, only those that have jobs. No jobs at all: GitLab makes no pipeline."""
+    """`stages` in order, only those that have jobs. No jobs at all: GitLab makes no pipeline.
+
+    `variables` are the top level's and the workflow's, `predefined` those that belong to no single job.
+    """
 
     stages: list[str]
     jobs: list[Job]
@@ -109,3 +127,5 @@ class Pipeline(msgspec.Struct):
     variables: list[Variable] = []
     auto_cancel: dict[str, Any] = {}
     warnings: list[Any] = []
+    predefined: list[Variable] = []
+    all_stages: list[str] = []

@@ -1,0 +1,168 @@
+"""`compile`: the steps from a file's text to a pipeline, in order, each in a module of its own.
+
+includes (documents, inputs) -> extends -> references -> keywords -> workflow -> jobs (matrix, rules, variables)
+-> needs. Each step takes the value that the last one gave; what is wrong is a LanguageError with its places.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from shipline.language import deployments, needs_graph
+from shipline.language.conditions import Circumstances, Repository, first_match
+from shipline.language.context import Context
+from shipline.language.entry import did_you_mean
+from shipline.language.expansion import expand, expand_all, loops
+from shipline.language.extends import extend
+from shipline.language.findings import Finding, LanguageError, finding
+from shipline.language.includes import Includes
+from shipline.language.job_variables import by_name, outer_variables, written_variables
+from shipline.language.jobs import Builder
+from shipline.language.keywords.root import Root, root
+from shipline.language.keywords.rules import Rule
+from shipline.language.loader import Loader, MemoryLoader
+from shipline.language.pipeline import Job, Pipeline, Variable
+from shipline.language.predefined import predefined
+from shipline.language.references import resolve
+from shipline.language.values import Map
+
+
+class Compilation(msgspec.Struct):
+    """All that one compilation came to know: for lint, preview and explain."""
+
+    context: Context
+    texts: dict[str, str] = {}
+    warnings: list[Finding] = []
+    merged: Map | None = None
+    bases: dict[str, list[str]] = {}
+    root: Root | None = None
+    builder: Builder | None = None
+    workflow_rule: Rule | None = None
+    pipeline: Pipeline | None = None
+
+
+def compile(text: str, context: Context, loader: Loader | None = None) -> Pipeline:
+    """The pipeline of a file in given circumstances; without jobs where GitLab would make none.
+
+    Raises LanguageError with every finding and its place.
+    """
+    done = Compilation(context)
+    try:
+        return run(done, text, loader or MemoryLoader())
+    except LanguageError as error:
+        error.findings = [sourced(item, done.texts) for item in error.findings]
+        raise
+
+
+def run(done: Compilation, text: str, loader: Loader) -> Pipeline:
+    """The steps; what each gives is kept in `done`. Raises LanguageError."""
+    context = done.context
+    repository = Repository(loader, context.changed, context.files)
+    known = predefined(context)
+    outside = [*known, *outer_variables(context)]
+    includes = Includes(loader, by_name(outside), repository, done.warnings, context.mend_quoted_colons)
+    done.texts = includes.texts
+    config = includes.main(text, context.config_path, context.inputs)
+    config, done.bases = extend(config)
+    config = resolve(config)
+    done.merged = config
+    done.root = checked(config)
+    top = written_variables(done.root.variables, "global")
+    rule = workflow_rule(done.root, [*known, *top.values(), *outer_variables(context)], repository)
+    done.workflow_rule = rule
+    if rule is None or rule.when == "never":
+        done.pipeline = Pipeline([], [], warnings=done.warnings, predefined=known, all_stages=done.root.stages)
+        return done.pipeline
+    top |= written_variables(rule.variables, "workflow")
+    done.builder = Builder(done.root, context, repository, known, top)
+    jobs = done.builder.jobs()
+    needs_graph.check_present(jobs)
+    check_loops(jobs)
+    done.pipeline = pipeline(done.root, context, known, top, rule, jobs)
+    done.pipeline.warnings = done.warnings
+    return done.pipeline
+
+
+def checked(config: Map) -> Root:
+    """The configuration read and checked as a whole. Raises LanguageError with all that is wrong."""
+    findings: list[Finding] = []
+    read = root(config, findings)
+    if not findings:
+        findings += check_stages(read)
+    if not findings:
+        findings += needs_graph.check(read, needs_graph.Jobs(read))
+        findings += deployments.check(read)
+    errors = [item for item in findings if item.severity == "error"]
+    if errors:
+        raise LanguageError(errors)
+    return read
+
+
+def check_stages(read: Root) -> list[Finding]:
+    """Jobs whose stage is none of the file's."""
+    found = []
+    for job in read.jobs:
+        stage = job.get("stage") or "test"
+        if stage not in read.stages:
+            text = f"{job.name} job: chosen stage {stage} does not exist; available stages are {', '.join(read.stages)}"
+            hint = did_you_mean(stage, read.stages) or (
+                None if job.get("stage") else "a job without `stage` belongs to test"
+            )
+            found.append(finding(text, job.source.at("stage"), hint))
+    return found
+
+
+def workflow_rule(read: Root, variables: list[Variable], repository: Repository) -> Rule | None:
+    """The workflow's rule that makes the pipeline; an empty one where there are no rules; None: no pipeline."""
+    if read.workflow.rules is None:
+        return Rule(read.workflow.place)
+
+    def expanded() -> dict[str, str]:
+        return {item.key: item.value for item in expand_all(variables, keep_undefined=True)}
+
+    return first_match(read.workflow.rules, Circumstances(by_name(variables), expanded, repository))
+
+
+def check_loops(jobs: list[Job]) -> None:
+    """Variables of a job that name each other in a circle. Raises LanguageError."""
+    for job in jobs:
+        if any("$" in variable.value and not variable.raw for variable in job.variables):
+            rings = loops(job.variables)
+            if rings:
+                names = ", ".join(f'"{name}"' for name in sorted(rings[0]))
+                place = next((item.place for item in job.variables if item.key == rings[0][0]), job.at("variables"))
+                text = f"{job.name}: circular variable reference detected: [{names}]"
+                raise LanguageError(finding(text, place if place.line else job.at("variables")))
+
+
+def pipeline(
+    read: Root, context: Context, known: list[Variable], top: dict[str, Variable], rule: Rule, jobs: list[Job]
+) -> Pipeline:
+    used = {job.stage for job in jobs}
+    variables = [*known, *top.values(), *outer_variables(context)]
+    name = read.workflow.name
+    if name:
+        values = {item.key: item.value for item in expand_all(variables, keep_undefined=True)}
+        name = expand(name, values).strip() or None
+    stages = [stage for stage in read.stages if stage in used]
+    edges_only = used <= {".pre", ".post"}
+    return Pipeline(
+        stages=[] if edges_only else stages,
+        jobs=[] if edges_only else jobs,
+        name=name or None,
+        variables=list(top.values()),
+        auto_cancel={**read.workflow.auto_cancel, **(rule.auto_cancel or {})},
+        predefined=known,
+        all_stages=read.stages,
+    )
+
+
+def sourced(item: Finding, texts: dict[str, str]) -> Finding:
+    """A finding with the line that it is about."""
+    text = texts.get(item.file)
+    if text is None or not item.line or item.source is not None:
+        return item
+    lines = text.split("\n")
+    if item.line > len(lines):
+        return item
+    return msgspec.structs.replace(item, source=lines[item.line - 1].rstrip("\r"))

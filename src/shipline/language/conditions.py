@@ -1,0 +1,176 @@
+"""Trying rules: which one matches first, and why the others did not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from shipline.language.expansion import expand
+from shipline.language.expressions import evaluate, truthful
+from shipline.language.findings import refuse
+from shipline.language.globs import any_match
+from shipline.language.keywords.rules import Changes, Exists, Rule
+from shipline.language.loader import Loader, NotLoaded
+from shipline.language.values import Place
+
+MAX_COMPARISONS = 50_000
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What one rule came to: whether it matched, and in words what decided it."""
+
+    rule: Rule
+    matched: bool
+    why: str
+    tried: bool = True
+
+
+class Repository:
+    """What rules may ask about files: those of the commit, those that changed."""
+
+    def __init__(self, loader: Loader, changed: list[str] | None, files: list[str] | None) -> None:
+        self.loader = loader
+        self.changed = changed
+        self.known: dict[tuple[str | None, str | None], frozenset[str]] = {}
+        self.files = files
+        self.compared: dict[str, Sequence[str] | None] = {}
+
+    def paths(self, project: str | None, ref: str | None) -> frozenset[str]:
+        """The files and folders of the commit or of another project. Raises NotLoaded."""
+        key = (project, ref)
+        if key not in self.known:
+            listed = self.files if project is None and self.files is not None else self.loader.paths(project, ref)
+            self.known[key] = frozenset(listed) | folders(listed)
+        return self.known[key]
+
+    def differs(self, ref: str) -> Sequence[str] | None:
+        """The paths that differ from a ref; None when there is no such ref."""
+        if ref not in self.compared:
+            self.compared[ref] = self.loader.changed(ref)
+        return self.compared[ref]
+
+
+def folders(paths: Sequence[str]) -> frozenset[str]:
+    """The folders that hold the files, with and without a slash at the end."""
+    found: set[str] = set()
+    for path in paths:
+        at = path.rfind("/")
+        while at > 0 and path[:at] not in found:
+            found |= {path[:at], path[: at + 1]}
+            at = path.rfind("/", 0, at)
+    return frozenset(found)
+
+
+class Circumstances:
+    """What a list of rules is tried against. `values` are unexpanded, as `if` sees them; `expanded` gives them
+    expanded, as `changes` and `exists` see them, and is asked at most once.
+    """
+
+    def __init__(
+        self, values: Mapping[str, str | None], expanded: Callable[[], Mapping[str, str]], repository: Repository
+    ) -> None:
+        self.values = values
+        self.make_expanded = expanded
+        self.repository = repository
+        self._expanded: Mapping[str, str] | None = None
+
+    def written_out(self, text: str) -> str:
+        """A text with the variables in it expanded; unknown names stay."""
+        if "$" not in text and "%" not in text:
+            return text
+        if self._expanded is None:
+            self._expanded = self.make_expanded()
+        return expand(text, self._expanded, keep_undefined=True)
+
+
+def first_match(rules: list[Rule], circumstances: Circumstances) -> Rule | None:
+    """The first rule that holds; None when none does. Raises LanguageError for a ref or project that is unknown."""
+    for rule in rules:
+        if try_rule(rule, circumstances)[0]:
+            return rule
+    return None
+
+
+def verdicts(rules: list[Rule], circumstances: Circumstances) -> list[Verdict]:
+    """Every rule in order with its verdict; those after the first match were not tried."""
+    found: list[Verdict] = []
+    decided = False
+    for rule in rules:
+        if decided:
+            found.append(Verdict(rule, False, "an earlier rule matched", tried=False))
+            continue
+        matched, why = try_rule(rule, circumstances)
+        decided = matched
+        found.append(Verdict(rule, matched, why))
+    return found
+
+
+def try_rule(rule: Rule, circumstances: Circumstances) -> tuple[bool, str]:
+    """Whether all conditions of a rule hold, and what decided it."""
+    reasons: list[str] = []
+    if rule.condition is not None:
+        if not truthful(evaluate(rule.condition, circumstances.values)):
+            return False, f"if: {rule.text} is false"
+        reasons.append(f"if: {rule.text} is true")
+    if rule.changes is not None:
+        matched, why = changed(rule.changes, rule.place, circumstances)
+        if not matched:
+            return False, why
+        reasons.append(why)
+    if rule.exists is not None:
+        matched, why = existing(rule.exists, rule.place, circumstances)
+        if not matched:
+            return False, why
+        reasons.append(why)
+    return True, ", ".join(reasons) or "no condition: always matches"
+
+
+def changed(changes: Changes, place: Place, circumstances: Circumstances) -> tuple[bool, str]:
+    """`rules:changes`: holds when a changed path matches, or when what changed cannot be known."""
+    repository = circumstances.repository
+    paths: Sequence[str] | None = repository.changed
+    if changes.compare_to is not None:
+        ref = circumstances.written_out(changes.compare_to)
+        paths = repository.differs(ref)
+        if paths is None:
+            raise refuse("rules:changes:compare_to is not a valid ref", place, f"there is no `{ref}`")
+    if paths is None:
+        return True, "changes: what changed cannot be known here, so it holds"
+    if changes.regexp is not None:
+        return changed_regexp(circumstances.written_out(changes.regexp), paths, place)
+    globs = [circumstances.written_out(glob) for glob in changes.paths]
+    if len(globs) * len(paths) > MAX_COMPARISONS:
+        return True, f"changes: more than {MAX_COMPARISONS} comparisons, so it holds"
+    path = any_match(globs, paths)
+    return (True, f"changes: {path} changed") if path else (False, f"changes: nothing matches {', '.join(globs)}")
+
+
+def changed_regexp(pattern: str, paths: Sequence[str], place: Place) -> tuple[bool, str]:
+    """`changes:regexp`, in Ruby's dialect; of it what Python's has too."""
+    try:
+        compiled = re.compile(pattern.replace(r"\z", r"\Z").replace(r"\h", "[0-9a-fA-F]"))
+    except re.error as error:
+        raise refuse("rules:changes:regexp invalid regular expression", place, str(error)) from None
+    path = next((path for path in paths if compiled.search(path)), None)
+    return (True, f"changes: {path} changed") if path else (False, f"changes: nothing matches {pattern}")
+
+
+def existing(exists: Exists, place: Place, circumstances: Circumstances) -> tuple[bool, str]:
+    """`rules:exists`: holds when a file or folder matches."""
+    project = circumstances.written_out(exists.project) if exists.project else None
+    ref = circumstances.written_out(exists.ref) if exists.ref else None
+    globs = [circumstances.written_out(glob) for glob in exists.paths]
+    try:
+        paths = circumstances.repository.paths(project, ref)
+    except NotLoaded:
+        raise refuse(f"rules:exists:project `{project}` not found or access denied", place) from None
+    exact = next((glob for glob in globs if glob in paths), None)
+    if exact is not None:
+        return True, f"exists: {exact} is there"
+    wild = [glob for glob in globs if any(char in glob for char in "*?[{\\")]
+    if len(wild) * len(paths) > MAX_COMPARISONS:
+        return True, f"exists: more than {MAX_COMPARISONS} comparisons, so it holds"
+    path = any_match(wild, paths)
+    return (True, f"exists: {path} is there") if path else (False, f"exists: no file matches {', '.join(globs)}")

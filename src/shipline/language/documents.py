@@ -1,0 +1,224 @@
+"""YAML text to values with places, through libyaml's events, as GitLab reads a configuration file.
+
+Not PyYAML's own constructor: GitLab reads YAML 1.1 with Ruby's Psych, where scalars, merge keys and duplicate
+keys differ, and every value here must know its line. Size, depth and what aliases blow up are bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from shipline.language.findings import Finding, finding, refuse
+from shipline.language.scalars import UnsafeScalar, plain_scalar
+from shipline.language.values import List, Map, Place, Reference
+
+MAX_BYTES = 2 * 1024 * 1024
+MAX_DEPTH = 100
+MAX_DOCUMENTS = 2
+NODE_COST = 8
+
+STR_TAGS = {"!", "!str", "tag:yaml.org,2002:str"}
+
+
+class Document:
+    """One document of a file and the warnings found while reading it (duplicate keys)."""
+
+    __slots__ = ("place", "value")
+
+    def __init__(self, value: Any, place: Place) -> None:
+        self.value = value
+        self.place = place
+
+
+def read_documents(text: str, file: str, warnings: list[Finding] | None = None) -> list[Document]:
+    """The documents of a file that are not empty, at most two. Raises LanguageError with the place."""
+    if len(text) > MAX_BYTES or len(text.encode("utf-8", "replace")) > MAX_BYTES:
+        raise refuse("The parsed YAML is too big", Place(file, 0, 0), f"a file may hold {MAX_BYTES // 2**20} MB")
+    reader = Reader(file, warnings if warnings is not None else [])
+    try:
+        return reader.documents(events(text))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 0, 0)
+        context = f" {error.context}" if error.context else ""
+        raise refuse(f"{error.problem or 'invalid YAML'}{context}", place, check="yaml") from None
+    except yaml.reader.ReaderError as error:
+        place = Place(file, *line_and_column(text, error.position))
+        raise refuse(f"{error.reason}: character {error.character!r}", place, check="yaml") from None
+    except (yaml.YAMLError, UnicodeError) as error:
+        raise refuse(f"invalid YAML: {error}", Place(file, 0, 0), check="yaml") from None
+
+
+def line_and_column(text: str, offset: Any) -> tuple[int, int]:
+    """Line and column, from 1, of an offset (libyaml counts in bytes for some errors: then as near as it goes)."""
+    before = text[: offset if isinstance(offset, int) else 0]
+    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+
+
+def events(text: str) -> Iterator[Any]:
+    """libyaml's events; PyYAML's own parser where libyaml was not built in."""
+    if not yaml.__with_libyaml__:
+        yield from yaml.parse(text, Loader=yaml.SafeLoader)
+        return
+    parser = yaml.CSafeLoader(text)
+    while (event := parser.get_event()) is not None:
+        yield event
+
+
+class Reader:
+    """Builds values from events. `size` grows with every node, and with an alias by what it stands for."""
+
+    def __init__(self, file: str, warnings: list[Finding]) -> None:
+        self.file = file
+        self.warnings = warnings
+        self.anchors: dict[str, tuple[Any, Place, int] | None] = {}
+        self.size = 0
+
+    def documents(self, stream: Iterator[Any]) -> list[Document]:
+        found: list[Document] = []
+        for event in stream:
+            if isinstance(event, yaml.DocumentStartEvent):
+                self.anchors = {}
+                first = next(stream)
+                value = self.value(first, stream, 1)
+                place = self.place(first)
+                if value is not None:
+                    found.append(Document(value, place))
+                    if len(found) > MAX_DOCUMENTS:
+                        raise refuse(
+                            "The parsed YAML has too many documents",
+                            place,
+                            "a file is one document, or a `spec:` header and one document",
+                            check="yaml",
+                        )
+        return found
+
+    def place(self, event: Any) -> Place:
+        mark = event.start_mark
+        return Place(self.file, mark.line + 1, mark.column + 1)
+
+    def grow(self, cost: int, place: Place) -> None:
+        self.size += cost
+        if self.size > MAX_BYTES:
+            raise refuse("The parsed YAML is too big", place, "aliases may expand to 2 MB in all", check="yaml")
+
+    def value(self, event: Any, stream: Iterator[Any], depth: int) -> Any:
+        kind = type(event)
+        if kind is yaml.ScalarEvent:
+            value = self.scalar(event)
+            if event.anchor:
+                self.anchors[event.anchor] = (value, self.place(event), len(event.value) + NODE_COST)
+            return value
+        if kind is yaml.AliasEvent:
+            return self.alias(event)[0]
+        if depth > MAX_DEPTH:
+            raise refuse("The parsed YAML is too deep", self.place(event), f"at most {MAX_DEPTH} levels", "yaml")
+        if event.anchor:
+            self.anchors[event.anchor] = None
+        before = self.size
+        value = (
+            self.mapping(event, stream, depth)
+            if kind is yaml.MappingStartEvent
+            else self.sequence(event, stream, depth)
+        )
+        if event.anchor:
+            self.anchors[event.anchor] = (value, self.place(event), self.size - before + NODE_COST)
+        return value
+
+    def scalar(self, event: Any) -> Any:
+        text: str = event.value
+        self.size += len(text) + NODE_COST
+        tag = event.tag
+        if tag is None:
+            if not event.implicit[0]:
+                return text
+            try:
+                return plain_scalar(text)
+            except UnsafeScalar as error:
+                raise refuse(
+                    f"Tried to load unspecified class: {error}",
+                    self.place(event),
+                    f"put it in quotes: '{text}'",
+                    "yaml",
+                ) from None
+        return self.tagged_scalar(tag, text, self.place(event), bool(event.style))
+
+    def tagged_scalar(self, tag: str, text: str, place: Place, quoted: bool) -> Any:
+        if tag == "!reference":
+            return Reference(text if text or quoted else [], place)
+        if tag.startswith(("!ruby", "tag:ruby.yaml.org")):
+            raise refuse(f"Tried to load unspecified class: {tag}", place, check="yaml")
+        if tag in STR_TAGS or quoted:
+            return text
+        try:
+            return plain_scalar(text)
+        except UnsafeScalar as error:
+            raise refuse(f"Tried to load unspecified class: {error}", place, check="yaml") from None
+
+    def alias(self, event: Any) -> tuple[Any, Place]:
+        place = self.place(event)
+        if event.anchor not in self.anchors:
+            raise refuse(f"Unknown alias: {event.anchor}", place, check="yaml")
+        anchored = self.anchors[event.anchor]
+        if anchored is None:
+            raise refuse(f"The parsed YAML is too big: *{event.anchor} holds itself", place, check="yaml")
+        self.grow(anchored[2], place)
+        return anchored[0], anchored[1]
+
+    def sequence(self, event: Any, stream: Iterator[Any], depth: int) -> Any:
+        place = self.place(event)
+        self.size += NODE_COST
+        new = List(place)
+        while type(item := next(stream)) is not yaml.SequenceEndEvent:
+            if type(item) is yaml.AliasEvent:
+                new.add(*self.alias(item))
+            else:
+                new.add(self.value(item, stream, depth + 1), self.place(item))
+        if event.tag == "!reference":
+            return Reference(new, place)
+        return new
+
+    def mapping(self, event: Any, stream: Iterator[Any], depth: int) -> Any:
+        place = self.place(event)
+        self.size += NODE_COST
+        new = Map(place)
+        own: set[Any] = set()
+        while type(key_event := next(stream)) is not yaml.MappingEndEvent:
+            key_at = self.place(key_event)
+            key = self.value(key_event, stream, depth + 1)
+            if isinstance(key, Map | List | Reference):
+                raise refuse("a key must be text", key_at, check="yaml")
+            item = next(stream)
+            if type(item) is yaml.AliasEvent:
+                value, value_at = self.alias(item)
+            else:
+                value, value_at = self.value(item, stream, depth + 1), self.place(item)
+            if key == "<<" and not getattr(key_event, "style", None) and self.merge(new, value):
+                continue
+            if key in own:
+                self.warnings.append(
+                    finding(
+                        f"`{key}` is defined twice; the last one counts", key_at, None, "warning", "duplicate-key"
+                    )
+                )
+            own.add(key)
+            new.put(key, value, key_at, value_at)
+        if event.tag == "!reference":
+            return Reference(new, place)
+        return new
+
+    def merge(self, into: Map, value: Any) -> bool:
+        """A `<<:` as Psych does it: it overrides the keys that stand before it. False: not a merge."""
+        if isinstance(value, Map):
+            maps = [value]
+        elif isinstance(value, List) and all(isinstance(item, Map) for item in value):
+            maps = list(reversed(value))
+        else:
+            return False
+        for source in maps:
+            for key, item, key_at, value_at in source.entries():
+                into.put(key, item, key_at, value_at)
+        return True

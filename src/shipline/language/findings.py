@@ -1,0 +1,55 @@
+"""What is wrong with a pipeline file: findings as data, and the one error that carries them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from shipline.language.values import NOWHERE, Place
+
+Severity = Literal["error", "warning"]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One error or warning. Line and column count from 1; 0 means the file as a whole.
+
+    `source` is the line itself where it is known, `hint` what to do about it, `check` a stable short name.
+    """
+
+    message: str
+    file: str = ".gitlab-ci.yml"
+    line: int = 0
+    column: int = 0
+    severity: Severity = "error"
+    hint: str | None = None
+    source: str | None = None
+    check: str = "config"
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: "
+        return where + self.message + (f" ({self.hint})" if self.hint else "")
+
+
+def finding(
+    message: str,
+    place: Place = NOWHERE,
+    hint: str | None = None,
+    severity: Severity = "error",
+    check: str = "config",
+) -> Finding:
+    """A finding at a place."""
+    return Finding(message, place.file or ".gitlab-ci.yml", place.line, place.column, severity, hint, None, check)
+
+
+class LanguageError(Exception):
+    """A pipeline that GitLab would refuse. `findings` holds at least one error, each with its place."""
+
+    def __init__(self, findings: list[Finding] | Finding) -> None:
+        self.findings = [findings] if isinstance(findings, Finding) else findings
+        super().__init__("\n".join(str(f) for f in self.findings))
+
+
+def refuse(message: str, place: Place = NOWHERE, hint: str | None = None, check: str = "config") -> LanguageError:
+    """The error for one problem, to be raised."""
+    return LanguageError(finding(message, place, hint, check=check))

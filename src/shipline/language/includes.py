@@ -1,0 +1,236 @@
+"""`include`: other files read through the loader and merged in order, the including file last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from shipline.language.conditions import Circumstances, Repository, first_match
+from shipline.language.documents import read_documents
+from shipline.language.entry import Entry, did_you_mean
+from shipline.language.expansion import expand
+from shipline.language.findings import Finding, LanguageError, refuse
+from shipline.language.interpolation import interpolated
+from shipline.language.keywords.rules import rules
+from shipline.language.loader import Loaded, Loader, NotLoaded, Origin
+from shipline.language.quoted_colons import mended
+from shipline.language.values import NOWHERE, List, Map, Place, merged
+
+MAX_INCLUDES = 150
+KINDS = ("local", "project", "remote", "template", "component", "file")
+SUBKEYS = ("local", "project", "remote", "template", "component", "artifact")
+ALLOWED = (*SUBKEYS, "file", "ref", "rules", "inputs", "integrity", "cache", "job", "with")
+YAML_ENDINGS = (".yml", ".yaml")
+
+
+class Includes:
+    """Reads a file and all that it includes. One for each pipeline: it counts files and keeps what was read."""
+
+    def __init__(
+        self,
+        loader: Loader,
+        values: Mapping[str, str | None],
+        repository: Repository,
+        warnings: list[Finding],
+        mend: bool = False,
+    ) -> None:
+        self.loader = loader
+        self.values = values
+        self.repository = repository
+        self.warnings = warnings
+        self.mend = mend
+        self.count = 0
+        self.texts: dict[str, str] = {}
+        self.origins: list[Origin] = []
+
+    def main(self, text: str, file: str, inputs: dict[str, Any]) -> Map:
+        """The main file with its includes merged under it."""
+        self.texts[file] = text
+        loaded = Loaded(text, Origin("local", file))
+        return self.expanded(self.content(loaded, file, inputs, NOWHERE), loaded.origin, ())
+
+    def content(self, loaded: Loaded, file: str, inputs: Any, place: Place) -> Map:
+        """A file's mapping with its inputs put in."""
+        documents = read_documents(loaded.text, file, self.warnings)
+        whole = Place(file, 1, 1)
+        if not documents:
+            if place is NOWHERE:
+                raise refuse("Please provide content of the pipeline's file", whole, "it is empty")
+            raise refuse(f"{kind_name(loaded.origin)} file `{file}` is empty!", place)
+        value = interpolated(documents, inputs, self.plain_values(), loaded.component, place, self.header_file)
+        if not isinstance(value, Map):
+            told = "Invalid configuration format" if place is NOWHERE else f"`{file}`: Invalid configuration format"
+            at = documents[-1].place
+            raise refuse(told, at, "a pipeline is a mapping: `name: value` lines")
+        return mended(value, self.warnings) if self.mend else value
+
+    def plain_values(self) -> dict[str, str]:
+        return {key: value for key, value in self.values.items() if value is not None}
+
+    def expanded(self, content: Map, origin: Origin, chain: tuple[str, ...]) -> Map:
+        """A file's mapping with everything that it includes merged under it."""
+        include = content.get("include")
+        if include is None:
+            return content.without("include") if "include" in content else content
+        result: Map | None = None
+        for item, place in listed(include, content.at("include")):
+            for part in self.included(item, place, origin, chain):
+                result = part if result is None else merged(result, part)
+        own = content.without("include")
+        return own if result is None else merged(result, own)
+
+    def included(self, item: Any, place: Place, parent: Origin, chain: tuple[str, ...]) -> list[Map]:
+        """The mappings of one include: none where its rules do not hold, several for globs and file lists."""
+        written = checked(item, place)
+        if not self.wanted(written, place):
+            return []
+        found = []
+        for origin in self.origins_of(written, place, parent):
+            self.count += 1
+            if self.count > MAX_INCLUDES:
+                again = next((name for name in chain if chain.count(name) > 1), None)
+                hint = f"`{again}` includes itself" if again else "files are counted each time they are included"
+                raise refuse(f"Maximum of {MAX_INCLUDES} nested includes are allowed!", place, hint)
+            loaded = self.load(origin, place)
+            file = str(loaded.origin)
+            content = self.content(loaded, file, written.get("inputs"), place)
+            found.append(self.expanded(content, loaded.origin, (*chain, file)))
+        return found
+
+    def wanted(self, written: Map, place: Place) -> bool:
+        if written.get("rules") is None:
+            return True
+        findings: list[Finding] = []
+        found = rules(Entry(written["rules"], written.at("rules"), "include:rules", findings), "include")
+        if findings:
+            raise LanguageError(findings)
+        rule = first_match(found or [], Circumstances(self.values, self.plain_values, self.repository))
+        return rule is not None and rule.when != "never"
+
+    def origins_of(self, written: Map, place: Place, parent: Origin) -> list[Origin]:
+        """The files that one include stands for."""
+
+        def text(key: str) -> str | None:
+            value = written.get(key)
+            if value is None:
+                return None
+            if not isinstance(value, str):
+                raise refuse(f"include {key} should be a string", written.at(key))
+            return expand(value, self.plain_values(), keep_undefined=True)
+
+        if (path := text("local")) is not None:
+            return self.local(path, written.at("local"), parent)
+        if (url := text("remote")) is not None:
+            return [self.remote(url, text("integrity"), written.at("remote"))]
+        if (name := text("template")) is not None:
+            return [Origin("template", yaml_name(name, written.at("template")))]
+        if (address := text("component")) is not None:
+            path, at, version = address.rpartition("@")
+            if not at or not path or not version:
+                raise refuse(
+                    f"Given component address `{address}` is not valid", place, "host/group/project/name@version"
+                )
+            return [Origin("component", path, None, version)]
+        return self.project(written, text("project"), text("ref"))
+
+    def local(self, path: str, place: Place, parent: Origin) -> list[Origin]:
+        if parent.kind == "remote":
+            raise refuse(f"Local file `{path}` does not have project!", place, "a remote file has no repository")
+        if "*" in path:
+            from shipline.language.wildcards import wildcard_matches
+
+            yaml_name(path, place)
+            names = self.loader.paths(parent.project, parent.ref)
+            matching = wildcard_matches(path.lstrip("/"), names)
+            if not matching:
+                from shipline.language.findings import finding
+
+                self.warnings.append(finding(f"include:local `{path}` matches no file", place, None, "warning"))
+            return [Origin("local", name, parent.project, parent.ref) for name in matching]
+        return [Origin("local", yaml_name(path, place).lstrip("/"), parent.project, parent.ref)]
+
+    def remote(self, url: str, integrity: str | None, place: Place) -> Origin:
+        if not url.startswith(("http://", "https://")):
+            raise refuse(f"Remote file `{url}` does not have a valid address!", place, "http:// or https://")
+        yaml_name(url.split("?")[0].split("#")[0], place)
+        return Origin("remote", url, None, None, integrity)
+
+    def project(self, written: Map, project: str | None, ref: str | None) -> list[Origin]:
+        place = written.at("project")
+        files = written.get("file")
+        if not project:
+            raise refuse("include project can't be blank", place)
+        if files is None:
+            raise refuse("include config must specify the file where to fetch the config from", place)
+        names = files if isinstance(files, list) else [files]
+        if not names or not all(isinstance(name, str) for name in names):
+            raise refuse("include file should be a string or an array of strings", written.at("file"))
+        return [
+            Origin("project", yaml_name(expand(name, self.plain_values(), True), place).lstrip("/"), project, ref)
+            for name in names
+        ]
+
+    def load(self, origin: Origin, place: Place) -> Loaded:
+        try:
+            loaded = self.loader.load(origin)
+        except NotLoaded as error:
+            near = None
+            if origin.kind == "local":
+                near = did_you_mean(origin.path, list(self.loader.paths(origin.project, origin.ref))[:2000])
+            raise refuse(str(error), place, near) from None
+        self.texts[str(loaded.origin)] = loaded.text
+        self.origins.append(loaded.origin)
+        return loaded
+
+    def header_file(self, item: Any, place: Place) -> Map:
+        """The `spec:inputs` file that a header includes."""
+        written = checked(item, place)
+        if "inputs" in written:
+            raise refuse("header:spec:include config contains unknown keys: inputs", written.key_at("inputs"))
+        origin = self.origins_of(written, place, Origin("local", ""))[0]
+        documents = read_documents(self.load(origin, place).text, str(origin), self.warnings)
+        if not documents or not isinstance(documents[0].value, Map):
+            raise refuse(f"`{origin}`: Invalid configuration format", place)
+        header: Map = documents[0].value
+        return header
+
+
+def kind_name(origin: Origin) -> str:
+    return {"local": "Local", "remote": "Remote", "template": "Template"}.get(origin.kind, "Included")
+
+
+def listed(include: Any, place: Place) -> list[tuple[Any, Place]]:
+    return list(include.entries()) if isinstance(include, List) else [(include, place)]
+
+
+def checked(item: Any, place: Place) -> Map:
+    """One include as a mapping with one kind of source. Raises LanguageError when it is something else."""
+    if isinstance(item, str):
+        new = Map(place)
+        new.put("remote" if item.startswith(("http://", "https://")) else "local", item, place, place)
+        return new
+    if not isinstance(item, Map):
+        raise refuse("Each include must be a hash or a string", place)
+    kinds = [key for key in SUBKEYS if key in item]
+    known = ", ".join(f"`{key}`" for key in SUBKEYS[:5])
+    if len(kinds) > 1:
+        raise refuse(f"Each include must use only one of: {known}", item.key_at(kinds[1]))
+    if not kinds or kinds == ["artifact"]:
+        hint = next((did_you_mean(key, SUBKEYS) for key in item), None)
+        raise refuse(f"include does not have a valid subkey for include. Valid subkeys are: {known}", place, hint)
+    unknown = [key for key in item if key not in ALLOWED]
+    if unknown:
+        raise refuse(
+            f"include config contains unknown keys: {unknown[0]}",
+            item.key_at(unknown[0]),
+            did_you_mean(unknown[0], ALLOWED),
+        )
+    return item
+
+
+def yaml_name(path: str, place: Place) -> str:
+    """A path that ends in .yml or .yaml, or LanguageError."""
+    name = path.rpartition("/")[2].lower()
+    if not name.endswith(YAML_ENDINGS) or name in YAML_ENDINGS:
+        raise refuse(f"Included file `{path}` does not have YAML extension!", place, "a name that ends in .yml")
+    return path

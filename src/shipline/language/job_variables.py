@@ -1,0 +1,93 @@
+"""The variables of one job, every level of them, lowest precedence first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from shipline.language.context import Context
+from shipline.language.keywords.job import JobConfig
+from shipline.language.keywords.variables import Written
+from shipline.language.matrix import Instance
+from shipline.language.pipeline import Variable
+from shipline.language.predefined import slug
+
+TIERS = (
+    (re.compile(r"(?:^|[^a-z])(?:dev|review|trunk)|dev", re.I), "development"),
+    (re.compile(r"test|tst|int|ac(?:ce|)pt|qa|qc|control|quality", re.I), "testing"),
+    (re.compile(r"st(?:a|)g|mod(?:e|)l|pre|demo|non", re.I), "staging"),
+    (re.compile(r"pr(?:o|)d|live", re.I), "production"),
+)
+
+
+def tier(name: str) -> str:
+    """The deployment tier that GitLab guesses from an environment's name."""
+    return next((word for pattern, word in TIERS if pattern.search(name)), "other")
+
+
+def outer_variables(context: Context) -> list[Variable]:
+    """The levels above the file: instance, groups, project, this pipeline."""
+    levels = (
+        ("instance", context.instance_variables),
+        ("group", context.group_variables),
+        ("project", context.project_variables),
+        ("pipeline", context.variables),
+    )
+    return [levelled(variable, level) for level, variables in levels for variable in variables]
+
+
+def levelled(variable: Variable, level: str) -> Variable:
+    if variable.level == level:
+        return variable
+    return Variable(
+        variable.key, variable.value, level, variable.file, variable.masked, variable.raw, variable.public
+    )
+
+
+def written_variables(written: Iterable[Written], level: str) -> dict[str, Variable]:
+    """Variables of a file by name."""
+    return {item.key: Variable(item.key, item.value, level, raw=item.raw, place=item.place) for item in written}
+
+
+def yaml_variables(top: dict[str, Variable], config: JobConfig, instance: Instance) -> dict[str, Variable]:
+    """What the file itself gives a job: top level as far as inherited, its own, its matrix row."""
+    inherit = (config.get("inherit") or {}).get("variables", True)
+    if inherit is True:
+        found = dict(top)
+    elif inherit is False:
+        found = {}
+    else:
+        found = {key: top[key] for key in inherit if key in top}
+    found |= written_variables(config.variables, "job")
+    place = config.source.at("parallel")
+    found |= {key: Variable(key, value, "matrix", place=place) for key, value in instance.variables.items()}
+    return found
+
+
+def job_predefined(config: JobConfig, instance: Instance, stage: str, when: str) -> list[Variable]:
+    """The predefined variables that belong to one job and are known at creation."""
+    values: dict[str, str] = {
+        "CI_JOB_NAME": instance.name,
+        "CI_JOB_NAME_SLUG": slug(instance.name),
+        "CI_JOB_GROUP_NAME": config.name,
+        "CI_JOB_STAGE": stage,
+        "CI_NODE_TOTAL": str(instance.total or 1),
+    }
+    if instance.index is not None:
+        values["CI_NODE_INDEX"] = str(instance.index)
+    if when == "manual":
+        values["CI_JOB_MANUAL"] = "true"
+    environment = config.get("environment")
+    if environment:
+        name = str(environment.get("name", ""))
+        values["CI_ENVIRONMENT_NAME"] = name
+        values["CI_ENVIRONMENT_ACTION"] = environment.get("action") or "start"
+        values["CI_ENVIRONMENT_TIER"] = environment.get("deployment_tier") or tier(name)
+        if environment.get("url"):
+            values["CI_ENVIRONMENT_URL"] = environment["url"]
+    return [Variable(key, value, "predefined") for key, value in values.items()]
+
+
+def by_name(variables: Iterable[Variable]) -> dict[str, str | None]:
+    """Values by name, the last of a name winning: what `rules:if` sees."""
+    return {variable.key: variable.value for variable in variables}

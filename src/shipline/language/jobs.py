@@ -1,0 +1,215 @@
+"""From a written job to the jobs of this pipeline: rules tried, defaults taken, variables gathered."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from shipline.language import needs_graph
+from shipline.language.conditions import Circumstances, Repository, first_match
+from shipline.language.context import Context
+from shipline.language.durations import seconds
+from shipline.language.expansion import expand_all
+from shipline.language.job_variables import (
+    by_name,
+    job_predefined,
+    outer_variables,
+    written_variables,
+    yaml_variables,
+)
+from shipline.language.keywords.job import JobConfig
+from shipline.language.keywords.root import DEFAULT_KEYS, Root
+from shipline.language.keywords.rules import Rule
+from shipline.language.matrix import Instance
+from shipline.language.pipeline import Image, Job, Service, Variable, When
+from shipline.language.policies import DEFAULT_ONLY, admitted
+from shipline.language.values import Place
+
+OWN_FIELDS = {
+    "script",
+    "before_script",
+    "after_script",
+    "image",
+    "services",
+    "tags",
+    "when",
+    "start_in",
+    "allow_failure",
+    "manual_confirmation",
+    "dependencies",
+    "timeout",
+    "interruptible",
+    "resource_group",
+    "retry",
+    "artifacts",
+    "cache",
+    "environment",
+    "trigger",
+    "stage",
+    "only",
+    "except",
+    "inherit",
+}
+
+
+class Builder:
+    """Makes the jobs of one pipeline. `top` are the variables of the file's top level, workflow's included."""
+
+    def __init__(
+        self,
+        root: Root,
+        context: Context,
+        repository: Repository,
+        predefined: list[Variable],
+        top: dict[str, Variable],
+    ) -> None:
+        self.root = root
+        self.context = context
+        self.repository = repository
+        self.predefined = predefined
+        self.top = top
+        self.outer = outer_variables(context)
+        self.graph = needs_graph.Jobs(root)
+
+    def jobs(self) -> list[Job]:
+        """The jobs that belong to this pipeline, in the file's order."""
+        found = []
+        for config in self.root.jobs:
+            for instance in self.graph.instances[config.name]:
+                job = self.job(config, instance)
+                if job is not None:
+                    found.append(job)
+        return found
+
+    def variables(
+        self, config: JobConfig, instance: Instance, stage: str
+    ) -> tuple[list[Variable], dict[str, Variable]]:
+        """All variables that a job's rules may see, and of them those of the file."""
+        own = job_predefined(config, instance, stage, config.get("when") or "on_success")
+        written = yaml_variables(self.top, config, instance)
+        return [*self.predefined, *own, *written.values(), *self.outer], written
+
+    def circumstances(self, variables: list[Variable]) -> Circumstances:
+        def expanded() -> dict[str, str]:
+            return {item.key: item.value for item in expand_all(variables, keep_undefined=True)}
+
+        return Circumstances(by_name(variables), expanded, self.repository)
+
+    def job(self, config: JobConfig, instance: Instance) -> Job | None:
+        """One job, or None when its rules keep it out."""
+        stage = config.get("stage") or "test"
+        variables, written = self.variables(config, instance, stage)
+        rule = self.chosen(config, variables)
+        if rule is None:
+            return None
+        if rule.variables:
+            written = written | written_variables(rule.variables, "rules")
+        values = self.values(config)
+        when = rule.when or config.get("when") or "on_success"
+        own = job_predefined(config, instance, stage, when)
+        return self.made(
+            config, instance, values, rule, when, [*self.predefined, *own, *written.values(), *self.outer]
+        )
+
+    def chosen(self, config: JobConfig, variables: list[Variable]) -> Rule | None:
+        """The rule that adds the job (an empty one where only and except let it in), or None."""
+        if config.rules is not None:
+            rule = first_match(config.rules, self.circumstances(variables))
+            return None if rule is None or (rule.when or config.get("when")) == "never" else rule
+        only, except_ = config.get("only"), config.get("except")
+        if self.root.workflow.rules is not None and only is None and except_ is None:
+            return Rule(config.source.place)
+        if only is None and "only" not in config.source:
+            only = DEFAULT_ONLY
+        elif only is not None and "refs" not in only:
+            only = {**DEFAULT_ONLY, **only}
+        added, _why = admitted(only, except_, self.context, by_name(variables))
+        return Rule(config.source.place) if added else None
+
+    def values(self, config: JobConfig) -> dict[str, Any]:
+        """The job's keywords with what it inherits from default."""
+        inherit = (config.get("inherit") or {}).get("default", True)
+        if config.bridge:
+            keys: tuple[str, ...] = ("interruptible",)
+        else:
+            keys = DEFAULT_KEYS
+        taken = {
+            key: self.root.defaults[key]
+            for key in keys
+            if key in self.root.defaults and (inherit is True or (inherit is not False and key in inherit))
+        }
+        return {**taken, **config.values}
+
+    def made(
+        self,
+        config: JobConfig,
+        instance: Instance,
+        values: dict[str, Any],
+        rule: Rule,
+        when: str,
+        variables: list[Variable],
+    ) -> Job:
+        needs = rule.needs if rule.needs is not None else config.needs
+        stage = values.get("stage") or "test"
+        allowed, exit_codes = failure(values.get("allow_failure"), rule, when, config.rules is not None)
+        start_in = rule.start_in or (values.get("start_in") if when == "delayed" else None)
+        interruptible = values.get("interruptible") if rule.interruptible is None else rule.interruptible
+        places = self.places(config, rule)
+        image = values.get("image")
+        dependencies = values.get("dependencies")
+        effective = {**values, "when": when, "start_in": start_in, "interruptible": interruptible}
+        return Job(
+            name=instance.name,
+            stage=stage,
+            stage_index=self.root.stages.index(stage),
+            script=values.get("script") or [],
+            before_script=values.get("before_script") or [],
+            after_script=values.get("after_script") or [],
+            image=Image(**image) if image else None,
+            services=[Service(**service) for service in values.get("services") or []],
+            tags=values.get("tags") or [],
+            variables=variables,
+            when=cast(When, when),
+            start_in=seconds(start_in) if start_in else None,
+            allow_failure=allowed,
+            allow_failure_exit_codes=exit_codes,
+            manual_confirmation=values.get("manual_confirmation"),
+            needs=None if needs is None else needs_graph.resolve(needs, instance, config, self.graph),
+            dependencies=None
+            if dependencies is None
+            else [name for item in dependencies for name in self.graph.names(item)],
+            timeout=values.get("timeout"),
+            interruptible=bool(interruptible),
+            resource_group=values.get("resource_group"),
+            retry=values.get("retry") or {},
+            artifacts=values.get("artifacts") or {},
+            cache=values.get("cache") or [],
+            environment=values.get("environment") or {},
+            trigger=values.get("trigger") or {},
+            extra={key: value for key, value in values.items() if key not in OWN_FIELDS},
+            parallel_index=instance.index,
+            parallel_total=instance.total,
+            group_name=config.name,
+            file=config.source.place.file,
+            line=places["name"].line,
+            lines={key: (place.file, place.line) for key, place in places.items()},
+            places=places,
+            values=effective,
+        )
+
+    def places(self, config: JobConfig, rule: Rule) -> dict[str, Place]:
+        """Where each of a job's values came from; `name` is the job's own."""
+        found = {**self.root.default_at, **config.source.values_at, "name": self.root.names_at[config.name]}
+        if rule.when is not None:
+            found["when"] = rule.place
+        return found
+
+
+def failure(written: Any, rule: Rule, when: str, has_rules: bool) -> tuple[bool, list[int]]:
+    """allow_failure and its exit codes: the rule's word, the job's, else true for a manual job without rules."""
+    if rule.allow_failure is not None:
+        return rule.allow_failure, []
+    if isinstance(written, dict):
+        return False, written.get("exit_codes") or []
+    if isinstance(written, bool):
+        return written, []
+    return when == "manual" and not has_rules, []

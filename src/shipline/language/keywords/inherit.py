@@ -1,0 +1,28 @@
+"""inherit: what a job takes from default and from the top-level variables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shipline.language.entry import Entry
+
+
+def inherit(entry: Entry) -> dict[str, Any] | None:
+    """`default` and `variables`, each true, false or a list of names; true where it is missing."""
+    if not entry.mapping("default", "variables"):
+        return None
+    found: dict[str, Any] = {}
+    for key in ("default", "variables"):
+        value = entry.value.get(key)
+        if value is None:
+            continue
+        if isinstance(value, bool):
+            found[key] = value
+        elif isinstance(value, list):
+            if all(isinstance(item, str) for item in value):
+                found[key] = list(value)
+            else:
+                entry.child(key).refuse("config should be an array of strings")
+        else:
+            entry.child(key).refuse("should be a bool or array of strings")
+    return found

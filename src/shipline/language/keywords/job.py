@@ -1,0 +1,231 @@
+"""A job's keywords: which may stand in it, and each in its normal form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from shipline.language.entry import Entry, is_string, one_of, strings, text
+from shipline.language.keywords import (
+    artifacts,
+    cache,
+    containers,
+    environment,
+    inherit,
+    only,
+    release,
+    retry,
+    secrets,
+    steps,
+    timing,
+    trigger,
+)
+from shipline.language.keywords.job_inputs import job_inputs
+from shipline.language.keywords.needs import Needed, needs
+from shipline.language.keywords.parallel import parallel
+from shipline.language.keywords.rules import Rule, rules
+from shipline.language.keywords.scripts import commands, hooks
+from shipline.language.keywords.variables import Written, variables
+from shipline.language.values import Map
+
+COMMON_KEYS = (
+    "extends",
+    "stage",
+    "only",
+    "except",
+    "rules",
+    "variables",
+    "inherit",
+    "allow_failure",
+    "when",
+    "needs",
+    "resource_group",
+    "environment",
+    "interruptible",
+    "parallel",
+    "manual_confirmation",
+    "inputs",
+)
+JOB_KEYS = (
+    *COMMON_KEYS,
+    "tags",
+    "script",
+    "run",
+    "image",
+    "services",
+    "start_in",
+    "artifacts",
+    "cache",
+    "dependencies",
+    "before_script",
+    "after_script",
+    "hooks",
+    "coverage",
+    "retry",
+    "timeout",
+    "release",
+    "id_tokens",
+    "publish",
+    "pages",
+    "secrets",
+    "identity",
+    "dast_configuration",
+)
+BRIDGE_KEYS = (*COMMON_KEYS, "trigger")
+JOB_WHEN = ("on_success", "on_failure", "always", "manual", "delayed")
+BRIDGE_WHEN = ("on_success", "on_failure", "always", "manual")
+MAX_TAGS = 50
+
+KEYWORDS: dict[str, Callable[[Entry], Any]] = {
+    "before_script": commands,
+    "script": commands,
+    "after_script": commands,
+    "hooks": hooks,
+    "image": containers.image,
+    "services": containers.services,
+    "cache": cache.caches,
+    "artifacts": artifacts.artifacts,
+    "retry": retry.retry,
+    "environment": environment.environment,
+    "release": release.release,
+    "secrets": secrets.secrets,
+    "id_tokens": secrets.id_tokens,
+    "identity": secrets.identity,
+    "run": steps.steps,
+    "only": only.policy,
+    "except": only.policy,
+    "inputs": job_inputs,
+    "timeout": timing.timeout,
+    "coverage": timing.coverage,
+    "interruptible": timing.interruptible,
+    "allow_failure": retry.allow_failure,
+    "dast_configuration": secrets.dast_configuration,
+    "inherit": inherit.inherit,
+}
+
+
+class JobConfig(msgspec.Struct):
+    """A job as written, after extends. `values` holds keywords in normal form; what is missing is not there.
+
+    `source` is the mapping itself, for the places of its keys.
+    """
+
+    name: str
+    source: Map
+    values: dict[str, Any] = {}
+    variables: list[Written] = []
+    rules: list[Rule] | None = None
+    needs: list[Needed] | None = None
+    parallel: int | list[dict[str, list[str]]] | None = None
+
+    @property
+    def bridge(self) -> bool:
+        """Whether the job starts another pipeline instead of running a script."""
+        return "trigger" in self.values
+
+    def get(self, key: str) -> Any:
+        """A keyword's normal form, or None."""
+        return self.values.get(key)
+
+
+def job(entry: Entry, name: str) -> JobConfig:
+    """A job from its mapping, which has `script`, `run` or `trigger`."""
+    source: Map = entry.value
+    found = JobConfig(name, source)
+    bridge = "trigger" in source
+    if not entry.together("script", "trigger") or not entry.together("script", "run"):
+        return found
+    entry.only_of(BRIDGE_KEYS if bridge else JOB_KEYS)
+    for key in source:
+        keyword = KEYWORDS.get(key)
+        if keyword is not None and source[key] is not None:
+            value = keyword(entry.child(key))
+            if value is not None:
+                found.values[key] = value
+    simple_keywords(entry, found)
+    check_script(entry, bridge)
+    if "variables" in source:
+        found.variables = variables(entry.child("variables"), "job")
+    found.rules = rules(entry.child("rules"), "job")
+    found.needs = needs(entry.child("needs"))
+    found.parallel = parallel(entry.child("parallel"), bridge)
+    if bridge:
+        found.values["trigger"] = trigger.trigger(entry.child("trigger"))
+    check_when(entry, found, bridge)
+    check_rules(entry, found)
+    check_dependencies(entry, found)
+    return found
+
+
+def simple_keywords(entry: Entry, found: JobConfig) -> None:
+    """Keywords that are one text or a list of texts."""
+    source: Map = entry.value
+    for key in ("stage", "resource_group", "manual_confirmation", "publish"):
+        if source.get(key) is not None and (value := text(entry, key)) is not None:
+            found.values[key] = value
+    if source.get("tags") is not None and (names := tags(entry.child("tags"))) is not None:
+        found.values["tags"] = names
+    if source.get("dependencies") is not None and (jobs := strings(entry, "dependencies")) is not None:
+        found.values["dependencies"] = jobs
+    if "pages" in source and source["pages"] is not None:
+        found.values["pages"] = release.pages(entry.child("pages"))
+    extends = source.get("extends")
+    if extends is not None and not is_string(extends) and not isinstance(extends, list):
+        entry.refuse_key("extends", "should be an array of strings or a string")
+
+
+def tags(entry: Entry) -> list[str] | None:
+    """`tags:`, fewer than fifty."""
+    if not isinstance(entry.value, list) or not all(isinstance(item, str) for item in entry.value):
+        entry.refuse("config should be an array of strings")
+        return None
+    if len(entry.value) >= MAX_TAGS:
+        entry.refuse(f"config must be less than the limit of {MAX_TAGS} tags")
+    return list(entry.value)
+
+
+def check_script(entry: Entry, bridge: bool) -> None:
+    source: Map = entry.value
+    if bridge:
+        return
+    if "run" in source:
+        for key in ("before_script", "after_script"):
+            if key in source:
+                entry.refuse(f"config these keys cannot be used together: {key}, run", source.key_at(key))
+    elif source.get("script") in (None, "", []):
+        entry.refuse_key("script", "can't be blank")
+
+
+def check_when(entry: Entry, found: JobConfig, bridge: bool) -> None:
+    source: Map = entry.value
+    when = one_of(entry, "when", BRIDGE_WHEN if bridge else JOB_WHEN)
+    if when is not None:
+        found.values["when"] = when
+    if bridge:
+        return
+    if when == "delayed":
+        timing.start_in(entry, found.values)
+    elif source.get("start_in") is not None:
+        entry.refuse_key("start_in", "must be blank", "it belongs to when: delayed")
+
+
+def check_rules(entry: Entry, found: JobConfig) -> None:
+    source: Map = entry.value
+    if source.get("rules") is None:
+        return
+    clash = [key for key in ("only", "except", "start_in") if source.get(key) is not None]
+    if clash:
+        entry.refuse(f"config key may not be used with `rules`: {', '.join(clash)}", source.key_at(clash[0]))
+
+
+def check_dependencies(entry: Entry, found: JobConfig) -> None:
+    """Where a job has needs, it may depend on no other job."""
+    dependencies = found.get("dependencies")
+    if not dependencies or found.needs is None:
+        return
+    known = {need.job for need in found.needs}
+    missing = [name for name in dependencies if name not in known]
+    if missing and found.needs:
+        entry.refuse_key("dependencies", f"the {', '.join(missing)} should be part of needs")

@@ -1,0 +1,85 @@
+"""only and except: refs, variables, changes, kubernetes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shipline.language.entry import Entry, is_strings
+from shipline.language.expressions import ExpressionError, parse
+from shipline.language.patterns import BadPattern, slashed
+from shipline.language.values import List, Map
+
+KEYS = ("refs", "kubernetes", "variables", "changes")
+REFS_SHOULD_BE = "should be an array of strings or regular expressions using re2 syntax"
+
+
+def policy(entry: Entry) -> dict[str, Any] | None:
+    """`only:` or `except:` as a mapping; a text or a list are refs."""
+    value = entry.value
+    if isinstance(value, str):
+        return check_refs(entry, [value])
+    if isinstance(value, List):
+        return check_refs(entry, list(value))
+    if not isinstance(value, Map):
+        entry.refuse("has to be either an array of conditions or a hash")
+        return None
+    entry.only(*KEYS)
+    found: dict[str, Any] = {}
+    if value.get("refs") is not None:
+        refs = value["refs"]
+        found |= check_refs(entry, list(refs) if isinstance(refs, list) else [refs], "refs") or {}
+    if value.get("kubernetes") is not None:
+        if value["kubernetes"] != "active":
+            entry.refuse_key("kubernetes", "should be a string: active", "the one value is active")
+        else:
+            found["kubernetes"] = "active"
+    if value.get("changes") is not None:
+        if not is_strings(value["changes"]):
+            entry.refuse_key("changes", "should be an array of strings")
+        else:
+            found["changes"] = list(value["changes"])
+    if value.get("variables") is not None:
+        found |= check_variables(entry)
+    return found
+
+
+def check_refs(entry: Entry, refs: list[Any], key: str | None = None) -> dict[str, Any] | None:
+    for ref in refs:
+        reason = wrong_ref(ref)
+        if reason is not None:
+            if key:
+                entry.refuse_key(key, REFS_SHOULD_BE, reason)
+            else:
+                entry.refuse(f"config {REFS_SHOULD_BE}", hint=reason)
+            return None
+    return {"refs": refs}
+
+
+def wrong_ref(ref: Any) -> str | None:
+    """Why a text is no ref and no pattern; None when it is one. A path may follow a pattern after @."""
+    if not isinstance(ref, str):
+        return "a ref is text"
+    text = ref.partition("@")[0] if not ref.startswith("/") else ref
+    if not text.startswith("/"):
+        return None
+    pattern, _, _path = (
+        text.rpartition("@") if "@" in text and text.rstrip()[-1:] not in "/ismU" else (text, "", "")
+    )
+    try:
+        slashed(pattern or text)
+    except BadPattern as error:
+        return str(error)
+    return None
+
+
+def check_variables(entry: Entry) -> dict[str, Any]:
+    expressions = entry.value["variables"]
+    if not is_strings(expressions):
+        entry.refuse_key("variables", "should be an array of strings")
+        return {}
+    for text, place in expressions.entries():
+        try:
+            parse(text)
+        except ExpressionError as error:
+            entry.refuse("variables invalid expression syntax", place, str(error))
+    return {"variables": list(expressions)}

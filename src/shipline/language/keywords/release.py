@@ -1,0 +1,16 @@
+"""Placeholder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shipline.language.entry import Entry
+from shipline.language.values import plain
+
+
+def release(entry: Entry) -> Any:
+    return plain(entry.value)
+
+
+def pages(entry: Entry) -> Any:
+    return plain(entry.value)

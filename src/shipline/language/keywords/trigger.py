@@ -1,0 +1,12 @@
+"""Placeholder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shipline.language.entry import Entry
+from shipline.language.values import plain
+
+
+def trigger(entry: Entry) -> Any:
+    return plain(entry.value)

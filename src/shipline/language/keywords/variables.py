@@ -1,0 +1,122 @@
+"""variables, at the top, in a job, a rule or a service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from shipline.language.entry import Entry, did_you_mean
+from shipline.language.values import Map, Place
+
+GLOBAL_KEYS = ("value", "description", "expand", "options")
+JOB_KEYS = ("value", "expand")
+
+
+class Written(msgspec.Struct, frozen=True):
+    """A variable as a file has it. `raw`: `expand: false`."""
+
+    key: str
+    value: str
+    place: Place
+    raw: bool = False
+    description: str | None = None
+    options: list[str] | None = None
+
+
+def variables(entry: Entry, level: str) -> list[Written]:
+    """The variables of a mapping; only those of level `global` may have a description and options."""
+    if entry.value is None:
+        return []
+    if not isinstance(entry.value, Map):
+        entry.refuse("config should be a hash", hint="NAME: value")
+        return []
+    keys = GLOBAL_KEYS if level == "global" else JOB_KEYS
+    found = []
+    for key, value, _key_at, value_at in entry.value.entries():
+        name = key if isinstance(key, str) else key_text(key)
+        if isinstance(value, str):
+            found.append(Written(name, value, value_at))
+        else:
+            written = other(Entry(value, value_at, f"{entry.path}:{name}", entry.findings), name, keys)
+            if written is not None:
+                found.append(written)
+    return found
+
+
+def other(entry: Entry, name: str, keys: tuple[str, ...]) -> Written | None:
+    """A variable that is not plain text: a number, nothing, or a mapping."""
+    value = entry.value
+    if value is None:
+        return Written(name, "", entry.place)
+    simple = as_text(value)
+    if simple is not None:
+        return Written(name, simple, entry.place)
+    if not isinstance(value, Map):
+        entry.refuse(
+            "config variable definition must be either a string or a hash",
+            hint=f'put it in quotes: "{str(value).lower()}"' if isinstance(value, bool) else None,
+        )
+        return None
+    unknown = [key for key in value if key not in keys]
+    if unknown:
+        names = ", ".join(str(key) for key in unknown)
+        entry.refuse(
+            f"config uses invalid data keys: {names}", value.key_at(unknown[0]), did_you_mean(unknown[0], keys)
+        )
+        return None
+    return mapping(entry, name)
+
+
+def mapping(entry: Entry, name: str) -> Written | None:
+    value: Map = entry.value
+    text = "" if value.get("value") is None else as_text(value["value"])
+    if text is None:
+        entry.refuse_key("value", "should be a string", "a variable's value is text or a number")
+        return None
+    description = value.get("description")
+    if description is not None and as_text(description) is None:
+        entry.refuse_key("description", "should be alphanumeric")
+        return None
+    expand = value.get("expand")
+    if expand is not None and not isinstance(expand, bool):
+        entry.refuse_key("expand", "should be a boolean value")
+        return None
+    options = value.get("options")
+    if options is not None:
+        texts = [as_text(item) for item in options] if isinstance(options, list) else [None]
+        if None in texts or not texts:
+            entry.refuse_key("options", "should be an array of strings")
+            return None
+        if value.get("value") is not None and text not in texts:
+            entry.refuse("config value must be present in options", value.at("value"))
+            return None
+    place = value.at("value") if "value" in value else entry.place
+    options = [str(item) for item in options] if options is not None else None
+    return Written(name, text, place, expand is False, description and str(description), options)
+
+
+def as_text(value: Any) -> str | None:
+    """A value that a variable may have, as GitLab turns it to text: text and numbers, no booleans."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return number_text(value)
+
+
+def key_text(key: Any) -> str:
+    """A name that YAML reads as something else (`NO` is false), as GitLab turns it back to text."""
+    return str(key).lower() if isinstance(key, bool) else "" if key is None else number_text(key)
+
+
+def number_text(value: int | float) -> str:
+    """A number as Ruby prints it."""
+    if isinstance(value, float):
+        if value != value:
+            return "NaN"
+        if value in (float("inf"), float("-inf")):
+            return "Infinity" if value > 0 else "-Infinity"
+        text = repr(value)
+        return text.replace("e", ".0e", 1) if "e" in text and "." not in text else text
+    return str(value)

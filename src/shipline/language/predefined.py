@@ -1,0 +1,206 @@
+"""The predefined variables that are known when a pipeline is created.
+
+What only a running job has (its id, token, runner) is added by the engine when the job starts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from shipline.language.context import Context
+from shipline.language.pipeline import Variable
+
+MAX_MESSAGE = 100_000
+MAX_DESCRIPTION = 2700
+
+
+def slug(text: str, limit: int = 63) -> str:
+    """A text as GitLab makes it fit for host names: lower case, dashes, at most 63 bytes."""
+    return re.sub(r"[^a-z0-9]", "-", text.lower())[:limit].strip("-")
+
+
+def environment_slug(name: str) -> str:
+    """An environment's slug: at most 24 characters, with a hash where the name had to be changed."""
+    slugged = re.sub(r"[^a-z0-9]", "-", name.lower())
+    if not slugged[:1].isalpha():
+        slugged = f"env-{slugged}"
+    slugged = re.sub(r"-+", "-", slugged)
+    if len(slugged) > 24 or slugged != name:
+        tail = hashlib.sha256(name.encode()).hexdigest()
+        number = int(tail, 16)
+        letters = ""
+        while number and len(letters) < 6:
+            number, digit = divmod(number, 36)
+            letters = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + letters
+        slugged = slugged[:17].rstrip("-") + "-" + letters
+    return slugged.strip("-")
+
+
+def predefined(context: Context) -> list[Variable]:
+    """The pipeline's predefined variables, of level `predefined`."""
+    values: dict[str, Any] = {
+        "CI": "true",
+        "GITLAB_CI": "true",
+        **server(context),
+        **project(context),
+        **commit(context),
+        **event(context),
+        **user(context),
+    }
+    if context.merge_request and context.source == "merge_request_event":
+        values |= merge_request(context)
+    values |= context.extra_predefined
+    return [
+        Variable(key, str(value), "predefined", file=key == "TRIGGER_PAYLOAD")
+        for key, value in values.items()
+        if value is not None
+    ]
+
+
+def server(context: Context) -> dict[str, Any]:
+    url = urlsplit(context.server_url)
+    port = url.port or (443 if url.scheme == "https" else 80)
+    plain_port = (url.scheme, port) in (("http", 80), ("https", 443))
+    version = [*context.server_version.split("-")[0].split("."), "0", "0", "0"][:3]
+    return {
+        "CI_API_V4_URL": f"{context.server_url}/api/v4",
+        "CI_API_GRAPHQL_URL": f"{context.server_url}/api/graphql",
+        "CI_SERVER_URL": context.server_url,
+        "CI_SERVER_HOST": url.hostname or "",
+        "CI_SERVER_FQDN": (url.hostname or "") + ("" if plain_port else f":{port}"),
+        "CI_SERVER_PORT": port,
+        "CI_SERVER_PROTOCOL": url.scheme,
+        "CI_SERVER_SHELL_SSH_HOST": url.hostname or "",
+        "CI_SERVER_SHELL_SSH_PORT": 22,
+        "CI_SERVER_NAME": context.server_name,
+        "CI_SERVER_VERSION": context.server_version,
+        "CI_SERVER_VERSION_MAJOR": version[0],
+        "CI_SERVER_VERSION_MINOR": version[1],
+        "CI_SERVER_VERSION_PATCH": version[2],
+        "CI_SERVER_REVISION": "shipline",
+        "CI_GITLAB_FIPS_MODE": None,
+        "GITLAB_FEATURES": context.features,
+        "CI_TEMPLATE_REGISTRY_HOST": "registry.gitlab.com",
+    }
+
+
+def project(context: Context) -> dict[str, Any]:
+    namespace, _, _name = context.project_path.rpartition("/")
+    root = namespace.split("/")[0]
+    url = context.project_url or f"{context.server_url}/{context.project_path}"
+    values = {
+        "CI_CONFIG_PATH": context.config_path,
+        "CI_DEFAULT_BRANCH": context.default_branch,
+        "CI_DEFAULT_BRANCH_SLUG": slug(context.default_branch),
+        "CI_PROJECT_ID": context.project_id,
+        "CI_PROJECT_NAME": context.project_name,
+        "CI_PROJECT_TITLE": context.project_title or context.project_name,
+        "CI_PROJECT_DESCRIPTION": context.project_description,
+        "CI_PROJECT_PATH": context.project_path,
+        "CI_PROJECT_PATH_SLUG": slug(context.project_path),
+        "CI_PROJECT_NAMESPACE": namespace,
+        "CI_PROJECT_NAMESPACE_ID": context.namespace_id,
+        "CI_PROJECT_NAMESPACE_SLUG": slug(namespace),
+        "CI_PROJECT_ROOT_NAMESPACE": root,
+        "CI_PROJECT_ROOT_NAMESPACE_SLUG": slug(root),
+        "CI_PROJECT_URL": url,
+        "CI_PROJECT_VISIBILITY": context.project_visibility,
+        "CI_PROJECT_REPOSITORY_LANGUAGES": "",
+        "CI_PROJECT_CLASSIFICATION_LABEL": "",
+        "CI_PROJECT_TOPICS": "",
+        "CI_KUBERNETES_ACTIVE": "true" if context.kubernetes_active else None,
+    }
+    if context.registry:
+        values["CI_REGISTRY"] = context.registry
+        values["CI_REGISTRY_IMAGE"] = f"{context.registry}/{context.project_path.lower()}"
+    return values
+
+
+def commit(context: Context) -> dict[str, Any]:
+    message = context.commit_message[:MAX_MESSAGE]
+    title, _, rest = message.partition("\n")
+    ref = context.ref
+    in_branch = not context.tag and context.source not in ("merge_request_event", "external_pull_request_event")
+    return {
+        "CI_COMMIT_SHA": context.sha,
+        "CI_COMMIT_SHORT_SHA": context.sha[:8],
+        "CI_COMMIT_BEFORE_SHA": context.before_sha,
+        "CI_COMMIT_REF_NAME": ref,
+        "CI_COMMIT_REF_SLUG": slug(ref),
+        "CI_COMMIT_REF_PROTECTED": "true" if context.ref_protected else "false",
+        "CI_COMMIT_BRANCH": ref if in_branch else None,
+        "CI_COMMIT_TAG": ref if context.tag else None,
+        "CI_COMMIT_TAG_MESSAGE": context.tag_message if context.tag else None,
+        "CI_COMMIT_MESSAGE": message,
+        "CI_COMMIT_MESSAGE_IS_TRUNCATED": "true" if len(context.commit_message) > MAX_MESSAGE else "false",
+        "CI_COMMIT_TITLE": title,
+        "CI_COMMIT_DESCRIPTION": rest.strip("\n") if len(title) < 100 else message,
+        "CI_COMMIT_AUTHOR": context.commit_author,
+        "CI_COMMIT_TIMESTAMP": context.commit_timestamp,
+    }
+
+
+def event(context: Context) -> dict[str, Any]:
+    requests = ",".join(context.open_merge_requests[:4])
+    return {
+        "CI_PIPELINE_SOURCE": context.source,
+        "CI_PIPELINE_IID": context.pipeline_iid,
+        "CI_PIPELINE_TRIGGERED": "true" if context.source == "trigger" else None,
+        "CI_PIPELINE_SCHEDULE_DESCRIPTION": context.schedule_description if context.source == "schedule" else None,
+        "TRIGGER_PAYLOAD": context.trigger_payload or None,
+        "CI_OPEN_MERGE_REQUESTS": requests or None,
+        "CI_DEBUG_TRACE": "true" if context.debug_trace else None,
+        "CI_UPSTREAM_PIPELINE_ID": context.upstream.get("pipeline_id"),
+        "CI_UPSTREAM_PROJECT_ID": context.upstream.get("project_id"),
+        "CI_UPSTREAM_JOB_ID": context.upstream.get("job_id"),
+    }
+
+
+def user(context: Context) -> dict[str, Any]:
+    return {
+        "GITLAB_USER_ID": context.user_id,
+        "GITLAB_USER_EMAIL": context.user_email,
+        "GITLAB_USER_LOGIN": context.user_login,
+        "GITLAB_USER_NAME": context.user_name,
+    }
+
+
+def merge_request(context: Context) -> dict[str, Any]:
+    request = context.merge_request
+    if request is None:
+        return {}
+    url = context.project_url or f"{context.server_url}/{context.project_path}"
+    prefix = "CI_MERGE_REQUEST_"
+    values = {
+        "ID": request.id,
+        "IID": request.iid,
+        "TITLE": request.title,
+        "DESCRIPTION": request.description[:MAX_DESCRIPTION],
+        "DESCRIPTION_IS_TRUNCATED": "true" if len(request.description) > MAX_DESCRIPTION else "false",
+        "REF_PATH": f"refs/merge-requests/{request.iid}/head",
+        "EVENT_TYPE": request.event_type,
+        "PROJECT_ID": context.project_id,
+        "PROJECT_PATH": context.project_path,
+        "PROJECT_URL": url,
+        "SOURCE_BRANCH_NAME": request.source_branch or context.ref,
+        "SOURCE_BRANCH_SHA": request.source_sha,
+        "SOURCE_BRANCH_PROTECTED": "true" if request.source_protected else "false",
+        "SOURCE_PROJECT_ID": context.project_id,
+        "SOURCE_PROJECT_PATH": context.project_path,
+        "SOURCE_PROJECT_URL": url,
+        "TARGET_BRANCH_NAME": request.target_branch,
+        "TARGET_BRANCH_SHA": request.target_sha,
+        "TARGET_BRANCH_PROTECTED": "true" if request.target_protected else "false",
+        "DIFF_BASE_SHA": request.diff_base_sha,
+        "DIFF_ID": request.diff_id,
+        "LABELS": ",".join(request.labels) or None,
+        "MILESTONE": request.milestone or None,
+        "ASSIGNEES": ", ".join(request.assignees) or None,
+        "DRAFT": "true" if request.draft else "false",
+        "APPROVED": "true" if request.approved else None,
+        "SQUASH_ON_MERGE": "true" if request.squash else "false",
+    }
+    return {prefix + key: value for key, value in values.items()}
