@@ -5,6 +5,8 @@ knows the engine and nothing of pipelines, runners or clusters: what it needs of
 """
 
 from shipline.images.errors import ImageError
+from shipline.images.fill import push, system_images
+from shipline.images.registry import Registry
 from shipline.images.supply import ensure
 
-__all__ = ["ImageError", "ensure"]
+__all__ = ["ImageError", "Registry", "ensure", "push", "system_images"]

@@ -16,7 +16,7 @@ from shipline.images.errors import ImageError
 
 RECIPES = Path(__file__).parent / "recipes"
 # Counted up when the way of making images changes what comes out of the same recipe.
-EDITION = 1
+EDITION = 2
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ class Recipe:
     workdir: str = "/"
     upstream: str = ""
     """The public image that stands for it where a public registry can be reached; empty: always built."""
+    served_as: str = ""
+    """Under which name a mirror made from the system images serves it; empty: not at all."""
 
     def contents(self) -> dict[str, tuple[bytes, int]]:
         """Path in the image -> (bytes, mode) of the recipe's own files."""
@@ -71,7 +73,8 @@ class Recipe:
             for name, certificate in sorted(authorities.items()):
                 digest.update(name.encode() + certificate)
         facts = {f.name: value for f in fields(self) if (value := getattr(self, f.name))}
-        del facts["about"], facts["check"]
+        for name in ("about", "check", "served_as"):
+            facts.pop(name, None)
         digest.update(json.dumps(facts, sort_keys=True).encode())
         for path, (data, mode) in self.contents().items():
             digest.update(f"{path} {mode:o} {len(data)} ".encode() + data)

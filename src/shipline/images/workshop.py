@@ -111,22 +111,12 @@ class Workshop:
     async def _container(self, base: str, volume: str) -> AsyncIterator[Any]:
         """A waiting container of the base, removed afterwards whatever happens."""
         self._lists.setdefault(volume, asyncio.Lock())
-        container = await self.engine.containers.create(
-            {
-                "Image": base,
-                "Entrypoint": ["sleep"],
-                "Cmd": [str(LONGEST_BUILD)],
-                "User": "root",
-                "HostConfig": {
-                    "Init": True,
-                    "Mounts": [
-                        {"Type": "volume", "Source": volume, "Target": "/var/lib/apt/lists"},
-                        {"Type": "tmpfs", "Target": "/var/cache/apt"},
-                        {"Type": "tmpfs", "Target": "/tmp"},
-                    ],
-                },
-            }
-        )
+        creating = asyncio.ensure_future(self.engine.containers.create(_waiting(base, volume)))
+        try:
+            container = await asyncio.shield(creating)
+        except asyncio.CancelledError:
+            await (await creating).delete(force=True, v=True)
+            raise
         try:
             await container.start()
             yield container
@@ -185,6 +175,22 @@ class Workshop:
                 )
         finally:
             await container.delete(force=True, v=True)
+
+
+def _waiting(base: str, volume: str) -> dict[str, Any]:
+    """A container that waits to be worked in, with the package lists and scratch space mounted."""
+    return {
+        "Image": base,
+        "Entrypoint": ["sleep"],
+        "Cmd": [str(LONGEST_BUILD)],
+        "HostConfig": {
+            "Mounts": [
+                {"Type": "volume", "Source": volume, "Target": "/var/lib/apt/lists"},
+                {"Type": "tmpfs", "Target": "/var/cache/apt"},
+                {"Type": "tmpfs", "Target": "/tmp"},
+            ],
+        },
+    }
 
 
 async def load_archive(engine: aiodocker.Docker, root: Path, config: dict[str, Any], tags: list[str]) -> None:
