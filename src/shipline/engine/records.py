@@ -104,8 +104,8 @@ class JobRecord(msgspec.Struct, frozen=True):
 class ProjectVariable(msgspec.Struct, frozen=True):
     """A CI/CD variable kept for a project. `environment_scope`: `*`, a name, or a pattern with `*`.
 
-    `file`: jobs get the path of a file with the value. `protected`: only pipelines of the default branch and of
-    tags get it. `raw`: its value is never expanded.
+    `file`: jobs get the path of a file with the value. `protected`: only pipelines of the default branch get
+    it. `raw`: its value is never expanded.
     """
 
     key: str

@@ -1,0 +1,132 @@
+"""From a job that is to run to what a runner gets: GitLab's job payload."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import msgspec
+
+from shipline.engine.job_variables import Facts, job_variables
+from shipline.engine.live import Live
+from shipline.engine.records import Commit, JobRecord, PipelineRecord, ProjectVariable
+from shipline.language import pipeline as language
+from shipline.protocol import payload as protocol
+
+DEFAULT_TIMEOUT = 3600
+DEFAULT_DEPTH = 20
+AFTER_SCRIPT_TIMEOUT = 300
+FAILURE_REASONS = [
+    "image_pull_failure",
+    "runner_configuration_error",
+    "runner_external_dependency_failure",
+    "runner_interrupted",
+    "job_canceled",
+]
+TOKEN_PREFIX = "glcbt-"
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where a pipeline's jobs come from and who runs them: the same for all jobs of one process."""
+
+    repository_url: str
+    project_path: str
+    project_name: str
+    runner: str = "shipline"
+    runner_tags: tuple[str, ...] = ()
+    credentials: tuple[protocol.Credentials, ...] = ()
+
+
+def make_payload(
+    live: Live, job: JobRecord, origin: Origin, project_variables: list[ProjectVariable]
+) -> protocol.JobPayload:
+    """The payload of a job that a runner has just taken. It carries a token that is good for this job alone."""
+    definition = live.definitions[job.name]
+    token = TOKEN_PREFIX + secrets.token_urlsafe(24)
+    timeout = definition.timeout or DEFAULT_TIMEOUT
+    facts = Facts(project_variables, token, origin.repository_url, origin.runner, origin.runner_tags, timeout)
+    variables = job_variables(live, job, facts)
+    return protocol.JobPayload(
+        id=job.id,
+        token=token,
+        job_info=protocol.JobInfo(
+            name=job.name,
+            stage=job.stage,
+            project_id=live.record.project_id,
+            project_name=origin.project_name,
+            project_full_path=origin.project_path,
+            pipeline_id=live.record.id,
+            time_in_queue_seconds=max(0.0, (job.started_at or 0) - (job.queued_at or 0)),
+        ),
+        git_info=git_info(live.record, origin, variables),
+        runner_info=protocol.RunnerInfo(timeout=timeout),
+        variables=variables,
+        steps=steps(definition, timeout),
+        image=_image(definition.image) if definition.image else None,
+        services=[_service(service) for service in definition.services],
+        credentials=list(origin.credentials),
+        hooks=[protocol.Hook(name, list(script)) for name, script in definition.extra.get("hooks", {}).items()],
+        features=protocol.Features(failure_reasons=FAILURE_REASONS),
+    )
+
+
+def steps(definition: language.Job, timeout: int) -> list[protocol.Step]:
+    """before_script and script share a shell, so they are one step; after_script is one of its own."""
+    script = protocol.Step("script", [*definition.before_script, *definition.script], timeout)
+    if not definition.after_script:
+        return [script]
+    after = protocol.Step(
+        "after_script", list(definition.after_script), AFTER_SCRIPT_TIMEOUT, when="always", allow_failure=True
+    )
+    return [script, after]
+
+
+def git_info(record: PipelineRecord, origin: Origin, variables: list[protocol.Variable]) -> protocol.GitInfo:
+    """What to check out."""
+    commit = record.commit
+    depth = next((v.value for v in variables if v.key == "GIT_DEPTH"), "")
+    return protocol.GitInfo(
+        repo_url=origin.repository_url,
+        ref=commit.ref,
+        sha=commit.sha,
+        before_sha=commit.before_sha,
+        ref_type="tag" if commit.is_tag else "branch",
+        refspecs=_refspecs(record.id, commit),
+        depth=int(depth) if depth.isdigit() else DEFAULT_DEPTH,
+        repo_object_format="sha256" if len(commit.sha) == 64 else "sha1",
+    )
+
+
+def _refspecs(pipeline_id: int, commit: Commit) -> list[str]:
+    """The commit itself (no ref may name it any more), and the branch or tag that the job sees."""
+    if commit.is_tag:
+        return [f"+{commit.sha}:refs/pipelines/{pipeline_id}", f"+refs/tags/{commit.ref}:refs/tags/{commit.ref}"]
+    own = [f"+{commit.sha}:refs/pipelines/{pipeline_id}"]
+    return [*own, f"+refs/heads/{commit.ref}:refs/remotes/origin/{commit.ref}"]
+
+
+def _image(image: language.Image) -> protocol.Image:
+    return protocol.Image(
+        name=image.name,
+        entrypoint=image.entrypoint,
+        pull_policy=image.pull_policy,
+        executor_opts=_options(image.docker, image.kubernetes),
+    )
+
+
+def _service(service: language.Service) -> protocol.Image:
+    variables = [protocol.Variable(key, value, public=True) for key, value in service.variables.items()]
+    return protocol.Image(
+        name=service.name,
+        alias=service.alias,
+        command=service.command,
+        entrypoint=service.entrypoint,
+        variables=variables or None,
+        pull_policy=service.pull_policy,
+        executor_opts=_options(service.docker, service.kubernetes),
+    )
+
+
+def _options(docker: dict[str, Any], kubernetes: dict[str, Any]) -> dict[str, Any]:
+    given = {"docker": docker, "kubernetes": kubernetes}
+    return {name: options for name, options in given.items() if options}

@@ -1,0 +1,64 @@
+"""What the language compiles and this engine does not carry out yet: refused by name, before anything runs.
+
+One table, read by people too: a keyword leaves it when the engine and the runner have learnt it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from shipline.engine.errors import EngineError
+from shipline.language.pipeline import Job, Pipeline
+
+NOT_YET: dict[str, tuple[Callable[[Job], bool], str]] = {
+    "artifacts": (lambda job: bool(job.artifacts), "jobs do not pass files to each other yet"),
+    "cache": (lambda job: bool(job.cache), "nothing is kept between jobs yet"),
+    "trigger": (lambda job: bool(job.trigger), "downstream pipelines are not started yet"),
+    "needs:pipeline": (lambda job: any(need.pipeline for need in job.needs or ()), "other pipelines are not known"),
+    "needs:project": (lambda job: any(need.project for need in job.needs or ()), "other projects are not known"),
+    "environment:on_stop": (lambda job: bool(job.environment.get("on_stop")), "environments are not stopped yet"),
+    "environment:auto_stop_in": (
+        lambda job: bool(job.environment.get("auto_stop_in")),
+        "environments are not stopped yet",
+    ),
+    "environment:action": (
+        lambda job: job.environment.get("action") in ("stop",),
+        "environments are not stopped yet",
+    ),
+}
+"""By keyword: whether a job uses it, and why it is refused."""
+
+EXTRA: dict[str, str] = {
+    "release": "releases are not made yet",
+    "pages": "pages are not published yet",
+    "publish": "pages are not published yet",
+    "secrets": "no secret store is asked yet",
+    "id_tokens": "no tokens are issued yet",
+    "identity": "no tokens are issued yet",
+    "run": "steps are not run yet",
+    "inputs": "a job's inputs are not asked for yet",
+    "dast_configuration": "it belongs to a scanner of GitLab's own",
+}
+"""Keywords that the compiled job carries in `extra`."""
+
+
+def refuse_unsupported(pipeline: Pipeline) -> None:
+    """Raises EngineError that names each keyword that can't be carried out, with its place."""
+    refused = [line for job in pipeline.jobs for line in _refusals(job)]
+    if refused:
+        raise EngineError("\n".join(dict.fromkeys(refused)))
+
+
+def _refusals(job: Job) -> Iterator[str]:
+    for keyword, (used, why) in NOT_YET.items():
+        if used(job):
+            yield _refusal(job, keyword, why)
+    for keyword, why in EXTRA.items():
+        if job.extra.get(keyword):
+            yield _refusal(job, keyword, why)
+
+
+def _refusal(job: Job, keyword: str, why: str) -> str:
+    file, line = job.lines.get(keyword.partition(":")[0], (job.file, job.line))
+    where = f"{file}:{line}" if line else file
+    return f"{where}: job '{job.name}': `{keyword}` is not supported: {why}."
