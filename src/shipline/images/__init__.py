@@ -4,9 +4,22 @@
 knows the engine and nothing of pipelines, runners or clusters: what it needs of them it is given.
 """
 
+from shipline.images.connection import connect
 from shipline.images.errors import ImageError
 from shipline.images.fill import push, system_images
+from shipline.images.inventory import clean, overview
+from shipline.images.recipe import names as recipe_names
 from shipline.images.registry import Registry
 from shipline.images.supply import ensure
 
-__all__ = ["ImageError", "Registry", "ensure", "push", "system_images"]
+__all__ = [
+    "ImageError",
+    "Registry",
+    "clean",
+    "connect",
+    "ensure",
+    "overview",
+    "push",
+    "recipe_names",
+    "system_images",
+]
