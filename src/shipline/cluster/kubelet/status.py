@@ -56,13 +56,14 @@ def pod_status(
     """The whole status. `addresses` are the pod's ("" while it has none) and the node's; `sandbox`: it is up."""
     before = pod.get("status") or {}
     reached = phase(pod, init, states)
-    if verdict is not None and not any(one.running for one in states):
-        reached = "Failed"
+    decided = "Failed" if verdict is not None else reached
+    if not any(one.running for one in states):
+        reached = decided
     pod_ip, host_ip = addresses
     requests, together = resources.of_pod(pod["spec"])
     status: Json = {
         "phase": reached,
-        "conditions": _conditions(pod, init, states, reached, sandbox),
+        "conditions": _conditions(pod, init, states, decided, sandbox),
         "hostIP": host_ip,
         "hostIPs": [{"ip": host_ip}],
         "observedGeneration": pod["metadata"].get("generation", 1),
@@ -77,7 +78,7 @@ def pod_status(
         status["initContainerStatuses"] = [one.status() for one in init]
     if address := pod_ip or before.get("podIP", ""):
         status |= {"podIP": address, "podIPs": [{"ip": address}]}
-    if verdict is not None:
+    if verdict is not None and reached == "Failed":
         status |= {"reason": verdict.reason, "message": verdict.message}
     return status
 

@@ -1,0 +1,393 @@
+"""One container of a pod over all its runs: image, creation, start, supervision, restart.
+
+`ContainerWorker.run` reads as the container's life. What goes wrong on the way is a waiting reason and an
+Event, as Kubernetes words them, and another try after a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from shipline.cluster.api.names import timestamp
+from shipline.cluster.errors import ContainerEngineError
+from shipline.cluster.events import NORMAL, WARNING
+from shipline.cluster.kubelet import hooks, probes, request, security, termination
+from shipline.cluster.kubelet.backoff import Backoff, Grace
+from shipline.cluster.kubelet.context import Node
+from shipline.cluster.kubelet.environment import ConfigurationError, environment
+from shipline.cluster.kubelet.images import ImageUnavailable
+from shipline.cluster.kubelet.probes import Prober
+from shipline.cluster.kubelet.projection import VolumeError
+from shipline.cluster.kubelet.resources import unsupported
+from shipline.cluster.kubelet.runtime import Found
+from shipline.cluster.kubelet.sandbox import Sandbox, create_named
+from shipline.cluster.kubelet.security import SecurityError
+from shipline.cluster.kubelet.state import ContainerState
+from shipline.cluster.kubelet.volumes import PodVolumes
+
+Json = dict[str, Any]
+log = logging.getLogger(__name__)
+
+_RETRY = 10.0  # seconds between tries of what only another object can mend
+_LONG_RUN = 600.0  # after which a failure counts as a first one
+_SHOWN_AS_ENDED = 30.0  # of a back-off, before it is shown as one
+
+
+class ContainerWorker:
+    """Owns one `ContainerState`; `changed` is called whenever it has changed.
+
+    Life: `run` once; `stop` at any time ends it, gracefully where it runs. After a restart of the kubelet
+    `adopt` is called first.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        pod: Callable[[], Json],
+        state: ContainerState,
+        volumes: PodVolumes,
+        changed: Callable[[], None],
+    ) -> None:
+        self.state = state
+        self._node = node
+        self._pod = pod
+        self._volumes = volumes
+        self._changed = changed
+        self._stopping = False
+        self._redefined = False
+        self.started = asyncio.Event()
+        self._image_backoff = Backoff()
+        self._restart_backoff = Backoff(eager=True)
+        self._kills: set[asyncio.Task[None]] = set()
+        self.running = asyncio.Event()
+        self._body: Json = {}
+        self._sandbox: Sandbox
+
+    def adopt(self, found: Found | None, remembered: Json) -> None:
+        """Take over from an earlier kubelet: what the pod's status says, and the newest container found."""
+        if remembered:
+            self.state.remember(remembered)
+        if found is None or (self.state.terminated and self.state.id == found.id):
+            return
+        self.state.attempt, self.state.id = found.attempt, found.id
+        if found.state == "created":
+            self.state.id = ""
+        else:
+            if found.state in ("exited", "dead"):
+                self._node.runtime.expect(found.id).set()
+            since = ((remembered.get("state") or {}).get("running") or {}).get("startedAt") or timestamp()
+            self.state.runs(since)
+            self._redefined = found.labels.get("shipline.spec") != request.spec_hash(self.state.spec)
+
+    async def run(self, sandbox: Sandbox, up: asyncio.Event) -> None:
+        """Live until there is no more restart. `up` is set once the sandbox runs."""
+        self._sandbox = sandbox
+        if self.state.terminated and not self._restarts():
+            return
+        if not self.state.running and self.state.terminated:
+            await self._back_off()
+        while True:
+            if not self.state.running:
+                await self._bring_up(sandbox, up)
+            await self._supervise(sandbox)
+            if not self._restarts():
+                return
+            await self._back_off()
+
+    # Bringing it up
+
+    async def _bring_up(self, sandbox: Sandbox, up: asyncio.Event) -> None:
+        while True:
+            try:
+                image = await self._node.images.obtain(self._pod(), self.state.spec, self._tell, self._tell_pod)
+                self._image_backoff.reset()
+                variables = environment(
+                    self._node.api, self._pod(), self.state.spec, self._node.circumstances(sandbox.address)
+                )
+                await self._create(sandbox, up, image, variables)
+            except ImageUnavailable as error:
+                await self._without_image(error)
+                continue
+            except (ConfigurationError, SecurityError, VolumeError) as error:
+                await self._refused("CreateContainerConfigError", str(error))
+                continue
+            except ContainerEngineError as error:
+                await self._refused("CreateContainerError", error.message)
+                continue
+            await up.wait()
+            if await self._start(sandbox):
+                return
+            await self._back_off()
+
+    async def _create(self, sandbox: Sandbox, up: asyncio.Event, image: Json, variables: dict[str, str]) -> None:
+        spec, state = self.state.spec, self.state
+        if lacking := unsupported(spec):
+            raise ConfigurationError(f"this node has no {', '.join(lacking)}")
+        if any("grpc" in (spec.get(field) or {}) for field in probes.KINDS.values()):
+            raise ConfigurationError("gRPC probes are not supported by this cluster")
+        binds, needed = self._volumes.binds(spec, variables)
+        if needed:
+            await up.wait()
+            script = 'for d; do [ -e "$d" ] || mkdir -p -m 0777 "$d"; done'
+            await self._node.engine.execute(sandbox.id, ["sh", "-c", script, "sh", *needed])
+        body = request.container(
+            self._pod(),
+            spec,
+            attempt=state.attempt,
+            facts=self._node.facts,
+            sandbox_id=sandbox.id,
+            image=image,
+            variables=variables,
+            binds=binds,
+        )
+        if body["HostConfig"].get("Privileged") and not self._node.grants_privileged:
+            body["HostConfig"] = security.without_privileged(body["HostConfig"])
+        state.id = await create_named(self._node.engine, self._container_name(), body)
+        state.image, state.image_id = self._node.images.shown(spec["image"], image)
+        self._tell(NORMAL, "Created", "Container created")
+        self._body = body
+
+    def _container_name(self) -> str:
+        metadata = self._pod()["metadata"]
+        parts = ("shipline", self._node.facts.cluster, metadata["namespace"], metadata["name"], metadata["uid"][:8])
+        return f"{'_'.join(parts)[:200]}_{self.state.name}_{self.state.attempt}"
+
+    async def _start(self, sandbox: Sandbox) -> bool:
+        """Start the created container; False when the engine could not."""
+        state, runtime = self.state, self._node.runtime
+        runtime.expect(state.id)
+        try:
+            await self._node.engine.post(f"containers/{state.id}/start")
+        except ContainerEngineError as error:
+            if self._body["HostConfig"].get("Privileged") and security.privileged_refused(error.message):
+                return await self._start_without_privileged(sandbox)
+            self._failed_to_start(error.message)
+            return False
+        self._tell(NORMAL, "Started", "Container started")
+        handler = (state.spec.get("lifecycle") or {}).get("postStart")
+        if handler:
+            try:
+                await hooks.run(handler, self._node.engine, state.id, self._prober(sandbox))
+            except hooks.HookError as error:
+                self._tell(WARNING, "FailedPostStartHook", f"PostStartHook failed: {error}")
+                self._tell(NORMAL, "Killing", "FailedPostStartHook")
+                await runtime.kill(state.id, "SIGKILL")
+        state.runs(timestamp())
+        self.running.set()
+        self._changed()
+        return True
+
+    async def _start_without_privileged(self, sandbox: Sandbox) -> bool:
+        """The engine may not give all capabilities: give all the others, now and from now on."""
+        log.info("the engine refuses --privileged; giving every capability that it has one by one")
+        self._node.grants_privileged = False
+        self._body["HostConfig"] = security.without_privileged(self._body["HostConfig"])
+        self.state.id = await create_named(self._node.engine, self._container_name(), self._body)
+        return await self._start(sandbox)
+
+    def _failed_to_start(self, message: str) -> None:
+        state = self.state
+        self._tell(WARNING, "Failed", f"Error: {message}")
+        ended = termination.start_error(state.id, message)
+        state.ended(ended)
+        if self._restarts():
+            state.waits("RunContainerError", message)
+        self._changed()
+
+    async def _without_image(self, error: ImageUnavailable) -> None:
+        name = self.state.spec["image"]
+        self._tell(WARNING, "Failed", f"Error: {error.reason}")
+        delay = _RETRY
+        if error.reason == "ErrImagePull":
+            delay = self._image_backoff.next()
+            self._tell(NORMAL, "BackOff", f'Back-off pulling image "{name}"')
+            self._tell(WARNING, "Failed", "Error: ImagePullBackOff")
+            if delay > 2 * _RETRY:
+                error = ImageUnavailable(
+                    "ImagePullBackOff", f'Back-off pulling image "{name}": ErrImagePull: {error}'
+                )
+        self.state.waits(error.reason, str(error))
+        self._changed()
+        await asyncio.sleep(delay)
+
+    async def _refused(self, reason: str, message: str) -> None:
+        self._tell(WARNING, "Failed", f"Error: {message}")
+        self.state.waits(reason, message)
+        self._changed()
+        await asyncio.sleep(_RETRY)
+
+    # While it runs
+
+    async def _supervise(self, sandbox: Sandbox) -> None:
+        """Probe it until it has ended, and set down how it ended."""
+        state = self.state
+        self.running.set()
+        self.started.clear()
+        prober = self._prober(sandbox)
+        watched = {kind: state.spec[field] for kind, field in probes.KINDS.items() if state.spec.get(field)}
+        if "startup" not in watched:
+            self._begin(watched)
+        tasks = [
+            asyncio.create_task(probes.watch(kind, probe, prober, self.started, self))
+            for kind, probe in watched.items()
+        ]
+        if self._redefined:
+            self.redefine(state.spec)
+        try:
+            ended = await self._node.runtime.ended(state.id)
+        finally:
+            for task in tasks:
+                task.cancel()
+        self.running.clear()
+        state.ended(await termination.describe(self._node, self._volumes, sandbox, state, ended))
+        self._changed()
+
+    def _begin(self, watched: Json) -> None:
+        self.state.started = True
+        self.state.ready = "readiness" not in watched
+        self.started.set()
+        self._changed()
+
+    def probe_failed(self, kind: str, text: str) -> None:
+        """Tell of it, unless the container is on its way out anyway."""
+        if not (self._stopping and kind == "liveness"):
+            self._tell(WARNING, "Unhealthy", f"{kind.capitalize()} probe failed: {text}")
+
+    def probe_decided(self, kind: str, success: bool) -> None:
+        """Ready or not; started; or to be killed."""
+        state = self.state
+        if not state.running:
+            return
+        if kind == "readiness":
+            if state.ready != success:
+                state.ready = success
+                self._changed()
+        elif kind == "startup" and success:
+            self._begin({"readiness": 1} if state.spec.get("readinessProbe") else {})
+        elif not success and not self._stopping and not self._kills:
+            self._tell(NORMAL, "Killing", f"Container {state.name} failed {kind} probe, will be restarted")
+            seconds = (state.spec.get(probes.KINDS[kind]) or {}).get("terminationGracePeriodSeconds")
+            self._kill_soon(seconds)
+
+    def redefine(self, spec: Json) -> None:
+        """The pod wants another image: this run ends and the next follows, whatever the restart policy."""
+        self.state.spec, self._redefined = spec, True
+        if self.state.running and not self._kills:
+            self._tell(NORMAL, "Killing", f"Container {self.state.name} definition changed, will be restarted")
+            self._kill_soon(None)
+
+    def _kill_soon(self, seconds: int | None) -> None:
+        grace = self._pod()["spec"].get("terminationGracePeriodSeconds", 30) if seconds is None else seconds
+        task = asyncio.create_task(self._end(Grace(grace)))
+        self._kills.add(task)
+        task.add_done_callback(self._kills.discard)
+
+    # The end
+
+    async def lost(self, sandbox: Sandbox | None) -> None:
+        """Its sandbox has ended, and it with it."""
+        if sandbox is not None:
+            ended = await self._node.runtime.exit(self.state.id)
+            described = await termination.describe(self._node, self._volumes, sandbox, self.state, ended)
+            self.state.ended(described)
+            self._changed()
+
+    def _restarts(self) -> bool:
+        """Whether another run follows the one that has ended."""
+        if self._stopping:
+            return False
+        if self._redefined or self.state.sidecar:
+            return True
+        policy = self._pod()["spec"].get("restartPolicy", "Always")
+        if self.state.init:
+            return policy != "Never" and not self.state.succeeded
+        return policy == "Always" or (policy == "OnFailure" and not self.state.succeeded)
+
+    async def _back_off(self) -> None:
+        """Wait as long as the failures so far demand, then count one more attempt."""
+        state = self.state
+        if termination.lasted(state.terminated or state.last) > _LONG_RUN:
+            self._restart_backoff.reset()
+        delay = 0.0 if self._redefined else self._restart_backoff.next()
+        self._redefined = False
+        if delay:
+            metadata = self._pod()["metadata"]
+            full = f"{metadata['name']}_{metadata['namespace']}({metadata['uid']})"
+            self._tell(WARNING, "BackOff", f"Back-off restarting failed container {state.name} in pod {full}")
+            await asyncio.sleep(min(delay, _SHOWN_AS_ENDED))
+            if delay > _SHOWN_AS_ENDED:
+                text = f"back-off {_duration(delay)} restarting failed container={state.name} pod={full}"
+                state.waits("CrashLoopBackOff", text)
+                self._changed()
+                await asyncio.sleep(delay - _SHOWN_AS_ENDED)
+        before = (state.last or {}).get("containerID", "").removeprefix("docker://")
+        if before and before != state.id:
+            await self._node.runtime.remove(before)
+        state.attempt += 1
+
+    async def stop(self, grace: Grace, whole: asyncio.Task[None] | None) -> None:
+        """End it: `whole` is the task of `run`. What runs is asked to end and, out of grace, killed."""
+        self._stopping = True
+        if self.state.running:
+            self._tell(NORMAL, "Killing", f"Stopping container {self.state.name}")
+            await self._end(grace)
+        elif whole is not None:
+            whole.cancel()
+        if whole is not None:
+            await asyncio.wait({whole}, timeout=10)
+
+    async def _end(self, grace: Grace) -> None:
+        """Hook, signal, patience, and the kill that cannot be refused."""
+        state, runtime = self.state, self._node.runtime
+        end = runtime.expect(state.id)
+        handler = (state.spec.get("lifecycle") or {}).get("preStop")
+        if handler and grace.left > 0:
+            await self._pre_stop(handler, grace, end)
+            if grace.left < 2:
+                grace = Grace(2)
+        if grace.left > 0 and not end.is_set():
+            await runtime.kill(state.id, await self._stop_signal())
+            await grace.wait(end)
+        if not end.is_set():
+            await runtime.kill(state.id, "SIGKILL")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(10):
+                    await end.wait()
+
+    async def _pre_stop(self, handler: Json, grace: Grace, end: asyncio.Event) -> None:
+        prober = self._prober(self._sandbox)
+        hook = asyncio.ensure_future(hooks.run(handler, self._node.engine, self.state.id, prober))
+        done = asyncio.Event()
+        hook.add_done_callback(lambda _: done.set())
+        if not await grace.wait(done):
+            hook.cancel()
+        elif (error := hook.exception()) is not None:
+            self._tell(WARNING, "FailedPreStopHook", f"PreStopHook failed: {error}")
+
+    async def _stop_signal(self) -> str:
+        try:
+            described = await self._node.engine.get(f"containers/{self.state.id}/json")
+        except ContainerEngineError:
+            return "SIGTERM"
+        return str((described.get("Config") or {}).get("StopSignal") or "SIGTERM")
+
+    # Words
+
+    def _prober(self, sandbox: Sandbox) -> Prober:
+        return Prober(self._node.engine, self._node.reach, sandbox.address, self.state.id, self.state.spec)
+
+    def _tell(self, type: str, reason: str, message: str) -> None:
+        field = "initContainers" if self.state.init else "containers"
+        self._node.recorder.event(self._pod(), type, reason, message, f"spec.{field}{{{self.state.name}}}")
+
+    def _tell_pod(self, type: str, reason: str, message: str) -> None:
+        self._node.recorder.event(self._pod(), type, reason, message)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
