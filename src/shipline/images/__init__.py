@@ -7,6 +7,7 @@ knows the engine and nothing of pipelines, runners or clusters: what it needs of
 from shipline.images.connection import connect
 from shipline.images.errors import ImageError
 from shipline.images.fill import push, system_images
+from shipline.images.installation import Installation, Wish
 from shipline.images.inventory import clean, overview
 from shipline.images.recipe import names as recipe_names
 from shipline.images.registry import Registry
@@ -14,7 +15,9 @@ from shipline.images.supply import ensure
 
 __all__ = [
     "ImageError",
+    "Installation",
     "Registry",
+    "Wish",
     "clean",
     "connect",
     "ensure",

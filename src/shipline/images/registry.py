@@ -5,9 +5,11 @@ container engine reaches the same registry on a port of its loopback address, wh
 HTTP by itself. `mapping` is what tells the cluster that the two are one.
 """
 
+import base64
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,15 +60,24 @@ class Registry:
         secret = [self._secret()] if self.password_file else []
         return [_object("v1", "Namespace", NAMESPACE, namespace=""), *secret, self._deployment(), self._service()]
 
-    def mapping(self, address: str) -> Object:
-        """The change to the ConfigMap of mappings that makes the name known; `address` is the Service's."""
-        entry = {"name": self.name, "endpoint": self.endpoint, "address": address}
-        return {"data": {self.service: json.dumps(entry)}}
+    def mapping(self, address: str, also: Sequence[str] = ()) -> dict[str, str]:
+        """The entries of the ConfigMap of mappings that make the name known; `address` is the Service's.
+
+        The registries named in `also` are pulled from this one too, by the cluster's node; no pod sees them there.
+        """
+        entries = {self.service: {"name": self.name, "endpoint": self.endpoint, "address": address}}
+        for name in also:
+            entries[f"{self.service}.{service_name(name)}"] = {
+                "name": name,
+                "endpoint": self.endpoint,
+                "address": "",
+            }
+        return {key: json.dumps(entry) for key, entry in entries.items()}
 
     def _secret(self) -> Object:
         return _object("v1", "Secret", self.service) | {
             "type": "Opaque",
-            "stringData": {"htpasswd": self.password_file},
+            "data": {"htpasswd": base64.b64encode(self.password_file.encode()).decode()},
         }
 
     def _service(self) -> Object:
