@@ -1,0 +1,183 @@
+"""A runner's settings: gitlab-runner's config.toml, plus tags, run_untagged, kubeconfig and context of ours.
+
+A key that is known to gitlab-runner and not to us is not an error, since one file may serve both: such keys are
+named together in `ConfigFile.warnings`. A wrong type or value is a `RunnerError` that names the key by its path.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
+
+import msgspec
+
+from shipline.runner.errors import RunnerError
+from shipline.runner.volumes import Volumes
+
+T = TypeVar("T")
+ExecutorName = Literal["auto", "kubernetes", "shell"]
+
+
+class HostAlias(msgspec.Struct):
+    ip: str
+    hostnames: list[str] = []
+
+
+class DnsOption(msgspec.Struct):
+    name: str
+    value: str | None = None
+
+
+class DnsConfig(msgspec.Struct):
+    nameservers: list[str] = []
+    searches: list[str] = []
+    options: list[DnsOption] = []
+
+
+class ServiceConfig(msgspec.Struct):
+    """A service that every job of the runner gets, before the job's own."""
+
+    name: str
+    alias: str = ""
+    command: list[str] = []
+    entrypoint: list[str] = []
+    environment: list[str] = []
+
+
+class KubernetesConfig(msgspec.Struct, forbid_unknown_fields=False):
+    """`[runners.kubernetes]`. Quantities (`cpu_limit`, ...) are Kubernetes' own text; empty means unset."""
+
+    namespace: str = "default"
+    image: str = ""
+    helper_image: str = "shipline/helper"
+    pull_policy: str | list[str] = []
+    allowed_pull_policies: list[str] = []
+    allowed_images: list[str] = []
+    allowed_services: list[str] = []
+    image_pull_secrets: list[str] = []
+    privileged: bool = False
+    allow_privilege_escalation: bool | None = None
+    cap_add: list[str] = []
+    cap_drop: list[str] = []
+    cpu_limit: str = ""
+    cpu_request: str = ""
+    memory_limit: str = ""
+    memory_request: str = ""
+    ephemeral_storage_limit: str = ""
+    ephemeral_storage_request: str = ""
+    helper_cpu_limit: str = ""
+    helper_cpu_request: str = ""
+    helper_memory_limit: str = ""
+    helper_memory_request: str = ""
+    helper_ephemeral_storage_limit: str = ""
+    helper_ephemeral_storage_request: str = ""
+    service_cpu_limit: str = ""
+    service_cpu_request: str = ""
+    service_memory_limit: str = ""
+    service_memory_request: str = ""
+    service_ephemeral_storage_limit: str = ""
+    service_ephemeral_storage_request: str = ""
+    service_account: str = ""
+    automount_service_account_token: bool | None = None
+    node_selector: dict[str, str] = {}
+    node_tolerations: dict[str, str] = {}
+    pod_labels: dict[str, str] = {}
+    pod_annotations: dict[str, str] = {}
+    priority_class_name: str = ""
+    runtime_class_name: str = ""
+    scheduler_name: str = ""
+    host_aliases: list[HostAlias] = []
+    dns_policy: str = ""
+    dns_config: DnsConfig | None = None
+    volumes: Volumes = msgspec.field(default_factory=Volumes)
+    services: list[ServiceConfig] = []
+    poll_timeout: float = 180
+    pod_termination_grace_period_seconds: int = 1
+    print_pod_warning_events: bool = True
+    host: str = ""
+    bearer_token: str = ""
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+
+
+class RunnerConfig(msgspec.Struct):
+    """One `[[runners]]` entry.
+
+    `executor` "auto" (ours) runs jobs that name an image in pods, and those that don't in a shell of this machine.
+    `kubeconfig` and `context` are ours; without them `[runners.kubernetes] host` or the usual places are looked at.
+    `limit` 0 means no limit. `output_limit` is in KiB.
+    """
+
+    name: str = "shipline"
+    url: str = ""
+    token: str = ""
+    executor: ExecutorName = "auto"
+    tags: list[str] = []
+    run_untagged: bool = True
+    limit: int = 0
+    output_limit: int = 4096
+    environment: list[str] = []
+    builds_dir: str = ""
+    shell: str = ""
+    pre_get_sources_script: str = ""
+    post_get_sources_script: str = ""
+    pre_build_script: str = ""
+    post_build_script: str = ""
+    timestamps: bool = False
+    kubeconfig: str = ""
+    context: str = ""
+    kubernetes: KubernetesConfig = msgspec.field(default_factory=KubernetesConfig)
+
+
+class ConfigFile(msgspec.Struct):
+    """A whole config.toml. `warnings` are for the person who wrote it."""
+
+    concurrent: int = 1
+    runners: list[RunnerConfig] = []
+    warnings: list[str] = []
+
+    @classmethod
+    def load(cls, path: str | Path) -> ConfigFile:
+        """Reads the file; RunnerError says where it is wrong."""
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except OSError as error:
+            raise RunnerError(f"{path}: cannot be read: {error.strerror}. Name the runner's config.toml.") from None
+        return cls.parse(text, str(path))
+
+    @classmethod
+    def parse(cls, text: str, path: str = "config.toml") -> ConfigFile:
+        """Reads config.toml's text; `path` is what errors call it."""
+        try:
+            data = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise RunnerError(f"{path}: not valid TOML: {error}") from None
+        try:
+            config = msgspec.convert(data, cls)
+        except msgspec.ValidationError as error:
+            raise RunnerError(f"{path}: {error}") from None
+        ignored = sorted(set(unknown_keys(data, cls)))
+        if ignored:
+            config.warnings.append(
+                f"{path}: keys that this runner does not know and leaves alone: {', '.join(ignored)}"
+            )
+        return config
+
+
+def unknown_keys(value: Any, kind: Any, path: str = "") -> list[str]:
+    """The dotted names of all keys in `value` that the Struct `kind` has no field for."""
+    struct = next(
+        (k for k in (kind, *get_args(kind)) if isinstance(k, type) and issubclass(k, msgspec.Struct)), None
+    )
+    if struct is None:
+        return []
+    if isinstance(value, list):
+        return [name for item in value for name in unknown_keys(item, struct, path)]
+    fields = get_type_hints(struct)
+    names: list[str] = []
+    for key, inner in value.items():
+        name = f"{path}.{key}" if path else key
+        names += unknown_keys(inner, fields[key], name) if key in fields else [name]
+    return names

@@ -1,0 +1,79 @@
+"""Which executor a job gets, and what the executors of one runner share: a cluster's client, repository copies."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from shipline.protocol.payload import JobPayload
+from shipline.runner.config import RunnerConfig
+from shipline.runner.executor import Executor
+from shipline.runner.job import Job
+from shipline.runner.repository import RepositoryCopies
+from shipline.runner.trace.trace import Trace
+from shipline.runner.workspace import Workspace
+
+if TYPE_CHECKING:
+    from shipline.runner.local.checkout import Checkouts
+    from shipline.runner.pod.cluster import Cluster
+
+
+class Executors:
+    """Makes executors. What they share is opened by the first that needs it; `close` closes it."""
+
+    def __init__(self, config: RunnerConfig, notify: Callable[[str], None]) -> None:
+        self.config = config
+        self.notify = notify
+        self._cluster: asyncio.Task[Cluster] | None = None
+        self._numbers: set[int] = set()
+        self._workspace = Workspace()
+        self._copies = RepositoryCopies(self._workspace)
+        self._checkouts: Checkouts | None = None
+
+    def job(self, payload: JobPayload) -> Job:
+        """The job, with the lowest number that no running job has; `release` frees it."""
+        number = next(n for n in range(len(self._numbers) + 1) if n not in self._numbers)
+        self._numbers.add(number)
+        builds = self.config.builds_dir or "/builds"
+        if self.name_for(payload) == "shell":
+            parent = self.config.builds_dir or self._workspace.path
+            builds = f"{parent}/job-{payload.id}-{secrets.token_hex(4)}/builds"
+        return Job(payload, self.config, builds=builds, number=number)
+
+    def release(self, job: Job) -> None:
+        self._numbers.discard(job.number)
+
+    def name_for(self, payload: JobPayload) -> str:
+        """`kubernetes` or `shell`."""
+        if self.config.executor != "auto":
+            return self.config.executor
+        return "kubernetes" if payload.image or self.config.kubernetes.image else "shell"
+
+    async def make(self, job: Job, trace: Trace) -> Executor:
+        """The executor for a job; nothing is started yet."""
+        if self.name_for(job.payload) == "shell":
+            from shipline.runner.local.checkout import Checkouts
+            from shipline.runner.local.executor import ShellExecutor
+
+            self._checkouts = self._checkouts or Checkouts(self._workspace)
+            return ShellExecutor(self._checkouts, self._copies, job, trace)
+        from shipline.runner.pod.executor import PodExecutor
+
+        return PodExecutor(await self.cluster(), self._copies, job, trace)
+
+    async def cluster(self) -> Cluster:
+        """The connection to the cluster; the first call also settles what an earlier runner left there."""
+        if self._cluster is None:
+            from shipline.runner.pod.cluster import connect
+
+            self._cluster = asyncio.create_task(connect(self.config, self.notify))
+        return await asyncio.shield(self._cluster)
+
+    async def close(self) -> None:
+        if self._cluster is not None:
+            await asyncio.wait([self._cluster])
+            if not self._cluster.cancelled() and not self._cluster.exception():
+                await self._cluster.result().close()
+        self._workspace.close()

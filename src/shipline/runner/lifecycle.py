@@ -1,0 +1,217 @@
+"""One job from start to final report: the order of its stages, and the four ways in which it may be cut short.
+
+    prepare -> get_sources -> step_* -> after_script -> final status -> everything that was made is removed
+
+- The job's time is over: all processes end, after_script does not run.
+- `canceling`: the script ends, after_script runs, the job has failed.
+- `canceled`: everything ends at once.
+- The runner itself is stopped by force (this task is cancelled): as `canceled`, and the coordinator hears that it
+  was the runner's doing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import shipline
+from shipline.protocol.coordinator import Coordinator, JobUpdate
+from shipline.protocol.payload import JobPayload, Step
+from shipline.runner.errors import JobFailed, RunnerError
+from shipline.runner.executor import Executor, Stage
+from shipline.runner.executors import Executors
+from shipline.runner.trace.trace import Trace
+
+AFTER_SCRIPT_TIME = 300.0  # seconds, unless RUNNER_AFTER_SCRIPT_TIMEOUT says otherwise
+
+
+class JobRun:
+    """Runs one payload. `run` never raises for what goes wrong in the job: that goes to its log and status."""
+
+    def __init__(self, executors: Executors, coordinator: Coordinator, payload: JobPayload) -> None:
+        self.coordinator = coordinator
+        self.payload = payload
+        self.executors = executors
+        self.job = executors.job(payload)
+        self.executor: Executor | None = None
+        self.in_script = False
+        self.canceling = False
+        self._told = asyncio.Event()
+        self._order = ""
+        config = executors.config
+        self.trace = Trace(
+            coordinator,
+            payload,
+            secrets=self.job.secrets(),
+            limit=config.output_limit << 10,
+            timestamps=config.timestamps,
+            heard=self._hear,
+        )
+
+    def _hear(self, status: str) -> None:
+        """What the coordinator says of the job, in whichever answer."""
+        if status in ("canceling", "canceled", "failed") and self._order not in ("canceled", status):
+            self._order = "canceling" if status == "canceling" else "canceled"
+            self._told.set()
+
+    async def run(self) -> None:
+        """The whole job. Cancelling the task aborts it; that too is reported before CancelledError goes on."""
+        listening = asyncio.create_task(self._listen())
+        try:
+            self._hear((await self.coordinator.update_job(self.payload, JobUpdate("running"))).job_status)
+            await self._finish(await self._outcome())
+        except asyncio.CancelledError:
+            interrupted = JobFailed("the runner was stopped", "runner_interrupted")
+            await asyncio.gather(self._report(interrupted), self._clean(), return_exceptions=True)
+            raise
+        finally:
+            listening.cancel()
+            self.executors.release(self.job)
+
+    async def _listen(self) -> None:
+        self._hear(await self.coordinator.wait_canceled(self.payload))
+
+    async def _outcome(self) -> JobFailed | None:
+        """None when the job succeeded."""
+        try:
+            await self._supervise()
+        except JobFailed as failure:
+            return failure
+        except RunnerError as error:
+            return JobFailed(str(error))
+        return None
+
+    async def _supervise(self) -> None:
+        """Runs the stages until they are done, the time is over or somebody cancels."""
+        loop = asyncio.get_running_loop()
+        limit = self.payload.runner_info.timeout if self.payload.runner_info.timeout > 0 else 7200
+        deadline = loop.time() + limit
+        work = asyncio.create_task(self._stages())
+        try:
+            while not work.done():
+                told = asyncio.create_task(self._told.wait())
+                await asyncio.wait(
+                    {work, told}, timeout=deadline - loop.time(), return_when=asyncio.FIRST_COMPLETED
+                )
+                told.cancel()
+                if work.done():
+                    break
+                if not self._told.is_set():
+                    raise JobFailed(f"execution took longer than {_duration(limit)}", "job_execution_timeout")
+                self._told.clear()
+                if self._order == "canceled" or not self.in_script or self.executor is None:
+                    raise JobFailed("canceled", "job_canceled")
+                self.canceling = True
+                self.job.status = "canceled"
+                await self.executor.interrupt()
+            work.result()
+        finally:
+            if not work.done():
+                work.cancel()
+                await asyncio.wait([work])
+
+    async def _stages(self) -> None:
+        trace, config = self.trace, self.executors.config
+        trace.line(f"Running with shipline {shipline.__version__}")
+        trace.line(f"  on {config.name}")
+        name = self.executors.name_for(self.payload)
+        trace.open_section("prepare_executor", f'Preparing the "{name}" executor')
+        self.executor = await self.executors.make(self.job, trace)
+        await self.executor.prepare()
+        trace.open_section("get_sources", "Getting source from Git repository")
+        await self.executor.get_sources()
+        failure: JobFailed | None = None
+        try:
+            for step in self.payload.steps:
+                if step.name != "after_script" and step.script:
+                    await self._script(self.executor, step)
+        except JobFailed as error:
+            failure = error
+        if not self.canceling:
+            self.job.status = "failed" if failure else "success"
+        await self._after_script(self.executor)
+        if self.canceling:
+            raise JobFailed("canceled", "job_canceled")
+        if failure:
+            raise failure
+
+    async def _script(self, executor: Executor, step: Step) -> None:
+        limit = self.job.variables.seconds("RUNNER_SCRIPT_TIMEOUT", None)
+        stage = self.job.step(step)
+        self.trace.open_section(stage.name, stage.title)
+        self.in_script = True
+        try:
+            status = await self._within(limit, executor, stage)
+        finally:
+            self.in_script = False
+        if status is None:
+            raise JobFailed(
+                f"the script took longer than RUNNER_SCRIPT_TIMEOUT ({_duration(limit or 0)})",
+                "job_execution_timeout",
+            )
+        if status:
+            raise JobFailed(executor.exited(status), "script_failure", exit_code=status)
+
+    async def _after_script(self, executor: Executor) -> None:
+        step = next((step for step in self.payload.steps if step.name == "after_script" and step.script), None)
+        if step is None:
+            return
+        stage = self.job.step(step)
+        self.trace.open_section(stage.name, stage.title)
+        limit = self.job.variables.seconds("RUNNER_AFTER_SCRIPT_TIMEOUT", AFTER_SCRIPT_TIME)
+        status = await self._within(limit, executor, stage)
+        if status == 0:
+            return
+        what = executor.exited(status) if status else f"it took longer than {_duration(limit or 0)}"
+        if not self.job.variables.is_true("AFTER_SCRIPT_IGNORE_ERRORS", True):
+            raise JobFailed(what, "script_failure", exit_code=status)
+        self.trace.warning(f"after_script failed, but job will continue unaffected: {what}")
+
+    async def _within(self, limit: float | None, executor: Executor, stage: Stage) -> int | None:
+        """The stage's exit status, or None when it had to be ended because its time was over."""
+        work = asyncio.create_task(executor.run(stage))
+        try:
+            await asyncio.wait({work}, timeout=limit)
+            if work.done():
+                return work.result()
+            await executor.interrupt()
+            await work
+            return None
+        finally:
+            if not work.done():
+                work.cancel()
+                await asyncio.wait([work])
+
+    async def _finish(self, failure: JobFailed | None) -> None:
+        """Reports first and removes afterwards; at the same time where somebody waits for the end."""
+        if failure and failure.reason == "job_canceled":
+            await asyncio.gather(self._report(failure), self._clean())
+        else:
+            await self._report(failure)
+            await self._clean()
+
+    async def _report(self, failure: JobFailed | None) -> None:
+        self.trace.close_section()
+        if failure is None:
+            self.trace.info("Job succeeded")
+            update = JobUpdate("success")
+        else:
+            if failure.hint:
+                self.trace.line(failure.hint)
+            kind = " (system failure)" if failure.reason == "runner_system_failure" else ""
+            self.trace.error(f"Job failed{kind}: {failure}")
+            update = JobUpdate("failed", failure.reason, failure.exit_code)
+        await self.trace.close()
+        await self.coordinator.update_job(self.payload, update)
+
+    async def _clean(self) -> None:
+        if self.executor is not None:
+            with contextlib.suppress(JobFailed):
+                await self.executor.close()
+
+
+def _duration(seconds: float) -> str:
+    """Seconds as people write them: 1h0m0s, 90s stays 1m30s."""
+    hours, rest = divmod(int(seconds), 3600)
+    minutes, left = divmod(rest, 60)
+    return (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + f"{left}s"

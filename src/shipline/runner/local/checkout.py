@@ -1,0 +1,93 @@
+"""A commit's files and a small .git of their own, made once per commit and copied for each job.
+
+The copy's .git holds no objects: it points to those of the repository it came from, which is only read. Its remote
+can be fetched from and not pushed to.
+"""
+
+# A small file's copy is a hot path, and paths as strings take half the time.
+# ruff: noqa: PTH101, PTH103, PTH115, PTH118, PTH211
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from pathlib import Path
+
+from shipline.protocol.payload import GitInfo
+from shipline.runner.process import run_git
+from shipline.runner.workspace import Workspace
+
+MANY_FILES = 500  # above this a copy is made in a thread, so that other jobs go on
+
+CONFIG = """\
+[core]
+	repositoryformatversion = {version}
+	bare = false
+	filemode = true
+[gc]
+	auto = 0
+[remote "origin"]
+	url = file://{repository}
+	pushurl = the repository that the job was made from is not written to
+	fetch = +refs/heads/*:refs/remotes/origin/*
+"""
+
+
+class Checkouts:
+    """Checkouts by repository, commit and ref."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._made: dict[tuple[object, ...], asyncio.Task[tuple[Path, int]]] = {}
+
+    async def place(self, repository: Path, git: GitInfo, project: Path) -> None:
+        """Makes `project` a fresh checkout. JobFailed when the commit isn't in the repository."""
+        key = (repository, git.sha, git.ref, git.ref_type)
+        if key not in self._made:
+            folder = self._workspace.path / f"checkout-{len(self._made)}"
+            self._made[key] = asyncio.create_task(_make(repository, git, folder))
+        folder, files = await asyncio.shield(self._made[key])
+        if files > MANY_FILES:
+            await asyncio.to_thread(copy_tree, folder, project)
+        else:
+            copy_tree(folder, project)
+
+
+async def _make(repository: Path, git: GitInfo, folder: Path) -> tuple[Path, int]:
+    common = await run_git(
+        "-C", str(repository), "rev-parse", "--git-common-dir", failure=f"{repository} is no git repository"
+    )
+    own = folder / ".git"
+    kind = "tags" if git.ref_type == "tag" else "remotes/origin"
+    ref = own / "refs" / kind / git.ref
+    for made in (own / "objects" / "info", own / "refs" / "heads", ref.parent):
+        made.mkdir(parents=True, exist_ok=True)
+    objects = (repository / common.strip() / "objects").resolve()
+    (own / "objects" / "info" / "alternates").write_text(f"{objects}\n")
+    sha256 = git.repo_object_format == "sha256"
+    extension = "[extensions]\n\tobjectFormat = sha256\n" if sha256 else ""
+    (own / "config").write_text(CONFIG.format(version=1 if sha256 else 0, repository=repository) + extension)
+    (own / "HEAD").write_text(f"{git.sha}\n")
+    ref.write_text(f"{git.sha}\n")
+    shallow = repository / common.strip() / "shallow"
+    if shallow.exists():
+        shutil.copyfile(shallow, own / "shallow")
+    missing = f"the commit {git.sha[:8]} cannot be checked out from {repository}"
+    await run_git("-C", str(folder), "read-tree", "--reset", "-u", git.sha, failure=missing)
+    return folder, sum(len(files) for _, _, files in os.walk(folder))
+
+
+def copy_tree(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Copies files, symbolic links and permissions; `target`'s parents are made."""
+    os.makedirs(target, exist_ok=True)
+    with os.scandir(source) as entries:
+        for entry in entries:
+            to = os.path.join(target, entry.name)
+            if entry.is_symlink():
+                os.symlink(os.readlink(entry.path), to)
+            elif entry.is_dir():
+                copy_tree(entry.path, to)
+            else:
+                shutil.copyfile(entry.path, to)
+                if entry.stat().st_mode & 0o111:
+                    os.chmod(to, 0o755)

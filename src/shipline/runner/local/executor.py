@@ -1,0 +1,100 @@
+"""The `shell` executor: each stage is a shell process on this machine, in a folder that only this job has."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+from pathlib import Path
+
+from shipline.runner.errors import JobFailed
+from shipline.runner.executor import Stage
+from shipline.runner.job import Job
+from shipline.runner.local.checkout import Checkouts
+from shipline.runner.local.stage_process import StageProcess
+from shipline.runner.repository import RepositoryCopies, local_path
+from shipline.runner.script.sources import Sources
+from shipline.runner.trace.trace import Trace
+
+KEPT = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "TMPDIR",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+)
+
+
+class ShellExecutor:
+    """Made for one job; its folder is removed by `close` together with every process that is left."""
+
+    def __init__(self, checkouts: Checkouts, copies: RepositoryCopies, job: Job, trace: Trace) -> None:
+        self._checkouts = checkouts
+        self._copies = copies
+        self._job = job
+        self._trace = trace
+        self._folder = Path(job.places.builds).parent
+        self._processes: list[StageProcess] = []
+        self._shell = shutil.which(job.config.shell or "bash") or shutil.which("sh") or "/bin/sh"
+
+    def exited(self, status: int) -> str:
+        return f"exit status {status}"
+
+    async def prepare(self) -> None:
+        self._trace.line(f"Using Shell ({Path(self._shell).name}) executor...")
+        self._trace.open_section("prepare_script", "Preparing environment")
+        self._folder.mkdir(parents=True, mode=0o700)
+        (self._folder / "builds").mkdir()
+        self._trace.line(f"Running on {socket.gethostname()}...")
+
+    async def get_sources(self) -> None:
+        sources = Sources(self._job)
+        git = self._job.payload.git_info
+        repository = local_path(git.repo_url)
+        if repository and sources.plain:
+            await self._checkouts.place(repository, git, Path(self._job.places.project))
+            self._trace.info(f"Checking out {git.sha[:8]} as detached HEAD (ref is {git.ref})...")
+            return
+        copy: Path | None = None
+        if repository and sources.fetches:
+            copy = self._folder / "sources.git"
+            shutil.copytree(await self._copies.copy(repository, git, sources.depth), copy)
+        status = await self.run(sources.stage(str(copy) if copy else None))
+        if status:
+            raise JobFailed(self.exited(status), "runner_system_failure", exit_code=status)
+
+    async def run(self, stage: Stage) -> int:
+        return await self._start(stage).wait()
+
+    def _start(self, stage: Stage) -> StageProcess:
+        script = self._folder / f"{stage.name}.sh"
+        script.touch(0o600)
+        script.write_text(stage.text)
+        places = self._job.places
+        folder = places.project if Path(places.project).is_dir() else places.builds
+        process = StageProcess([self._shell, str(script)], _environment(), folder, self._trace.write)
+        self._processes.append(process)
+        return process
+
+    async def interrupt(self) -> None:
+        if self._processes:
+            await self._processes[-1].stop()
+
+    async def close(self) -> None:
+        for process in self._processes:
+            process.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _environment() -> dict[str, str]:
+    """What a login would give; nothing else of the variables around us reaches a job."""
+    user = pwd.getpwuid(os.getuid())
+    usual = {"HOME": user.pw_dir, "USER": user.pw_name, "LOGNAME": user.pw_name, "PATH": os.defpath}
+    return usual | {name: os.environ[name] for name in KEPT if name in os.environ}

@@ -1,0 +1,122 @@
+"""The cluster as the jobs of one runner share it: a client, who we are there, and what an earlier runner left."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import hashlib
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from shipline.runner.config import RunnerConfig
+from shipline.runner.errors import RunnerError
+from shipline.runner.kubernetes.client import Client
+from shipline.runner.kubernetes.errors import ApiError, Unreachable
+from shipline.runner.kubernetes.kubeconfig import Access, load
+from shipline.runner.pod.spec import MACHINE_LABEL, PROCESS_LABEL, Identity
+
+Notify = Callable[[str], None]
+
+
+class Cluster:
+    """Made by `connect`; `close` when the last job is done."""
+
+    def __init__(self, client: Client, identity: Identity, namespace: str, notify: Notify) -> None:
+        self.client = client
+        self.identity = identity
+        self.namespace = namespace
+        self.notify = notify
+        self.settling: asyncio.Task[None] | None = None
+
+    async def close(self) -> None:
+        if self.settling is not None:
+            self.settling.cancel()
+            await asyncio.wait([self.settling])
+        await self.client.close()
+
+
+async def connect(config: RunnerConfig, notify: Notify) -> Cluster:
+    """Opens the cluster that the configuration names, and begins to settle what was left there.
+
+    RunnerError when the configuration leads to no cluster."""
+    client = Client(_access(config))
+    cluster = Cluster(client, identity(), config.kubernetes.namespace, notify)
+    cluster.settling = asyncio.create_task(_settle_quietly(cluster))
+    return cluster
+
+
+def _access(config: RunnerConfig) -> Access:
+    kubernetes = config.kubernetes
+    if not kubernetes.host:
+        return load(config.kubeconfig, config.context)
+    try:
+        return Access(
+            server=kubernetes.host.rstrip("/"),
+            authority=Path(kubernetes.ca_file).read_text() if kubernetes.ca_file else "",
+            certificate=Path(kubernetes.cert_file).read_text() if kubernetes.cert_file else "",
+            key=Path(kubernetes.key_file).read_text() if kubernetes.key_file else "",
+            token=kubernetes.bearer_token,
+            source="[runners.kubernetes] of the runner's configuration",
+        )
+    except OSError as error:
+        raise RunnerError(f"[runners.kubernetes]: {error.filename}: {error.strerror}") from None
+
+
+def identity() -> Identity:
+    """This machine and user, and this process. Both are labels: letters and digits only."""
+    try:
+        machine = Path("/etc/machine-id").read_text().strip()
+    except OSError:
+        machine = ""
+    known = f"{machine or socket.gethostname()}/{getpass.getuser()}"
+    return Identity(hashlib.sha256(known.encode()).hexdigest()[:12], f"{os.getpid()}-{_started(os.getpid())}")
+
+
+def _started(pid: int) -> str:
+    """When a process began, in clock ticks: with its number it is never anybody else's. Empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def _lives(process: str) -> bool:
+    pid, _, started = process.partition("-")
+    if not pid.isdigit():
+        return False
+    if started:
+        return _started(int(pid)) == started
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+async def _settle_quietly(cluster: Cluster) -> None:
+    try:
+        await settle(cluster)
+    except (ApiError, Unreachable) as error:
+        cluster.notify(f"what an earlier runner may have left in {cluster.namespace} was not looked for: {error}")
+
+
+async def settle(cluster: Cluster) -> list[str]:
+    """Removes pods and Secrets that runners of this machine made whose process is gone; gives the pods' names."""
+    selector = f"{MACHINE_LABEL}={cluster.identity.machine}"
+    removed = []
+    for kind in ("pods", "secrets"):
+        path = f"/api/v1/namespaces/{cluster.namespace}/{kind}"
+        found = await cluster.client.get(path, labelSelector=selector)
+        for item in found["items"]:
+            metadata = item["metadata"]
+            if _lives(metadata["labels"].get(PROCESS_LABEL, "")):
+                continue
+            await cluster.client.delete(f"{path}/{metadata['name']}", grace=0 if kind == "pods" else None)
+            if kind == "pods":
+                cluster.notify(f"removed the pod {metadata['name']}, which an earlier runner left")
+                removed.append(metadata["name"])
+    return removed

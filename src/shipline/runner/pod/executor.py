@@ -1,0 +1,284 @@
+"""The `kubernetes` executor: makes a job's pod, runs its stages there, and takes it away."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import tarfile
+from pathlib import Path
+from typing import Any
+
+from shipline.runner.errors import JobFailed
+from shipline.runner.executor import Stage
+from shipline.runner.job import Job
+from shipline.runner.kubernetes.errors import ApiError, Unreachable
+from shipline.runner.pod import states
+from shipline.runner.pod.cluster import Cluster
+from shipline.runner.pod.service_watch import ServiceWatch
+from shipline.runner.pod.session import Session
+from shipline.runner.pod.spec import PodPlan, image_of, plan, pull_policies
+from shipline.runner.pod.watcher import PodWatcher
+from shipline.runner.repository import RepositoryCopies, local_path
+from shipline.runner.script.sources import Sources
+from shipline.runner.trace.trace import Trace
+
+Object = dict[str, Any]
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+TERM_TIME = 5.0  # seconds from SIGTERM to SIGKILL
+
+
+class PodExecutor:
+    """Made for one job."""
+
+    def __init__(self, cluster: Cluster, copies: RepositoryCopies, job: Job, trace: Trace) -> None:
+        self._cluster = cluster
+        self._client = cluster.client
+        self._copies = copies
+        self._job = job
+        self._trace = trace
+        self._plan: PodPlan | None = None
+        self._making: asyncio.Task[Object] | None = None
+        self._watcher: PodWatcher | None = None
+        self._session: Session | None = None
+        self._services: ServiceWatch | None = None
+        self._state = asyncio.Event()
+        self._gone = False
+        self._broken: asyncio.Future[None] | None = None
+        self._killing: asyncio.Future[None] | None = None
+
+    def exited(self, status: int) -> str:
+        return f"command terminated with exit code {status}"
+
+    async def prepare(self) -> None:
+        self._broken = asyncio.get_running_loop().create_future()
+        config = self._job.config.kubernetes
+        self._trace.line(f"Using Kubernetes namespace: {self._cluster.namespace}")
+        self._trace.line(f"Using Kubernetes executor with image {image_of(self._job)} ...")
+        image = self._job.payload.image
+        attempts = len(pull_policies(config, image.pull_policy if image else None))
+        self._trace.open_section("prepare_script", "Preparing environment")
+        for attempt in range(attempts):
+            try:
+                await self._start_pod(attempt)
+                return
+            except _PullFailed as failure:
+                if attempt + 1 == attempts:
+                    raise failure.failed from None
+                self._trace.warning(f"{failure.failed}")
+                self._trace.warning("trying the next pull policy")
+                await self.close()
+                self._broken = asyncio.get_running_loop().create_future()
+
+    async def _start_pod(self, attempt: int) -> None:
+        suffix = "".join(secrets.choice(LETTERS) for _ in range(8))
+        self._plan = plan(self._job, self._cluster.identity, suffix, attempt)
+        self._making = asyncio.create_task(self._make(self._plan))
+        try:
+            pod = await asyncio.shield(self._making)
+        except ApiError as error:
+            raise _refused(error, self._plan.namespace) from None
+        except Unreachable as error:
+            raise JobFailed(f"the cluster cannot be reached: {error}") from None
+        self._gone = False
+        self._services = ServiceWatch(self._client, self._plan, self._trace)
+        self._watcher = PodWatcher(self._client, pod, self._pod_changed)
+        self._session = Session(
+            self._client,
+            self._plan.namespace,
+            self._plan.name,
+            scripts=self._plan.scripts,
+            log=self._plan.log,
+            key=self._plan.key,
+            output=self._trace.write,
+        )
+        await self._wait_until_started(self._plan)
+
+    async def _make(self, made: PodPlan) -> Object:
+        """Creates Secret and pod. The pod owns the Secret, so neither outlives the other."""
+        base = f"/api/v1/namespaces/{made.namespace}"
+        if made.secret is not None:
+            await self._client.create(f"{base}/secrets", made.secret)
+        pod = await self._client.create(f"{base}/pods", made.pod)
+        if made.secret is not None:
+            owner = {"apiVersion": "v1", "kind": "Pod", "name": made.name, "uid": pod["metadata"]["uid"]}
+            await self._client.patch(
+                f"{base}/secrets/{made.secret['metadata']['name']}", {"metadata": {"ownerReferences": [owner]}}
+            )
+        return pod
+
+    async def _wait_until_started(self, made: PodPlan) -> None:
+        """Returns when all containers run. The stream to the helper is opened as soon as the helper runs."""
+        limit = self._job.config.kubernetes.poll_timeout
+        deadline = asyncio.get_running_loop().time() + limit
+        containers = [container["name"] for container in made.pod["spec"]["containers"]]
+        said: set[str] = set()
+        self._trace.line(f"Waiting for pod {made.namespace}/{made.name} to be running, status is Pending")
+        connected = False
+        while True:
+            pod = self._check()
+            if not connected and states.is_running(pod, "helper") and self._session:
+                self._session.start()
+                connected = True
+            for line in states.waiting_reasons(pod):
+                if line not in said:
+                    said.add(line)
+                    self._trace.line(f"\t{line}")
+            if all(
+                states.container_status(pod, name).get("started") is not None and not _waits(pod, name)
+                for name in containers
+            ):
+                self._trace.line(f"Running on {made.name} via {pod['spec'].get('nodeName', '')}...")
+                return
+            try:
+                await asyncio.wait_for(self._state.wait(), deadline - asyncio.get_running_loop().time())
+            except TimeoutError:
+                raise self._late(limit) from None
+
+    def _late(self, limit: float) -> JobFailed:
+        pod = self._watcher.pod if self._watcher else {}
+        reasons = "; ".join(states.waiting_reasons(pod))
+        return JobFailed(
+            f"timed out waiting for pod to start after {limit:g}s (last phase: "
+            f"{states.phase(pod)}){': ' if reasons else ''}{reasons}",
+            hint="The cluster had no room for the pod, or was slow: see the lines above, and raise "
+            "poll_timeout if it "
+            "only needs more time.",
+        )
+
+    def _pod_changed(self, pod: Object | None) -> None:
+        if pod is None:
+            self._gone = True
+        elif self._services is not None:
+            self._services.look(pod)
+        try:
+            self._check()
+        except JobFailed as failure:
+            if self._broken is not None and not self._broken.done():
+                self._broken.set_exception(failure)
+                self._broken.exception()
+        self._state.set()
+
+    def _check(self) -> Object:
+        """The pod as it is now; JobFailed when it can't serve the job."""
+        self._state.clear()
+        assert self._watcher is not None
+        if self._watcher.error is not None:
+            raise JobFailed(f"the pod cannot be watched: {self._watcher.error}")
+        if self._gone:
+            raise JobFailed(
+                f"the pod {self._watcher.pod['metadata']['name']} is gone",
+                hint="Somebody, or a drain of its node, deleted the pod while the job ran. Retry the job.",
+            )
+        found = states.problem(self._watcher.pod)
+        if found is not None:
+            failure = JobFailed(found.message, found.reason, exit_code=found.exit_code, hint=found.hint)
+            raise _PullFailed(failure) if found.pulling else failure
+        return self._watcher.pod
+
+    async def get_sources(self) -> None:
+        sources = Sources(self._job)
+        git = self._job.payload.git_info
+        repository = local_path(git.repo_url)
+        archives: list[tuple[Path, str]] = []
+        copy = None
+        if repository and sources.fetches:
+            folder = await self._copies.copy(repository, git, sources.depth)
+            copy = f"{self._job.places.builds}/.sources-{self._job.payload.id}.git"
+            archives.append((await asyncio.to_thread(_archive, folder), copy))
+        status = await self._run("helper", sources.stage(copy), archives)
+        if status:
+            raise JobFailed(self.exited(status), "runner_system_failure", exit_code=status)
+        if self._services is not None and self._watcher is not None:
+            await self._services.wait_ready(self._job, self._check, self._state)
+
+    async def run(self, stage: Stage) -> int:
+        return await self._run("build", stage)
+
+    async def _run(self, container: str, stage: Stage, archives: list[tuple[Path, str]] | None = None) -> int:
+        """Runs the stage, unless the pod breaks first."""
+        assert self._session is not None
+        assert self._broken is not None
+        work = asyncio.create_task(self._session.run(container, stage.text, archives))
+        try:
+            waited: list[asyncio.Future[Any]] = [work, self._broken]
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                self._broken.result()
+            return work.result()
+        finally:
+            if not work.done():
+                work.cancel()
+                await asyncio.wait([work])
+
+    async def interrupt(self) -> None:
+        if self._session is not None:
+            await self._session.signal("stop")
+            asyncio.get_running_loop().call_later(TERM_TIME, self._kill)
+
+    def _kill(self) -> None:
+        if self._session is not None:
+            self._killing = asyncio.ensure_future(self._session.signal("kill"))
+
+    async def close(self) -> None:
+        """Deletes the pod; what it owns goes with it."""
+        if self._making is not None:
+            await asyncio.wait([self._making])
+        for part in (self._session, self._watcher, self._services):
+            if part is not None:
+                await part.close()
+        self._session = self._services = None
+        if self._plan is None or self._making is None:
+            return
+        base = f"/api/v1/namespaces/{self._plan.namespace}"
+        grace = self._job.config.kubernetes.pod_termination_grace_period_seconds
+        try:
+            await self._client.delete(f"{base}/pods/{self._plan.name}", grace=grace)
+            if self._plan.secret is not None and self._making.exception():
+                await self._client.delete(f"{base}/secrets/{self._plan.secret['metadata']['name']}")
+        except (ApiError, Unreachable) as error:
+            self._cluster.notify(f"the pod {self._plan.name} could not be deleted: {error}")
+
+
+class _PullFailed(JobFailed):
+    """An image could not be had; another pull policy may help."""
+
+    def __init__(self, failed: JobFailed) -> None:
+        super().__init__(str(failed), failed.reason, hint=failed.hint)
+        self.failed = failed
+
+
+def _waits(pod: Object, container: str) -> bool:
+    return "waiting" in states.container_status(pod, container).get("state", {"waiting": {}})
+
+
+def _refused(error: ApiError, namespace: str) -> JobFailed:
+    hint = ""
+    if error.code == 403:
+        hint = (
+            f"The runner's account may not make pods or Secrets in the namespace {namespace}, or a "
+            f"quota or policy forbids it."
+        )
+    elif error.code == 404:
+        hint = f"Make the namespace {namespace}, or set another one in [runners.kubernetes]."
+    elif error.code == 422:
+        hint = "The runner's configuration or the job asks for something that Kubernetes does not take."
+    return JobFailed(f"the cluster refused the job's pod: {error}", hint=hint)
+
+
+def _archive(folder: Path) -> Path:
+    """The folder as a tar file beside it, made once."""
+    path = folder.with_suffix(".tar")
+    if not path.exists():
+        unfinished = path.with_suffix(".part")
+        with tarfile.open(unfinished, "w", format=tarfile.GNU_FORMAT) as archive:
+            archive.add(folder, arcname=".", filter=_anonymous)
+        unfinished.rename(path)
+    return path
+
+
+def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Nobody's user on this machine is anybody in the pod."""
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    return member

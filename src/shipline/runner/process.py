@@ -1,0 +1,32 @@
+"""The git program, run on this machine by the runner itself (never for a job's own commands)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from shipline.runner.errors import JobFailed
+
+
+async def run_git(*arguments: str, failure: str = "") -> str:
+    """Runs git with neither prompts nor the user's settings in its way; gives what it printed.
+
+    JobFailed with `failure` and git's own words when it fails.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment |= {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *("git", "-c", "safe.directory=*", "-c", "gc.auto=0", *arguments),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=environment,
+        )
+    except FileNotFoundError:
+        raise JobFailed("the program git is not on this machine: install it", "runner_system_failure") from None
+    out, err = await process.communicate()
+    if process.returncode:
+        words = err.decode(errors="replace").strip()
+        raise JobFailed(f"{failure or 'git ' + arguments[0]}: {words}", "runner_system_failure")
+    return out.decode(errors="replace")

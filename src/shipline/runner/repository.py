@@ -1,0 +1,51 @@
+"""A repository on this machine as jobs get it: a shallow bare copy of one commit, made once, never the user's own.
+
+The copy is made with the git program through `git upload-pack`, so nothing is written to the user's repository, and
+it holds what a job may see: the commit, its history to the depth asked for, and its branch or tag.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from shipline.protocol.payload import GitInfo
+from shipline.runner.process import run_git
+from shipline.runner.workspace import Workspace
+
+SERVE = "git -c safe.directory=* -c uploadpack.allowAnySHA1InWant=true -c uploadpack.allowFilter=true upload-pack"
+
+
+def local_path(url: str) -> Path | None:
+    """The folder that a `file://` URL names; None for a URL of any other kind."""
+    parts = urlsplit(url)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+
+class RepositoryCopies:
+    """Copies by repository, commit, ref and depth. Jobs that want the same one wait for one copy."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._copies: dict[tuple[object, ...], asyncio.Task[Path]] = {}
+
+    async def copy(self, repository: Path, git: GitInfo, depth: int) -> Path:
+        """The bare copy's folder. JobFailed when the commit isn't there."""
+        key = (repository, git.sha, git.ref, git.ref_type, depth)
+        if key not in self._copies:
+            folder = self._workspace.path / f"sources-{len(self._copies)}.git"
+            self._copies[key] = asyncio.create_task(_copy(repository, git, depth, folder))
+        return await asyncio.shield(self._copies[key])
+
+
+async def _copy(repository: Path, git: GitInfo, depth: int, folder: Path) -> Path:
+    kind = "tags" if git.ref_type == "tag" else "remotes/origin"
+    limit = ["--depth", str(depth)] if depth > 0 else []
+    await run_git("init", "-q", "--bare", "--template=", str(folder))
+    await run_git(
+        *("-C", str(folder), "fetch", "-q", "--no-tags", "--no-auto-gc", "--upload-pack", SERVE, *limit),
+        *(f"file://{repository}", f"+{git.sha}:refs/{kind}/{git.ref}"),
+        failure=f"the commit {git.sha[:8]} cannot be read from the repository {repository}",
+    )
+    return folder

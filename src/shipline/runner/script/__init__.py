@@ -1,0 +1,1 @@
+"""The shell programs that a job's stages run: plain sh that bash runs as well."""

@@ -1,0 +1,172 @@
+"""The get_sources stage: how the commit gets into the job's project folder, as the GIT_* variables want it.
+
+Either from a server over HTTP, or from a bare copy of a repository of this machine that was put beside the builds.
+A password in the URL goes to a settings file that is gone when the stage ends: no process argument and no file of
+the checkout holds it.
+"""
+
+from __future__ import annotations
+
+import base64
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from shipline.runner.errors import JobFailed
+from shipline.runner.executor import Stage
+from shipline.runner.job import Job
+from shipline.runner.script.submodules import submodules
+from shipline.runner.script.text import GREEN, RESET, Program, quote
+
+STRATEGIES = ("clone", "fetch", "none", "empty")
+LOCKS = ("index.lock", "shallow.lock", "HEAD.lock", "config.lock", "hooks/post-checkout")
+COPIED = "'+refs/remotes/origin/*:refs/remotes/origin/*' '+refs/tags/*:refs/tags/*'"
+
+
+class Sources:
+    """What a job's variables say about its sources."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.git = job.payload.git_info
+        variables = job.variables
+        self.strategy = variables.get("GIT_STRATEGY").lower() or (
+            "fetch" if job.payload.allow_git_fetch else "clone"
+        )
+        if self.strategy not in STRATEGIES:
+            raise JobFailed(
+                f"unknown GIT_STRATEGY {self.strategy!r}: use one of {', '.join(STRATEGIES)}",
+                "runner_configuration_error",
+            )
+        self.depth = variables.number("GIT_DEPTH", self.git.depth)
+        self.checkout = variables.is_true("GIT_CHECKOUT", True)
+        self.submodules = variables.get("GIT_SUBMODULE_STRATEGY", "none") not in ("", "none")
+        self.hooks = {hook.name: hook.script for hook in job.payload.hooks if hook.script}
+
+    @property
+    def fetches(self) -> bool:
+        """False when the project folder is taken as it is."""
+        return self.strategy in ("clone", "fetch")
+
+    @property
+    def plain(self) -> bool:
+        """True for a fresh checkout of one commit, and nothing before or after it."""
+        config = self.job.config
+        own = config.pre_get_sources_script or config.post_get_sources_script or self.hooks
+        return self.fetches and self.checkout and not self.submodules and not own
+
+    def stage(self, copy: str | None) -> Stage:
+        """The stage; `copy` is the bare copy's folder, to be taken over, or None to fetch from the URL."""
+        program = self.job.begin()
+        program.add("export GIT_TERMINAL_PROMPT=0 GIT_LFS_SKIP_SMUDGE=1")
+        config = self.job.config
+        before = [config.pre_get_sources_script, *self.hooks.get("pre_get_sources_script", [])]
+        program.commands(command for command in before if command)
+        self._folder(program)
+        if self.fetches:
+            self._settings(program)
+            self._fetch(program, copy)
+            self._check_out(program)
+            program.add(f"rm -f {quote(self._settings_file)}", "unset GIT_CONFIG_GLOBAL")
+        after = [*self.hooks.get("post_get_sources_script", []), config.post_get_sources_script]
+        program.commands(command for command in after if command)
+        return Stage("get_sources", "Getting source from Git repository", program.text())
+
+    @property
+    def _settings_file(self) -> str:
+        return f"{self.job.places.temporary}/git-settings"
+
+    def _folder(self, program: Program) -> None:
+        project = quote(self.job.places.project)
+        if self.strategy == "none":
+            program.say("Skipping Git repository setup")
+        elif self.strategy == "empty":
+            program.say("Skipping Git repository setup and creating an empty build directory")
+        if self.strategy in ("clone", "empty"):
+            program.add(f"rm -rf {project}")
+        program.add(f"mkdir -p {project}", f"cd {project}")
+
+    def _settings(self, program: Program) -> None:
+        lines = [
+            "[safe]\n\tdirectory = *",
+            "[init]\n\tdefaultBranch = none",
+            "[fetch]\n\trecurseSubmodules = false",
+            "[gc]\n\tauto = 0\n\tautoDetach = false",
+            "[advice]\n\tdetachedHead = false",
+            "[include]\n\tpath = ~/.gitconfig",
+        ]
+        clean, login = split_login(self.git.repo_url)
+        if login:
+            header = base64.b64encode(login.encode()).decode()
+            lines.append(f'[http "{_site(clean)}"]\n\textraHeader = Authorization: Basic {header}')
+        if authority := self.job.variables.get("CI_SERVER_TLS_CA_FILE"):
+            lines.append(f"[http]\n\tsslCAInfo = {authority}")
+        name = quote(self._settings_file)
+        program.add(f"(umask 077; printf '%s\\n' {quote(chr(10).join(lines))} > {name})")
+        program.add(f"export GIT_CONFIG_GLOBAL={name}")
+
+    def _fetch(self, program: Program, copy: str | None) -> None:
+        clean, _ = split_login(self.git.repo_url)
+        locks = " ".join(f".git/{lock}" for lock in LOCKS)
+        depth = f" --depth {self.depth}" if self.depth > 0 else ""
+        program.say(
+            f"{GREEN}Fetching changes{f' with git depth set to {self.depth}' if self.depth > 0 else ''}...{RESET}"
+        )
+        adopt = f"mv {quote(copy)} .git" if copy else "git init -q --template="
+        program.add(
+            "if [ -e .git ]; then",
+            f"  rm -f {locks}",
+            "  git remote set-url origin " + quote(clean),
+            "else",
+            f"  {adopt}",
+            "  git config core.bare false" if copy else "  :",
+            f"  git remote add origin {quote(clean)}",
+            "  printf '%s\\n' 'Created fresh repository.'",
+            "fi",
+        )
+        if copy:
+            program.add(
+                f"if [ -e {quote(copy)} ]; then git fetch -q --prune{depth} {quote('file://' + copy)} {COPIED}; fi"
+            )
+            return
+        refspecs = " ".join(quote(spec) for spec in self.git.refspecs or self._refspecs())
+        unshallow = "" if depth else "if [ -f .git/shallow ]; then set -- --unshallow; else set --; fi; "
+        flags = self.job.variables.get("GIT_FETCH_EXTRA_FLAGS") or "--prune --quiet"
+        rest = "" if depth else ' "$@"'
+        program.add(f"{unshallow}git fetch origin --no-recurse-submodules {flags}{depth}{rest} {refspecs}")
+
+    def _refspecs(self) -> list[str]:
+        if self.git.ref_type == "tag":
+            return [f"+refs/tags/{self.git.ref}:refs/tags/{self.git.ref}"]
+        return [f"+refs/heads/{self.git.ref}:refs/remotes/origin/{self.git.ref}"]
+
+    def _check_out(self, program: Program) -> None:
+        if not self.checkout:
+            program.say("Skipping Git checkout")
+            return
+        program.say(f"{GREEN}Checking out {self.git.sha[:8]} as detached HEAD (ref is {self.git.ref})...{RESET}")
+        program.add(f"git -c submodule.recurse=false checkout -f -q --detach {quote(self.git.sha)}")
+        flags = self.job.variables.get("GIT_CLEAN_FLAGS") or "-ffdx"
+        if flags != "none":
+            program.add(f"git clean -q {flags}")
+        skip_lfs = self.job.variables.is_true("GIT_LFS_SKIP_SMUDGE")
+        if not skip_lfs:
+            program.add("if grep -qs 'filter=lfs' .gitattributes; then git lfs pull; fi")
+        if self.submodules:
+            submodules(program, self.job.variables, flags, lfs=not skip_lfs)
+        else:
+            program.say("Skipping Git submodules setup")
+
+
+def split_login(url: str) -> tuple[str, str]:
+    """A URL without its user and password, and these two as `user:password` (empty when there is none)."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or "@" not in parts.netloc:
+        return url, ""
+    user = unquote(parts.username or "")
+    password = unquote(parts.password or "")
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=host)), f"{user}:{password}"
+
+
+def _site(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}/"

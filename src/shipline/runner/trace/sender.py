@@ -1,0 +1,72 @@
+"""Sends the log to the coordinator while it grows, from where the coordinator is, and hears of cancels."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from shipline.protocol.coordinator import Answer, Coordinator
+from shipline.protocol.payload import JobPayload
+from shipline.runner.trace.spool import Spool
+
+LARGEST = 1 << 20  # bytes of one append
+PAUSE = 0.05  # seconds between two appends of a log that grows steadily
+RETRIES = 10
+
+
+class Sender:
+    """`start` once, `wake` whenever the spool grew, `finish` once: it returns when everything is sent.
+
+    `heard` is called with each answer's job status.
+    """
+
+    def __init__(
+        self, coordinator: Coordinator, job: JobPayload, spool: Spool, heard: Callable[[str], None]
+    ) -> None:
+        self._coordinator = coordinator
+        self._job = job
+        self._spool = spool
+        self._heard = heard
+        self._sent = 0
+        self._more = asyncio.Event()
+        self._sending = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run())
+
+    def wake(self) -> None:
+        self._more.set()
+
+    async def _run(self) -> None:
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            async with self._sending:
+                await self._send_all()
+            await asyncio.sleep(PAUSE)
+
+    async def _send_all(self) -> None:
+        failures = 0
+        while self._sent < self._spool.size:
+            data = self._spool.read(self._sent, LARGEST)
+            try:
+                answer = await self._coordinator.append_trace(self._job, self._sent, data)
+            except (OSError, TimeoutError):
+                failures += 1
+                if failures > RETRIES:
+                    raise
+                await asyncio.sleep(min(0.1 * 2**failures, 60))
+                continue
+            failures = 0
+            self._take(answer)
+
+    def _take(self, answer: Answer) -> None:
+        self._sent = min(answer.trace_offset, self._spool.size)
+        self._heard(answer.job_status)
+
+    async def finish(self) -> None:
+        async with self._sending:  # never cancelled inside an append: nothing is sent twice
+            if self._task is not None:
+                self._task.cancel()
+            await self._send_all()

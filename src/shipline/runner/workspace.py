@@ -1,0 +1,54 @@
+"""The runner's folder on this machine: repository copies, and the folders of jobs that run here.
+
+One folder a running process, under the system's temporary folder, named by process id; a new runner removes those
+of processes that are gone, so a killed one leaves nothing for longer than until the next start.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+PREFIX = "shipline-runner-"
+
+
+class Workspace:
+    """`path` exists from the first time it is asked for until `close`."""
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+
+    @property
+    def path(self) -> Path:
+        if self._path is None:
+            remove_abandoned()
+            self._path = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+        return self._path
+
+    def close(self) -> None:
+        if self._path is not None:
+            shutil.rmtree(self._path, ignore_errors=True)
+            self._path = None
+
+
+def remove_abandoned() -> list[Path]:
+    """Removes the folders of runners that no longer live; gives their paths."""
+    gone = []
+    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        owner = path.name.removeprefix(PREFIX).partition("-")[0]
+        if owner.isdigit() and not _alive(int(owner)):
+            shutil.rmtree(path, ignore_errors=True)
+            gone.append(path)
+    return gone
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
