@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from shipline.language import deployments, needs_graph
+from shipline.language.cautions import cautions
 from shipline.language.conditions import Circumstances, Repository, first_match
 from shipline.language.context import Context
 from shipline.language.entry import did_you_mean
@@ -67,6 +68,7 @@ def run(done: Compilation, text: str, loader: Loader) -> Pipeline:
     config = resolve(config)
     done.merged = config
     done.root = checked(config)
+    done.warnings += cautions(done.root)
     top = written_variables(done.root.variables, "global")
     rule = workflow_rule(done.root, [*known, *top.values(), *outer_variables(context)], repository)
     done.workflow_rule = rule
@@ -101,10 +103,11 @@ def checked(config: Map) -> Root:
 def check_stages(read: Root) -> list[Finding]:
     """Jobs whose stage is none of the file's."""
     found = []
+    names = ", ".join(read.stages)
     for job in read.jobs:
         stage = job.get("stage") or "test"
         if stage not in read.stages:
-            text = f"{job.name} job: chosen stage {stage} does not exist; available stages are {', '.join(read.stages)}"
+            text = f"{job.name} job: chosen stage {stage} does not exist; available stages are {names}"
             hint = did_you_mean(stage, read.stages) or (
                 None if job.get("stage") else "a job without `stage` belongs to test"
             )

@@ -137,7 +137,7 @@ class Builder:
             for key in keys
             if key in self.root.defaults and (inherit is True or (inherit is not False and key in inherit))
         }
-        return {**taken, **config.values}
+        return with_pages(config.name, {**taken, **config.values})
 
     def made(
         self,
@@ -202,6 +202,19 @@ class Builder:
         if rule.when is not None:
             found["when"] = rule.place
         return found
+
+
+def with_pages(name: str, values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a job that publishes pages: what it publishes is among its artifacts."""
+    pages = values.get("pages")
+    if not pages and not (name == "pages" and pages is None and "publish" in values):
+        return values
+    published = (pages.get("publish") if isinstance(pages, dict) else None) or values.get("publish") or "public"
+    artifacts = values.get("artifacts") or {}
+    paths = artifacts.get("paths") or []
+    if published in paths:
+        return values
+    return {**values, "artifacts": {**artifacts, "paths": [*paths, published]}}
 
 
 def failure(written: Any, rule: Rule, when: str, has_rules: bool) -> tuple[bool, list[int]]:

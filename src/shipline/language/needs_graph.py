@@ -10,6 +10,7 @@ from shipline.language.findings import Finding, LanguageError, finding
 from shipline.language.keywords.job import JobConfig
 from shipline.language.keywords.needs import Needed
 from shipline.language.keywords.root import Root
+from shipline.language.keywords.trigger import artifact_jobs
 from shipline.language.matrix import Instance, instances, selected
 from shipline.language.matrix_expressions import substituted
 from shipline.language.pipeline import Job, Need
@@ -82,16 +83,22 @@ def check_needs(needs: list[Needed], config: JobConfig, own: int | None, jobs: J
 
 def check_dependencies(config: JobConfig, own: int | None, jobs: Jobs) -> list[Finding]:
     found: list[Finding] = []
-    place = config.source.at("dependencies")
-    for name in config.get("dependencies") or []:
+    for key, name in dependencies(config):
+        place = config.source.at(key)
         stage = jobs.stage_of(name)
         if stage is None:
             hint = did_you_mean(name, jobs.configs)
             found.append(finding(f"{config.name} job: undefined dependency: {name}", place, hint))
-        elif own is not None and stage >= own and not (config.needs and stage == own):
+        elif own is not None and stage > own:
             message = f"{config.name} job: dependency {name} is not defined in current or prior stages"
             found.append(finding(message, place))
     return found
+
+
+def dependencies(config: JobConfig) -> list[tuple[str, str]]:
+    """The jobs whose artifacts a job reads, each with the keyword that says so."""
+    listed = [("dependencies", name) for name in config.get("dependencies") or []]
+    return listed + [("trigger", name) for name in artifact_jobs(config.get("trigger") or {})]
 
 
 def check_circles(root: Root, jobs: Jobs) -> list[Finding]:

@@ -1,12 +1,76 @@
-"""Placeholder."""
+"""environment: where a job deploys to."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from shipline.language.entry import Entry
-from shipline.language.values import plain
+from shipline.language.durations import seconds
+from shipline.language.entry import Entry, boolean, did_you_mean, required, text
+from shipline.language.values import Map, plain
+
+KEYS = ("name", "url", "action", "on_stop", "auto_stop_in", "kubernetes", "deployment_tier")
+ACTIONS = ("start", "stop", "prepare", "verify", "access")
+TIERS = ("production", "staging", "testing", "development", "other")
+KUBERNETES = ("agent", "namespace", "flux_resource_path", "managed_resources", "dashboard")
+MAX_LENGTH = 255
+NAME = re.compile(r"[a-zA-Z0-9 _./${}\-]+\Z")
 
 
-def environment(entry: Entry) -> Any:
-    return plain(entry.value)
+def environment(entry: Entry) -> dict[str, Any] | None:
+    """`environment:` as a mapping with `name` and `action`."""
+    if isinstance(entry.value, str):
+        check_name(entry, entry.value)
+        return {"name": entry.value, "action": "start"}
+    if not isinstance(entry.value, Map):
+        entry.refuse("config should be a hash or a string")
+        return None
+    entry.only(*KEYS)
+    if required(entry, "name") and (name := text(entry, "name")) is not None:
+        check_name(entry, name)
+    for key in ("url", "on_stop"):
+        text(entry, key)
+    action = text(entry, "action")
+    if action is not None and action not in ACTIONS:
+        allowed = "start, stop, prepare, verify, or access"
+        entry.refuse_key("action", f"should be {allowed}", did_you_mean(action, ACTIONS))
+    tier = text(entry, "deployment_tier")
+    if tier is not None and tier not in TIERS:
+        entry.refuse_key("deployment_tier", f"must be one of {', '.join(TIERS)}", did_you_mean(tier, TIERS))
+    check_stop(entry)
+    if entry.value.get("kubernetes") is not None:
+        kubernetes(entry.child("kubernetes"))
+    found = {key: plain(value) for key, value in entry.value.items() if value is not None}
+    return {"action": "start", **found}
+
+
+def check_name(entry: Entry, name: str) -> None:
+    if len(name) > MAX_LENGTH:
+        entry.refuse(f"name is too long (maximum is {MAX_LENGTH} characters)")
+    elif not NAME.match(name):
+        entry.refuse(
+            "name can contain only letters, digits, '-', '_', '/', '$', '{', '}', '.', and spaces, "
+            "but it cannot start or end with '/'"
+        )
+
+
+def check_stop(entry: Entry) -> None:
+    stop = text(entry, "auto_stop_in")
+    if stop is not None and "$" not in stop and stop != "never" and seconds(stop) is None:
+        entry.refuse_key("auto_stop_in", "should be a duration", "for example 1 day")
+
+
+def kubernetes(entry: Entry) -> None:
+    """`environment:kubernetes`, the agent and what it shows."""
+    if not isinstance(entry.value, Map):
+        entry.refuse("should be a hash")
+        return
+    entry.only(*KUBERNETES)
+    for key in ("agent", "namespace", "flux_resource_path"):
+        text(entry, key)
+    for key, allowed in (("managed_resources", ("enabled",)), ("dashboard", ("namespace", "flux_resource_path"))):
+        if entry.value.get(key) is not None:
+            child = entry.child(key)
+            if child.mapping(*allowed):
+                for name in allowed:
+                    boolean(child, name) if name == "enabled" else text(child, name)

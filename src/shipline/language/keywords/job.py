@@ -169,8 +169,10 @@ def simple_keywords(entry: Entry, found: JobConfig) -> None:
         found.values["tags"] = names
     if source.get("dependencies") is not None and (jobs := strings(entry, "dependencies")) is not None:
         found.values["dependencies"] = jobs
-    if "pages" in source and source["pages"] is not None:
+    if source.get("pages") is not None:
         found.values["pages"] = release.pages(entry.child("pages"))
+    if source.get("publish") is not None and found.name != "pages" and not source.get("pages"):
+        entry.refuse("publish can only be used within a `pages` job", source.key_at("publish"))
     extends = source.get("extends")
     if extends is not None and not is_string(extends) and not isinstance(extends, list):
         entry.refuse_key("extends", "should be an array of strings or a string")

@@ -16,21 +16,23 @@ REFS_SHOULD_BE = "should be an array of strings or regular expressions using re2
 def policy(entry: Entry) -> dict[str, Any] | None:
     """`only:` or `except:` as a mapping; a text or a list are refs."""
     value = entry.value
-    if isinstance(value, str):
-        return check_refs(entry, [value])
     if isinstance(value, List):
         return check_refs(entry, list(value))
     if not isinstance(value, Map):
-        entry.refuse("has to be either an array of conditions or a hash")
+        hint = f"{entry.path.rpartition(':')[2]}: [{value}]" if isinstance(value, str) else None
+        entry.refuse("has to be either an array of conditions or a hash", hint=hint)
         return None
+    if not value:
+        entry.refuse("config can't be blank")
     entry.only(*KEYS)
     found: dict[str, Any] = {}
     if value.get("refs") is not None:
         refs = value["refs"]
-        found |= check_refs(entry, list(refs) if isinstance(refs, list) else [refs], "refs") or {}
+        found |= check_refs(entry, list(refs) if isinstance(refs, list) else [None], "refs") or {}
     if value.get("kubernetes") is not None:
         if value["kubernetes"] != "active":
-            entry.refuse_key("kubernetes", "should be a string: active", "the one value is active")
+            shown = value["kubernetes"]
+            entry.refuse_key("kubernetes", f"unknown value: {shown}", "the one value is active")
         else:
             found["kubernetes"] = "active"
     if value.get("changes") is not None:

@@ -1,0 +1,270 @@
+"""`spec:inputs`: what a file asks to be given, and the values that it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from shipline.language.entry import Entry, did_you_mean, is_boolean, is_integer, is_string
+from shipline.language.expressions import ExpressionError, holds, names, parse
+from shipline.language.findings import Finding, finding
+from shipline.language.keywords.variables import number_text
+from shipline.language.patterns import BadPattern, Pattern, looks_slashed, slashed
+from shipline.language.values import List, Map, Place
+
+KEYS = ("type", "default", "options", "regex", "description", "rules")
+RULE_KEYS = ("if", "options", "default")
+MAX_OPTIONS = 50
+TYPES = ("string", "number", "boolean", "array")
+
+
+class InputRule(msgspec.Struct, frozen=True):
+    """One rule of an input: under which condition which options and default hold."""
+
+    condition: str | None
+    options: list[Any] | None
+    default: Any
+    has_default: bool
+
+
+class Input(msgspec.Struct, frozen=True):
+    """One input as a header defines it."""
+
+    name: str
+    place: Place
+    type: str = "string"
+    default: Any = None
+    has_default: bool = False
+    options: list[Any] | None = None
+    regex: str | None = None
+    rules: list[InputRule] | None = None
+
+
+def definitions(entry: Entry) -> list[Input]:
+    """The inputs of a header; what is wrong goes to the entry's findings."""
+    if entry.value is None:
+        return []
+    if not isinstance(entry.value, Map):
+        entry.refuse("config should be a hash")
+        return []
+    found = []
+    for name in entry.value:
+        defined = definition(entry.child(name), str(name))
+        if defined is not None:
+            found.append(defined)
+    return found
+
+
+def definition(entry: Entry, name: str) -> Input | None:
+    """One input: nothing (a required text) or a mapping."""
+    value = entry.value
+    if value is None:
+        return Input(name, entry.place)
+    before = len(entry.findings)
+    if not isinstance(value, Map):
+        entry.refuse("config should be a hash")
+        return None
+    entry.only(*KEYS)
+    kind = value.get("type", "string") or "string"
+    if kind not in TYPES:
+        entry.refuse(f"input type unknown value: {kind}", value.at("type"), did_you_mean(kind, TYPES))
+    for key in ("regex", "description"):
+        if value.get(key) is not None and not is_string(value[key]):
+            entry.refuse_key(key, "should be a string")
+    options = option_list(entry)
+    rules = rule_list(entry) if value.get("rules") is not None else None
+    if rules is not None:
+        entry.together("rules", "options")
+        entry.together("rules", "default")
+    if len(entry.findings) > before:
+        return None
+    return Input(
+        name, entry.place, kind, value.get("default"), "default" in value, options, value.get("regex"), rules
+    )
+
+
+def option_list(entry: Entry) -> list[Any] | None:
+    options = entry.value.get("options")
+    if options is None:
+        return None
+    if not isinstance(options, List) or any(isinstance(item, Map | List) for item in options):
+        entry.refuse_key("options", "should be an array")
+        return None
+    if len(options) > MAX_OPTIONS:
+        entry.refuse_key("options", f"cannot define more than {MAX_OPTIONS} options")
+    return list(options)
+
+
+def rule_list(entry: Entry) -> list[InputRule] | None:
+    """`rules:` of an input."""
+    rules = entry.child("rules")
+    if not isinstance(rules.value, List) or not all(isinstance(item, Map) for item in rules.value):
+        rules.refuse("should be an array of hashes")
+        return None
+    found = []
+    for rule in rules.items("rule"):
+        rule.only(*RULE_KEYS)
+        condition = rule.value.get("if")
+        options = option_list(rule)
+        if condition is not None and not is_string(condition):
+            rule.refuse_key("if", "should be a string")
+        elif condition is not None and options is None and "default" not in rule.value:
+            rule.refuse("config rule with 'if' must define 'options' or 'default'")
+        elif condition is None and options is None:
+            rule.refuse("config fallback rule must define 'options'")
+        default = rule.value.get("default")
+        found.append(InputRule(condition, options, default, "default" in rule.value))
+    return found
+
+
+def values(
+    inputs: list[Input], given: Map, variables: Mapping[str, str | None], place: Place, findings: list[Finding]
+) -> dict[str, Any]:
+    """The value of each input; what is wrong goes to findings, at the place of the include that gave it."""
+    known = {item.name for item in inputs}
+    unknown = [str(name) for name in given if name not in known]
+    if unknown:
+        at = given.keys_at.get(unknown[0], place)
+        findings.append(
+            finding(
+                f"unknown input arguments: {', '.join(unknown)}",
+                at,
+                did_you_mean(unknown[0], known),
+                check="inputs",
+            )
+        )
+    found: dict[str, Any] = {}
+    for item in in_order(inputs, findings):
+        applied = conditional(item, found, variables)
+        where = given.values_at.get(item.name, place)
+        found[item.name] = Valuation(applied, where, findings).value(given)
+    return found
+
+
+def in_order(inputs: list[Input], findings: list[Finding]) -> list[Input]:
+    """The inputs so that each comes after those that its rules read."""
+    by_name = {item.name: item for item in inputs}
+    wanted = {item.name: read_by(item) for item in inputs}
+    for item in inputs:
+        missing = [name for name in wanted[item.name] if name not in by_name]
+        if missing:
+            text = f"`{item.name}` input: rules references undefined inputs: {', '.join(missing)}"
+            findings.append(finding(text, item.place, did_you_mean(missing[0], by_name), check="inputs"))
+    ordered: list[Input] = []
+    waiting = list(inputs)
+    done: set[str] = set()
+    while waiting:
+        ready = [item for item in waiting if all(name in done or name not in by_name for name in wanted[item.name])]
+        if not ready:
+            circle = ", ".join(item.name for item in waiting)
+            text = f"circular dependency detected in the rules of inputs: {circle}"
+            findings.append(finding(text, waiting[0].place, check="inputs"))
+            return ordered
+        ordered += ready
+        done |= {item.name for item in ready}
+        waiting = [item for item in waiting if item.name not in done]
+    return ordered
+
+
+def read_by(item: Input) -> list[str]:
+    """The inputs that an input's rules read."""
+    found: list[str] = []
+    for rule in item.rules or []:
+        try:
+            found += names(parse(rule.condition), "input") if rule.condition else []
+        except ExpressionError:
+            continue
+    return found
+
+
+def conditional(item: Input, found: dict[str, Any], variables: Mapping[str, str | None]) -> Input:
+    """An input with the options and default of the first of its rules that holds."""
+    for rule in item.rules or []:
+        try:
+            matched = rule.condition is None or holds(rule.condition, variables, found)
+        except ExpressionError:
+            matched = False
+        if matched:
+            return msgspec.structs.replace(
+                item, options=rule.options, default=rule.default, has_default=rule.has_default
+            )
+    return item
+
+
+class Valuation:
+    """The checks of one input's value."""
+
+    def __init__(self, item: Input, place: Place, findings: list[Finding]) -> None:
+        self.item = item
+        self.place = place
+        self.findings = findings
+
+    def refuse(self, message: str, hint: str | None = None) -> None:
+        text = f"`{self.item.name}` input: {message}"
+        self.findings.append(finding(text, self.place, hint, check="inputs"))
+
+    def value(self, given: Map) -> Any:
+        item = self.item
+        provided = given.get(item.name)
+        if provided is None and not item.has_default:
+            self.refuse("required value has not been provided", f"give it with `inputs: {{{item.name}: ...}}`")
+            return None
+        if provided is None and item.default is None:
+            return [] if item.type == "array" else ""
+        self.check(
+            provided if provided is not None else item.default, "provided" if provided is not None else "default"
+        )
+        if provided is not None and item.default is not None:
+            self.check_type(item.default, "default")
+        return provided if provided is not None else item.default
+
+    def check(self, value: Any, origin: str) -> None:
+        item = self.item
+        if item.options is not None and item.type not in ("string", "number"):
+            self.refuse("Options can only be used with string and number inputs")
+            return
+        if item.regex is not None and item.type != "string":
+            self.refuse("RegEx validation can only be used with string inputs")
+            return
+        if not self.check_type(value, origin):
+            return
+        if item.options is not None and value not in item.options:
+            hint = did_you_mean(value, [str(option) for option in item.options])
+            self.refuse(f"`{as_text(value)}` cannot be used because it is not in the list of allowed options", hint)
+        if item.regex is not None:
+            self.check_regex(item.regex, str(value), origin)
+
+    def check_type(self, value: Any, origin: str) -> bool:
+        kind = self.item.type
+        fits = {
+            "string": is_string(value),
+            "number": is_integer(value) or isinstance(value, float),
+            "boolean": is_boolean(value),
+            "array": isinstance(value, list),
+        }[kind]
+        if not fits:
+            article = "an" if kind == "array" else "a"
+            self.refuse(f"{origin} value is not {article} {kind}")
+        return fits
+
+    def check_regex(self, regex: str, value: str, origin: str) -> None:
+        try:
+            pattern = slashed(regex) if looks_slashed(regex) else Pattern(regex)
+        except BadPattern as error:
+            self.refuse("invalid regular expression", str(error))
+            return
+        if not pattern.found_in(value):
+            self.refuse(f"{origin} value does not match required RegEx pattern", f"it must match {regex}")
+
+
+def as_text(value: Any) -> str:
+    """A value inside a text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return ""
+    if isinstance(value, int | float):
+        return number_text(value)
+    return str(value)
