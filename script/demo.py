@@ -1,0 +1,321 @@
+"""From a commit to an answering application, told by the commands that a user types.
+
+Every step prints what it runs and runs it: the public commands of Shipline, the real kubectl, git and curl.
+A second run reuses the cluster, the registries and the images. `--cluster NAME` tells it from other demos.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import secrets
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "examples"
+BIN = ROOT / ".venv" / "bin"
+PRIVATE, MIRROR = "private-registry.example.com", "registry.example.com"
+ADDRESS = "http://127.0.0.1:30194"
+BOLD, DIM, PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
+
+
+class Stopped(Exception):
+    """The story cannot go on; the text says why."""
+
+
+class Demo:
+    """The story's places, and how its commands run."""
+
+    def __init__(self, cluster: str) -> None:
+        state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "shipline"
+        self.home = Path(os.environ.get("SHIPLINE_HOME") or state).absolute()
+        self.cluster = cluster
+        self.folder = self.home / "demo" / cluster
+        self.project = self.folder / "my-app"
+        self.kubeconfig = self.home / "clusters" / cluster / "kubeconfig"
+        self.steps: list[tuple[str, float]] = []
+        self.environment = os.environ | {
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "KUBECONFIG": str(self.kubeconfig),
+            "SHIPLINE_CONFIG": str(EXAMPLES / "runner" / "config.toml"),
+        }
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """One step of the story, with its heading; what stops it is said with the step's name."""
+        number = len(self.steps) + 1
+        print(f"\n{BOLD}── {number} · {title} {'─' * max(0, 90 - len(title))}{PLAIN}", flush=True)
+        began = time.monotonic()
+        try:
+            yield
+        except Stopped as stop:
+            raise Stopped(f"stopped in step {number} ({title}): {stop}") from None
+        self.steps.append((title, time.monotonic() - began))
+
+    def run(self, *command: str, given: str | None = None, shown: str = "", into: Path | None = None) -> None:
+        """Runs a command in the project's folder with its output live, or into a file; Stopped when it fails."""
+        print(f"{BOLD}$ {shown or shlex.join(command)}{PLAIN}", flush=True)
+        output = into.open("w") if into else None
+        done = subprocess.run(
+            command, cwd=self.place(), env=self.environment, input=given, text=True, stdout=output, check=False
+        )
+        if done.returncode:
+            raise Stopped(f"`{shown or shlex.join(command)}` ended with exit code {done.returncode}")
+
+    def ask(self, *command: str) -> str:
+        """A command's output, for the demo itself."""
+        done = subprocess.run(
+            command, cwd=self.place(), env=self.environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise Stopped(f"`{shlex.join(command)}`: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
+
+    def apply(self, *create: str) -> None:
+        """`kubectl create ... | kubectl apply -f -`: makes an object, or leaves it as it is."""
+        text = " ".join(["kubectl", *map(shlex.quote, create), "--dry-run=client -o yaml | kubectl apply -f -"])
+        self.run("sh", "-c", text, shown=text)
+
+    def place(self) -> Path:
+        """Where commands run: in the project, once it is there."""
+        return self.project if self.project.is_dir() else self.folder
+
+    def password(self) -> str:
+        """The registry's password, made up once and kept where only this user reads it."""
+        file = self.folder / "registry-password"
+        if not file.exists():
+            with open(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as stream:
+                stream.write(secrets.token_urlsafe(18))
+        return file.read_text()
+
+
+def start_cluster(demo: Demo) -> None:
+    demo.run("shipline", "cluster", "start", demo.cluster)
+    print(f"{BOLD}$ export KUBECONFIG={demo.kubeconfig}{PLAIN}")
+    demo.run("kubectl", "get", "nodes")
+
+
+def start_registries(demo: Demo) -> None:
+    at = ("--cluster", demo.cluster)
+    demo.run(
+        "shipline", "registry", "add", PRIVATE, "--user", "robot", *at,
+        given=demo.password(), shown=f"shipline registry add {PRIVATE} --user robot {shlex.join(at)} < password",
+    )  # fmt: skip
+    demo.run("shipline", "registry", "add", MIRROR, "--system-images", "--mirror-of", "docker.io", *at)
+    demo.run("shipline", "registry", "list", *at)
+
+
+def set_up_runner(demo: Demo) -> None:
+    print(f"{BOLD}$ export SHIPLINE_CONFIG={EXAMPLES / 'runner' / 'config.toml'}{PLAIN}")
+    demo.apply("create", "namespace", "gitlab-runner")
+    daemon = EXAMPLES / "runner" / "daemon.json"
+    demo.apply("-n", "gitlab-runner", "create", "configmap", "docker-daemon", f"--from-file={daemon}")
+    login = {"auths": {PRIVATE: {"username": "robot", "password": demo.password()}}}
+    file = demo.folder / "pull-secret.json"
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+        json.dump(login, stream)
+    demo.apply(
+        "-n", "gitlab-runner", "create", "secret", "generic", "private-registry",
+        "--type=kubernetes.io/dockerconfigjson", f"--from-file=.dockerconfigjson={file}",
+    )  # fmt: skip
+
+
+def create_project(demo: Demo) -> None:
+    shutil.rmtree(demo.project, ignore_errors=True)
+    shutil.copytree(EXAMPLES / "calculator", demo.project)
+    print(f"{BOLD}$ cd {demo.project}{PLAIN}")
+    demo.run("git", "init", "--quiet", "--initial-branch=main")
+    commit(demo, "The calculator")
+    demo.run("shipline", "variable", "set", "ACR_USERNAME", "--value", "robot")
+    demo.run(
+        "shipline", "variable", "set", "ACR_PASSWORD", "--masked",
+        given=demo.password(), shown="shipline variable set ACR_PASSWORD --masked < password",
+    )  # fmt: skip
+    set_deploy_kubeconfig(demo)
+
+
+def set_deploy_kubeconfig(demo: Demo) -> None:
+    """The deploy job talks to the cluster from a pod: by the name that the API server has there."""
+    file = demo.folder / "deploy-kubeconfig"
+    file.touch(mode=0o600)
+    demo.run(
+        "kubectl", "config", "view", "--raw", "--minify", "--flatten",
+        into=file, shown=f"kubectl config view --raw --minify --flatten > {file}",
+    )  # fmt: skip
+    cluster = demo.ask("kubectl", "config", "view", "--minify", "-o", "jsonpath={.clusters[0].name}")
+    server = "--server=https://kubernetes.default.svc"
+    demo.run("kubectl", f"--kubeconfig={file}", "config", "set-cluster", cluster, server)
+    demo.run("shipline", "variable", "set", "ACK_KUBECONFIG", "--file", str(file))
+
+
+def commit(demo: Demo, message: str) -> None:
+    author = ("-c", "user.name=Demo", "-c", "user.email=demo@example.com")
+    demo.run("git", "add", "--all")
+    demo.run("git", *author, "commit", "--quiet", "-m", message, shown=f"git commit -m '{message}'")
+
+
+def deploy(demo: Demo) -> None:
+    demo.run("shipline", "play", "deploy-job", "--cluster", demo.cluster)
+
+
+def check_application(demo: Demo, version: str) -> None:
+    """Asks the application as the guide does, and compares the answers."""
+    retry = ("--silent", "--show-error", "--fail", "--retry", "20", "--retry-delay", "1", "--retry-all-errors")
+    demo.run("curl", *retry, f"{ADDRESS}/", shown=f"curl {ADDRESS}/")
+    if (found := answer(f"{ADDRESS}/")) != {"message": "Calculator API", "version": version}:
+        raise Stopped(f"the application answers {found}, not version {version}")
+    sum_of = ("-X", "POST", f"{ADDRESS}/add", "-H", "Content-Type: application/json", "-d", '{"a": 10, "b": 5}')
+    demo.run("curl", *retry, *sum_of, shown=shlex.join(["curl", *sum_of]))
+    if (found := answer(f"{ADDRESS}/add", b'{"a": 10, "b": 5}')) != {"result": 15}:
+        raise Stopped(f"10 + 5 is {found}")
+
+
+def answer(address: str, body: bytes | None = None) -> object:
+    request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return json.load(response)
+
+
+class Client:
+    """Sends one request after the other while it is entered, and counts the answers by version."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, int] = {}
+        self.failures: list[str] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._send)
+
+    def __enter__(self) -> Client:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _send(self) -> None:
+        while not self._over.wait(0.01):
+            try:
+                found = answer(f"{ADDRESS}/")
+                version = str(found.get("version")) if isinstance(found, dict) else str(found)
+                self.answers[version] = self.answers.get(version, 0) + 1
+            except (OSError, ValueError) as error:
+                self.failures.append(f"{time.strftime('%X')} {error}")
+
+
+def release(demo: Demo) -> None:
+    shutil.copytree(EXAMPLES / "calculator-exercises", demo.project, dirs_exist_ok=True)
+    commit(demo, "Version 1.1, with tests and probes")
+    demo.run("shipline", "run", "--cluster", demo.cluster)
+    with Client() as client:
+        deploy(demo)
+        demo.run("kubectl", "rollout", "status", "deployment/calculator", "-n", "default", "--timeout=180s")
+    counted = ", ".join(f"{count} by version {version}" for version, count in sorted(client.answers.items()))
+    print(f"While it rolled out: {counted}; {len(client.failures)} requests failed.")
+    if client.failures:
+        raise Stopped(f"{len(client.failures)} requests failed during the rollout: {client.failures[0]}")
+    if not client.answers:
+        raise Stopped("no request was answered during the rollout")
+    check_application(demo, "1.1")
+
+
+def roll_back(demo: Demo) -> None:
+    of = ("deployment/calculator", "-n", "default")
+    demo.run("kubectl", "rollout", "history", *of)
+    demo.run("kubectl", "rollout", "undo", *of)
+    demo.run("kubectl", "rollout", "status", *of, "--timeout=180s")
+    check_application(demo, "1.0")
+
+
+def timeline(demo: Demo, job: str, pipeline: str) -> list[str]:
+    """When each stage of a job began, as the sections of its log tell it."""
+    raw = demo.ask("shipline", "logs", job, "--raw", "--pipeline", pipeline)
+    marks = re.findall(r"section_(start|end):(\d+):(\w+)", raw)
+    if not marks:
+        return []
+    begin = min(int(at) for _, at, _ in marks)
+    spans = {name: [int(at) - begin, 0] for kind, at, name in marks if kind == "start"}
+    for kind, at, name in marks:
+        if kind == "end" and name in spans:
+            spans[name][1] = int(at) - begin
+    return [
+        f"  [{at // 60:02}:{at % 60:02}] {name.replace('_', ' ')} ({end - at}s)"
+        for name, (at, end) in spans.items()
+    ]
+
+
+def close(demo: Demo, pipelines: list[str]) -> None:
+    print(f"\n{BOLD}{'─' * 100}{PLAIN}\n{BOLD}What ran, and how long it took{PLAIN}")
+    for number, (title, seconds) in enumerate(demo.steps, 1):
+        print(f"  {number}  {title:<74} {seconds:7.1f} s")
+    print(f"  {'':<77} {sum(seconds for _, seconds in demo.steps):7.1f} s")
+    for job in ("build-job", "deploy-job"):
+        print(f"{BOLD}{job} of the first pipeline{PLAIN}", *timeline(demo, job, pipelines[0]), sep="\n")
+    print(f"{BOLD}Where things are{PLAIN}")
+    print(f"  the application   {ADDRESS}/")
+    print(f"  the project       {demo.project}")
+    print(f"  kubectl           export KUBECONFIG={demo.kubeconfig}; {BIN / 'kubectl'} get pods -A")
+    print(f"  logs              cd {demo.project}; {BIN / 'shipline'} logs build-job")
+    print(f"  remove all of it  {BIN / 'shipline'} cluster delete {demo.cluster}")
+
+
+def pipeline_id(demo: Demo) -> str:
+    return str(json.loads(demo.ask("shipline", "status", "--json"))["pipeline"]["id"])
+
+
+def tell(demo: Demo) -> None:
+    """The story, in the order of the guide."""
+    pipelines = []
+    with demo.step("A Kubernetes cluster on this machine"):
+        start_cluster(demo)
+    with demo.step("A private registry with a password, and the company's mirror"):
+        start_registries(demo)
+        set_up_runner(demo)
+    with demo.step("The project: the guide's five files in a git repository"):
+        create_project(demo)
+    with demo.step("The pipeline: build-job builds and pushes the image, deploy-job waits"):
+        demo.run("shipline", "run", "--cluster", demo.cluster)
+        pipelines.append(pipeline_id(demo))
+    with demo.step("Somebody starts deploy-job"):
+        deploy(demo)
+    with demo.step("The rollout ends, and the application answers"):
+        demo.run("kubectl", "rollout", "status", "deployment/calculator", "-n", "default", "--timeout=180s")
+        demo.run("kubectl", "get", "pods", "-n", "default", "-l", "app=calculator")
+        check_application(demo, "1.0")
+    with demo.step("The next version, rolled out while a client keeps asking, and back again"):
+        release(demo)
+        roll_back(demo)
+    close(demo, pipelines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cluster", default="demo", help="name of the embedded cluster (default: demo)")
+    try:
+        tell(Demo(parser.parse_args().cluster))
+    except Stopped as stop:
+        print(f"\ndemo: {stop}", file=sys.stderr)
+        return 1
+    except (urllib.error.URLError, OSError) as error:
+        print(f"\ndemo: stopped: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
