@@ -1,0 +1,221 @@
+"""The table of symptoms. More telling ones come first.
+
+A pattern is searched without regard to case; its named groups may stand in cause and remedy as {name}. `unless` is
+a pattern whose presence rules the symptom out.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Symptom(msgspec.Struct, frozen=True):
+    name: str
+    pattern: str
+    cause: str
+    remedy: str
+    unless: str = ""
+
+
+SYMPTOMS = [
+    Symptom(
+        "docker-tls",
+        r"(client sent an HTTP request to an HTTPS server|http: server gave HTTP response to HTTPS client"
+        r"|Cannot connect to the Docker daemon at tcp://\S+:2376)",
+        "One side speaks TLS and the other does not: a registry without a certificate, or a Docker "
+        "daemon whose port and "
+        "TLS setting differ from the client's.",
+        "For a registry, start the dind service with `--insecure-registry=NAME`. For the daemon, "
+        "either DOCKER_HOST on "
+        'port 2375 with DOCKER_TLS_CERTDIR: "" and `--tls=false`, or port 2376 with certificates.',
+    ),
+    Symptom(
+        "docker-daemon",
+        r"Cannot connect to the Docker daemon at (?P<where>\S+)|Timeout: Docker daemon not starting"
+        r"|error during connect:.*docker",
+        "The Docker daemon did not answer: the dind service was not ready yet, could not start, or is not where "
+        "DOCKER_HOST points.",
+        "Wait for it in before_script (`until docker info; do sleep 2; done`) or set "
+        "HEALTHCHECK_TCP_PORT on the service; "
+        "name the service docker:dind with `alias: docker`, and let the runner's configuration say "
+        "`privileged = true`. "
+        "What the service printed last is in the log above if it failed.",
+    ),
+    Symptom(
+        "push-without-login",
+        r"(unauthorized: authentication required|no basic auth credentials|authorization failed: no basic auth"
+        r"|Get \"?https?://(?P<registry>[^/\s\"]+)/v2/\S*\"?: unauthorized)",
+        "The registry wants a login, and the job has none for it or a wrong one.",
+        'Log in before the push: `echo "$PASSWORD" | docker login -u "$USER" --password-stdin '
+        "REGISTRY`, with the same "
+        "registry name as in the image. Check that the two variables are defined for this branch (a "
+        "protected variable "
+        "is absent on unprotected ones).",
+    ),
+    Symptom(
+        "login-refused",
+        r"(Error response from daemon: login attempt to (?P<registry>\S+) failed|incorrect username or password)",
+        "The registry refused the user name or the password.",
+        "Try the same login by hand, and look for a wrong variable name, a newline at the end of the "
+        "value, or a `$` in "
+        "the password that was taken as a variable (mark the variable as raw).",
+    ),
+    Symptom(
+        "login-without-value",
+        r"(Error: Cannot perform an interactive login from a non TTY device|flag needs an argument: 'u' in -u"
+        r"|Must provide --username with --password-stdin)",
+        "The variable that holds the user name or the password is empty in this job.",
+        "Define it in the project's variables, and check its environment scope and whether it is protected.",
+    ),
+    Symptom(
+        "image-pull",
+        r"(ErrImagePull|ImagePullBackOff|image pull failed|Failed to pull image|pull access denied "
+        r"for (?P<image>\S+))",
+        "The cluster could not get an image: the name or tag is wrong, a pull secret is missing or "
+        "wrong, or the node "
+        "does not reach the registry.",
+        "Add `imagePullSecrets` to the pod's spec and see that the secret exists in the same namespace "
+        "(`kubectl get secret NAME -n NAMESPACE`); for a job's own image set DOCKER_AUTH_CONFIG or "
+        "image_pull_secrets. "
+        "`kubectl describe pod` shows the registry's words.",
+    ),
+    Symptom(
+        "envsubst",
+        r"(couldn't parse image reference \"?\$\{(?P<name>\w+)\}|InvalidImageName|invalid reference format"
+        r"|image: \$\{(?P<left>\w+)\})",
+        "A variable in the manifest or in a command was not replaced: it is not defined (or empty) "
+        "in this job, is not "
+        "exported, or is not written as ${{NAME}}.",
+        "Define it under `variables:` globally or in the job, write ${{NAME}} in the manifest, run "
+        "`envsubst < in > out`, "
+        "and apply the file that it wrote.",
+    ),
+    Symptom(
+        "mtu",
+        r"(SSL_ERROR_SYSCALL|TLS handshake timeout|net/http: TLS handshake)",
+        "Large packets get lost on the way, often because the network's MTU is smaller than the 1500 "
+        "that Docker in "
+        "Docker assumes.",
+        "Start the dind service with `--mtu=1450` (or the value of the node's network).",
+    ),
+    Symptom(
+        "no-room",
+        r"(timed out waiting for pod to start|\d+/\d+ nodes are available|FailedScheduling|Unschedulable)",
+        "No node had room for the job's pod, or none fits its selectors and tolerations.",
+        "Lower cpu_request and memory_request, add nodes, correct node_selector, or raise "
+        "poll_timeout where nodes are "
+        "added on demand.",
+    ),
+    Symptom(
+        "out-of-memory",
+        r"(OOMKilled|out of memory|exit code:? 137|exit status 137|signal: killed|Cannot allocate memory)",
+        "The job used more memory than its limit allows.",
+        "Raise memory_limit (or helper_memory_limit, service_memory_limit) in the runner's "
+        "configuration, or let the job "
+        "run fewer processes at once.",
+    ),
+    Symptom(
+        "pod-gone",
+        r"(is disrupted|the pod \S+ is gone|was evicted|is being deleted by somebody else|pod \S+ not found)",
+        "The cluster took the job's pod away: a drain, a spot node that ended, or a node that ran short.",
+        "Retry the job, let `retry: {{when: runner_system_failure}}` do it, and give the job "
+        "requests near to what it uses.",
+    ),
+    Symptom(
+        "dns",
+        r"(Could not resolve host:? ?(?P<host>[\w.-]*)|no such host|Temporary failure in name "
+        r"resolution|bad address '"
+        r"|server misbehaving|Name or service not known)",
+        "A name was not resolved inside the job: it is misspelt, or the name server that the pod "
+        "asks does not know it.",
+        "For a service, use its alias. For a company's name, set dns_config or host_aliases in "
+        "[runners.kubernetes]; "
+        "inside Docker in Docker, start dind with `--dns=ADDRESS`.",
+    ),
+    Symptom(
+        "certificate",
+        r"x509: (?P<why>certificate[^\n]*|cannot validate[^\n]*)|SSL certificate problem|CERTIFICATE_VERIFY_FAILED",
+        "A server's certificate is not trusted where the job runs, mostly a company's own authority.",
+        "Bring the authority's certificate into the image or mount it (volumes.config_map), and for git set "
+        "CI_SERVER_TLS_CA_FILE.",
+    ),
+    Symptom(
+        "forbidden",
+        r"(?P<who>system:serviceaccount:\S+|User \"[^\"]+\") cannot (?P<verb>\w+) resource \"?(?P<what>[\w/.]+)",
+        "{who} may not {verb} {what} in the cluster.",
+        "Give it a Role with that verb and bind it (kubectl create role, kubectl create "
+        "rolebinding), or use another "
+        "account.",
+    ),
+    Symptom(
+        "cluster-unreachable",
+        r"(The connection to the server \S+ was refused|Unable to connect to the server|the cluster "
+        r"cannot be reached"
+        r"|couldn't get current server API group list)",
+        "The Kubernetes API did not answer at the address of the kubeconfig.",
+        "Check the address in KUBECONFIG as seen from inside the job (127.0.0.1 there is the pod "
+        "itself), and that the "
+        "variable holds the file's content or its path, as the script expects.",
+    ),
+    Symptom(
+        "kubeconfig",
+        r"(error loading config file|no configuration has been provided|invalid configuration|yaml: .*kubeconfig"
+        r"|illegal base64 data)",
+        "kubectl got no usable kubeconfig.",
+        "See that the variable with the kubeconfig is defined for this job, is of the type the "
+        "script expects (a file "
+        "variable holds a path), and was not base64-encoded twice.",
+    ),
+    Symptom(
+        "webhook",
+        r"(failed calling webhook \"?(?P<hook>[\w.-]+)|admission webhook \"(?P<denied>[^\"]+)\" denied)",
+        "An admission webhook of the cluster refused the request or did not answer.",
+        "Exempt the runner's namespace by label, or correct what the webhook asks for.",
+    ),
+    Symptom(
+        "pull-policy",
+        r"pull policy '?\"?(?P<policy>[\w-]+)'?\"? is not one of",
+        "The job asks for a pull policy that the runner does not allow.",
+        "Add it to allowed_pull_policies, or remove `pull_policy` from the job.",
+    ),
+    Symptom(
+        "log-limit",
+        r"The job's log is longer than its limit",
+        "The log was cut at output_limit; what failed may stand in the part that is missing.",
+        "Raise output_limit in the runner's configuration, or let the job print less.",
+    ),
+    Symptom(
+        "no-shell",
+        r"(has no shell|exec: \"?sh\"?: executable file not found|exec format error)",
+        "The image cannot run the job's script: it has no sh, its entrypoint gets in the way, or it "
+        "is built for another "
+        "processor.",
+        'Use an image with a shell, or `image: {{name: ..., entrypoint: [""]}}`.',
+    ),
+    Symptom(
+        "permission",
+        r"(could not lock config file|dubious ownership|Permission denied.*(/builds|/cache|HOME)"
+        r"|(/builds|/cache)\S*: Permission denied)",
+        "The image's user may not write where the job writes.",
+        "Set HOME to a folder that user owns, or let the job run as another user (image:kubernetes:user).",
+    ),
+    Symptom(
+        "command-missing",
+        r"(?P<command>[\w./-]+): (command )?not found",
+        "The command {command} is not in the job's image.",
+        "Install it in before_script or choose an image that has it.",
+        unless=r"image .* not found|manifest",
+    ),
+    Symptom(
+        "no-space",
+        r"no space left on device|disk quota exceeded",
+        "The disk is full where the job, Docker or the registry writes.",
+        "Clean up images and volumes on the node, or mount a larger volume for what grows.",
+    ),
+    Symptom(
+        "timeout",
+        r"execution took longer than (?P<limit>\w+)",
+        "The job ran into its timeout ({limit}).",
+        "Raise `timeout:` of the job or the project; look in the log for the command that hung.",
+    ),
+]

@@ -1,0 +1,62 @@
+"""What a failed job's log or events say, and what the doctor makes of it."""
+
+import pytest
+
+from shipline.doctor import SYMPTOMS, diagnose
+
+SEEN = {
+    "docker-tls": "error during connect: http: server gave HTTP response to HTTPS client",
+    "docker-daemon": "Cannot connect to the Docker daemon at tcp://docker:2375. Is the docker daemon running?",
+    "push-without-login": 'Error response from daemon: Get "https://registry.com/v2/": unauthorized',
+    "login-refused": "unauthorized: incorrect username or password",
+    "login-without-value": "Error: Cannot perform an interactive login from a non TTY device",
+    "image-pull": "Failed to pull image: pull access denied",
+    "envsubst": "        image: ${DOCKER_IMAGE}",
+    "mtu": "curl: (35) OpenSSL SSL_connect: SSL_ERROR_SYSCALL in connection to docker:2376",
+    "no-room": "timed out waiting for pod to start: 0/3 nodes are available",
+    "out-of-memory": "container build of pod default/runner-1 ran out of memory: exit code: 137, "
+    "reason: 'OOMKilled'",
+    "pod-gone": "pod default/runner-1 is disrupted: EvictionByEvictionAPI",
+    "dns": "fatal: unable to access 'https://git.example.com/': Could not resolve host: git.example.com",
+    "certificate": "tls: failed to verify certificate: x509: certificate is not trusted",
+    "forbidden": 'User "jane" cannot list resource "pods" in API group ""',
+    "cluster-unreachable": "The connection to the server localhost:8080 was refused - did you "
+    "specify the right host?",
+    "kubeconfig": 'error: error loading config file "/tmp/kubeconfig": yaml: line 3',
+    "webhook": 'admission webhook "policy.example.com" denied the request: no latest tags',
+    "pull-policy": "the pull policy 'always' is not one of allowed_pull_policies: never",
+    "log-limit": "The job's log is longer than its limit of 4194304 bytes",
+    "no-shell": 'exec: "sh": executable file not found in $PATH',
+    "permission": "error: could not lock config file //.gitconfig: Permission denied",
+    "command-missing": "/scripts-7-1/2.sh: line 12: kubectl: command not found",
+    "no-space": "write /var/lib/docker/tmp: no space left on device",
+    "timeout": "ERROR: Job failed: execution took longer than 1h0m0s",
+}
+
+
+@pytest.mark.parametrize("symptom", SYMPTOMS, ids=lambda symptom: symptom.name)
+def test_each_symptom_is_recognised_by_what_users_see(symptom):
+    found = {diagnosis.name: diagnosis for diagnosis in diagnose(f"before\n{SEEN[symptom.name]}\nafter\n")}
+    assert found[symptom.name].line == SEEN[symptom.name].strip()
+    assert "{" not in found[symptom.name].cause.replace("${", "")
+
+
+def test_what_failed_is_named_in_the_cause():
+    (found,) = [d for d in diagnose("sh: 1: envsubst: not found") if d.name == "command-missing"]
+    assert found.cause == "The command envsubst is not in the job's image."
+
+
+def test_events_are_diagnosed_as_logs_are():
+    event = {
+        "reason": "Failed",
+        "message": 'Failed to pull image "private-registry.example.com/app:1": unauthorized',
+    }
+    assert [diagnosis.name for diagnosis in diagnose([event])] == ["image-pull"]
+
+
+def test_a_command_that_is_only_echoed_is_no_symptom():
+    assert diagnose("\x1b[32;1m$ grep OOMKilled log\x1b[0;m\nnothing found\n") == []
+
+
+def test_a_good_log_has_no_symptoms():
+    assert diagnose(b"Job succeeded\n") == []
