@@ -131,6 +131,17 @@ class Api:
             initial = self.select(resource, namespace, label_selector, field_selector)
         return Watch(self._ring(resource), version, namespace, matches, initial)
 
+    def check_remembered(self, resource: str, version: int) -> None:
+        """ApiError 410 when changes after `version` are no longer all known."""
+        self._ring(resource).position_after(version)
+
+    def unchanged_since(self, resource: str, version: int) -> bool:
+        """Whether no object of the resource has changed after `version`, as far as is remembered."""
+        ring = self._ring(resource)
+        if version < ring.forgotten_version:
+            return False
+        return ring.position_after(version) == ring.start + len(ring.changes)
+
     # Writing
 
     def create(self, resource: str, namespace: str | None, obj: Json, call: Call = INSIDE) -> Json:

@@ -53,6 +53,11 @@ class Resource:
         """`pod`, `deployment`."""
         return self.kind.lower()
 
+    @property
+    def returns_deleted(self) -> bool:
+        """Whether a delete answers with the object rather than a Status."""
+        return self.name in ("namespaces", "pods", "serviceaccounts", "services")
+
     def subresource(self, name: str) -> Subresource | None:
         """The subresource of that name, if there is one."""
         return next((sub for sub in self.subresources if sub.name == name), None)

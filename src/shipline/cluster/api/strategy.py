@@ -12,7 +12,7 @@ from shipline.cluster.api.resources import Resource
 Json = dict[str, Any]
 
 # The parts of an object whose change is a new generation.
-_GENERATED = ("pods", "deployments.apps", "replicasets.apps")
+_GENERATED = ("pods", "deployments.apps", "replicasets.apps", "endpointslices.discovery.k8s.io")
 _SERVER_SET = (
     "creationTimestamp",
     "deletionGracePeriodSeconds",
@@ -59,16 +59,26 @@ def prepare_update(resource: Resource, new: Json, old: Json, subresource: str | 
     metadata.pop("selfLink", None)
     if subresource == "status":
         _keep(new, old, set(new) | set(old), {"metadata", "status", "apiVersion", "kind"})
-        for field in ("labels", "annotations", "ownerReferences", "finalizers"):
-            _keep(metadata, before, {field}, set())
+        # A Deployment's status comes with its revision, which is an annotation.
+        free = {"annotations"} if resource.name == "deployments.apps" else set()
+        _keep(metadata, before, {"labels", "annotations", "ownerReferences", "finalizers"}, free)
         return
     if resource.subresource("status"):
         _keep(new, old, {"status"}, set())
     if resource.name == "namespaces" and subresource != "finalize":
         new.setdefault("spec", {})
         _keep(new["spec"], old.get("spec", {}), {"finalizers"}, set())
-    if resource.name in _GENERATED and new.get("spec") != old.get("spec"):
+    if resource.name in _GENERATED and _asked(resource, new) != _asked(resource, old):
         metadata["generation"] = before.get("generation", 0) + 1
+
+
+def _asked(resource: Resource, obj: Json) -> list[Any]:
+    """What of an object somebody asks for; a change of it makes a new generation."""
+    if resource.name == "deployments.apps":
+        return [obj.get("spec"), obj["metadata"].get("annotations") or {}]
+    if resource.name == "endpointslices.discovery.k8s.io":
+        return [obj.get("endpoints"), obj.get("ports")]
+    return [obj.get("spec")]
 
 
 def _keep(new: Json, old: Json, fields: set[str], free: set[str]) -> None:

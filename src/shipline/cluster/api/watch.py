@@ -122,8 +122,15 @@ class Watch:
             event = self.ready()
             if event is not None:
                 return event
-            self._awake.clear()
-            await self._awake.wait()
+            await self.wait()
+
+    async def wait(self, timeout: float | None = None) -> None:
+        """Until something may be new, or `timeout` seconds have passed."""
+        self._awake.clear()
+        try:
+            await asyncio.wait_for(self._awake.wait(), timeout)
+        except TimeoutError:
+            pass
 
     def ready(self) -> tuple[str, Stored] | None:
         """The next event if there is one already."""

@@ -1,0 +1,157 @@
+"""The API over HTTPS: authenticates, authorizes and dispatches each request.
+
+`serve` opens the ports; the rest of the cluster talks to the `Api` directly.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from aiohttp import web
+
+from shipline.cluster.api import authn, authz, bodies, paths, requestinfo, rest
+from shipline.cluster.api.authz import Attributes
+from shipline.cluster.api.call import User
+from shipline.cluster.api.errors import ApiError, unknown_path
+from shipline.cluster.api.exchange import Exchange
+from shipline.cluster.api.machinery import Api
+from shipline.cluster.api.negotiation import JSON, Form
+from shipline.cluster.api.pki import Pki
+from shipline.cluster.api.requestinfo import RequestInfo
+from shipline.cluster.api.streams import NodeStreams
+from shipline.cluster.api.tokens import TokenKey
+from shipline.cluster.errors import ClusterError
+
+_LOG = logging.getLogger(__name__)
+_LARGEST_BODY = 3 * 1024 * 1024
+_SHUTDOWN_SECONDS = 1.0
+
+
+class Server:
+    """A listening API server. `ports` are those it got, in the order of the addresses asked for."""
+
+    def __init__(self, runner: web.ServerRunner, ports: list[int]) -> None:
+        self._runner = runner
+        self.ports = ports
+
+    async def stop(self) -> None:
+        """Close the ports; running watches and streams are cut."""
+        await self._runner.cleanup()
+
+
+async def serve(
+    api: Api, streams: NodeStreams, pki: Pki, addresses: Sequence[tuple[str, int]] = (("127.0.0.1", 0),)
+) -> Server:
+    """Open the API on each (address, port), port 0 meaning a free one. ClusterError when one cannot be had."""
+    handler = _Handler(api, streams, TokenKey(pki.token_key))
+    low_level = web.Server(handler.handle, access_log=None)
+    runner = web.ServerRunner(low_level, shutdown_timeout=_SHUTDOWN_SECONDS)
+    await runner.setup()
+    ports = []
+    try:
+        for address, port in addresses:
+            site = web.TCPSite(runner, address, port, ssl_context=pki.server_context())
+            await site.start()
+            server = site._server
+            assert server is not None
+            ports.append(server.sockets[0].getsockname()[1])  # type: ignore[attr-defined]
+    except OSError as error:
+        await runner.cleanup()
+        raise ClusterError(
+            f"the cluster's API cannot listen on {address}:{port}: {error.strerror}; "
+            "stop what uses the port or choose another"
+        ) from error
+    return Server(runner, ports)
+
+
+class _Handler:
+    def __init__(self, api: Api, streams: NodeStreams, key: TokenKey) -> None:
+        self._api = api
+        self._streams = streams
+        self._key = key
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer anything; errors become a Status."""
+        try:
+            response = await self._answer(request)
+        except ApiError as error:
+            response = _status(request, error)
+        except (ConnectionError, web.HTTPException):
+            raise
+        except Exception as error:
+            _LOG.exception("%s %s", request.method, request.path)
+            message = f"Internal error occurred: {error}"
+            response = _status(
+                request, ApiError(500, "InternalError", message, {"causes": [{"message": str(error)}]})
+            )
+        if not response.prepared:
+            response.headers.setdefault("Audit-Id", str(uuid.uuid4()))
+            response.headers.setdefault("Cache-Control", "no-cache, private")
+        return response
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        transport = request.transport
+        tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object") if transport else None
+        user = authn.authenticate(request.headers, tls, self._key, self._api.look_up)
+        info = requestinfo.parse(request.method, request.path, request.query)
+        user = self._impersonated(request, user)
+        wanted = attributes(info, request)
+        if not authz.allows(self._api, user, wanted):
+            raise authz.refusal(user, wanted)
+        if request.content_length is not None and request.content_length > _LARGEST_BODY:
+            message = f"Request entity too large: limit is {_LARGEST_BODY}"
+            raise ApiError(413, "RequestEntityTooLarge", message, {})
+        exchange = Exchange(request, info, user, self._api, self._streams, self._key)
+        if info.is_resource:
+            return await rest.serve(exchange)
+        if request.method not in ("GET", "HEAD"):
+            raise unknown_path()
+        return paths.serve(exchange, self._key)
+
+    def _impersonated(self, request: web.BaseRequest, user: User) -> User:
+        """The user whom an administrator speaks for, when they may."""
+        other = authn.impersonated(request.headers)
+        if other is None:
+            return user
+        names = [("users", other.name), *(("groups", group) for group in other.groups)]
+        if other.name.startswith("system:serviceaccount:"):
+            _, _, namespace, name = other.name.split(":", 3)
+            names = [("serviceaccounts", name)]
+            wanted = [Attributes("impersonate", "", plural, "", namespace, name) for plural, name in names]
+        else:
+            given = {g for g in other.groups if g not in ("system:authenticated", "system:unauthenticated")}
+            wanted = [
+                Attributes("impersonate", "", plural, "", "", name)
+                for plural, name in names
+                if plural == "users" or name in given
+            ]
+        for action in wanted:
+            if not authz.allows(self._api, user, action):
+                raise authz.refusal(user, action)
+        return other
+
+
+def attributes(info: RequestInfo, request: web.BaseRequest) -> Attributes:
+    """The action that a request is, for authorization."""
+    if not info.is_resource:
+        return Attributes("get" if request.method == "HEAD" else request.method.lower(), path=info.path)
+    # A namespace's own rights are asked in that namespace.
+    namespace = info.name if info.plural == "namespaces" and not info.group else info.namespace
+    return Attributes(info.verb, info.group, info.plural, info.subresource, namespace or "", info.name)
+
+
+def _status(request: web.BaseRequest, error: ApiError) -> web.Response:
+    from shipline.cluster.api.negotiation import wanted
+
+    try:
+        form = wanted(request.headers, request.query)
+    except ApiError:
+        form = Form(JSON, pretty=True) if request.headers.get("User-Agent", "").startswith("curl/") else Form(JSON)
+    status: dict[str, Any] = error.status()
+    response = web.Response(body=bodies.write(status, form), status=error.status_code, headers=error.headers)
+    response.headers["Content-Type"] = form.media
+    return response

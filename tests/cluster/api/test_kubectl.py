@@ -1,0 +1,53 @@
+"""What a user does with kubectl, against a real server."""
+
+import json
+
+from tests.cluster.api.conftest import Cluster
+
+
+async def test_a_new_cluster_answers(cluster: Cluster) -> None:
+    assert (await cluster.kubectl("kubectl version"))[1].splitlines()[-1] == "Server Version: v1.36.2"
+    code, output, _ = await cluster.kubectl("kubectl get ns,svc --no-headers | cut -d' ' -f1")
+    assert output.split() == [
+        "namespace/default",
+        "namespace/kube-node-lease",
+        "namespace/kube-public",
+        "namespace/kube-system",
+        "service/kubernetes",
+    ]
+
+
+async def test_the_idempotent_pull_secret(cluster: Cluster) -> None:
+    make = (
+        "kubectl create secret docker-registry acr-secret --docker-server=private-registry.example.com "
+        "--docker-username=robot --docker-password={} --dry-run=client -o yaml | kubectl apply -f -"
+    )
+    said = [(await cluster.kubectl(make.format(p)))[1] for p in ("one", "one", "two")]
+    assert said == [f"secret/acr-secret {word}\n" for word in ("created", "unchanged", "configured")]
+
+
+async def test_objects_sent_as_protobuf(cluster: Cluster) -> None:
+    made = await cluster.kubectl("kubectl create configmap settings --from-literal=mode=fast")
+    assert made == (0, "configmap/settings created\n", "")
+    assert cluster.api.get("configmaps", "default", "settings")["data"] == {"mode": "fast"}
+    _, output, errors = await cluster.kubectl("kubectl describe configmap settings")
+    assert errors == "" and "mode:\n----\nfast" in output
+
+
+async def test_a_deployment_reads_back_with_defaults(cluster: Cluster) -> None:
+    assert (await cluster.kubectl("kubectl create deployment web --image=busybox:1.36 --replicas=2"))[2] == ""
+    _, output, _ = await cluster.kubectl("kubectl get deployment web -o json")
+    spec = json.loads(output)["spec"]
+    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": "25%", "maxUnavailable": "25%"}
+    assert (await cluster.kubectl("kubectl scale deployment web --replicas=3"))[1] == "deployment.apps/web scaled\n"
+    assert (await cluster.kubectl("kubectl get deployment web --no-headers"))[1].split()[:2] == ["web", "0/3"]
+
+
+async def test_waiting_for_a_deletion(cluster: Cluster) -> None:
+    await cluster.kubectl("kubectl create configmap gone; kubectl run p --image=busybox")
+    deleted = await cluster.kubectl("kubectl delete configmap/gone pod/p")
+    assert deleted == (
+        0,
+        'configmap "gone" deleted from default namespace\npod "p" deleted from default namespace\n',
+        "",
+    )
