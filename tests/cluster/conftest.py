@@ -33,10 +33,13 @@ class World:
     async def settle(self) -> None:
         """Wait until no controller has anything left to do."""
         version = ""
-        while version != self.api.resource_version:
+        for _ in range(200):
+            if version == self.api.resource_version:
+                return
             version = self.api.resource_version
             for _ in range(50):
                 await asyncio.sleep(0)
+        raise AssertionError("the controllers find no rest")
 
     def pods(self, **labels: str) -> list[Json]:
         """The pods in `default` that have these labels and aren't on their way out."""

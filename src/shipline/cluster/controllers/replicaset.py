@@ -67,20 +67,26 @@ class ReplicaSetController:
         active = [pod for pod in pods if podstate.is_active(pod)]
         terminating = sum(podstate.is_terminating(pod) for pod in pods)
         failure: Json | None = None
+        refused: ApiError | None = None
         if not leaving:
-            failure = self._fill(replicaset, active)
+            try:
+                self._fill(replicaset, active)
+            except ApiError as error:
+                failure, refused = _failure(replicaset, active, error), error
         self._report(replicaset, active, terminating, failure)
+        if refused is not None:
+            raise refused  # and be tried again
         return _next_availability(active, replicaset["spec"].get("minReadySeconds", 0))
 
-    def _fill(self, replicaset: Json, active: list[Json]) -> Json | None:
-        """Make what is missing, delete what is too much. Returns the condition of what went wrong."""
+    def _fill(self, replicaset: Json, active: list[Json]) -> None:
+        """Make what is missing, delete what is too much. ApiError: as far as it went."""
         missing = int(replicaset["spec"].get("replicas", 1)) - len(active)
         for _ in range(min(missing, BURST)):
             try:
                 pod = self._api.create("pods", replicaset["metadata"]["namespace"], pod_of(replicaset))
             except ApiError as error:
                 self._events.event(replicaset, WARNING, "FailedCreate", f"Error creating: {error}")
-                return _failure("FailedCreate", str(error))
+                raise
             created = f"Created pod: {pod['metadata']['name']}"
             self._events.event(replicaset, NORMAL, "SuccessfulCreate", created)
         for pod in sorted(active, key=deletion_rank)[: min(max(-missing, 0), BURST)]:
@@ -90,9 +96,8 @@ class ReplicaSetController:
             except ApiError as error:
                 if error.status_code != 404:
                     self._events.event(replicaset, WARNING, "FailedDelete", f"Error deleting: {error}")
-                    return _failure("FailedDelete", str(error))
+                    raise
             self._events.event(replicaset, NORMAL, "SuccessfulDelete", f"Deleted pod: {name}")
-        return None
 
     def _report(self, replicaset: Json, active: list[Json], terminating: int, failure: Json | None) -> None:
         """Write the status if it has changed. `active` is what there was before this round's changes."""
@@ -165,18 +170,19 @@ def _next_availability(pods: list[Json], minimum: int) -> float | None:
     return min((wait for wait in waits if wait is not None and wait > 0), default=None)
 
 
-def _failure(reason: str, message: str) -> Json:
+def _failure(replicaset: Json, active: list[Json], error: ApiError) -> Json:
+    missing = int(replicaset["spec"].get("replicas", 1)) > len(active)
     return {
         "type": "ReplicaFailure",
         "status": "True",
-        "reason": reason,
-        "message": message,
+        "reason": "FailedCreate" if missing else "FailedDelete",
+        "message": str(error),
         "lastTransitionTime": timestamp(),
     }
 
 
 def _same_since(before: Json | None, failure: Json) -> Json:
-    """The same failure keeps its time."""
+    """A failure for the same reason stays as it was first reported: a status that changes calls for a new try."""
     if before is not None and (before["reason"], before["status"]) == (failure["reason"], failure["status"]):
-        return {**before, "message": failure["message"]}
+        return before
     return failure
