@@ -233,6 +233,24 @@ class ContainerEngine:
             raise ContainerEngineError(error.status, error.message.strip()) from None
 
 
+async def unframed(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The payload of the engine's frames (stream number, three zeros, length), whichever the stream."""
+    buffer = bytearray()
+    async for chunk in chunks:
+        buffer += chunk
+        whole = bytearray()
+        at = 0
+        while len(buffer) - at >= 8:
+            end = at + 8 + int.from_bytes(buffer[at + 4 : at + 8], "big")
+            if len(buffer) < end:
+                break
+            whole += buffer[at + 8 : end]
+            at = end
+        del buffer[:at]
+        if whole:
+            yield bytes(whole)
+
+
 def _known_socket() -> str | None:
     """Sockets of rootless engines, which aiodocker does not look for; None leaves the search to it."""
     if any(Path(path).exists() for path in ("/run/docker.sock", "/var/run/docker.sock")):

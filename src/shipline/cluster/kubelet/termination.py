@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from shipline.cluster.api.names import timestamp
+from shipline.cluster.engine import unframed
 from shipline.cluster.errors import ContainerEngineError
 from shipline.cluster.kubelet.context import Node
 from shipline.cluster.kubelet.runtime import Exit
@@ -77,13 +78,9 @@ async def _tail(node: Node, container: str) -> str:
     path = f"containers/{container}/logs?stdout=1&stderr=1&tail={_LINES_FROM_LOG}"
     try:
         async with node.engine.response(path) as response:
-            framed = await response.read()
+            text = b"".join([part async for part in unframed(response.content.iter_any())])
     except ContainerEngineError:
         return ""
-    text = b""
-    while len(framed) >= 8:
-        size = int.from_bytes(framed[4:8], "big")
-        text, framed = text + framed[8 : 8 + size], framed[8 + size :]
     return text[-_FROM_LOG:].decode(errors="replace")
 
 
