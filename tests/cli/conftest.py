@@ -62,8 +62,10 @@ class Shell:
         file.write_text(text)
         return file
 
-    def commit(self, message: str = "A commit", **files: str) -> str:
-        """Writes the files, commits everything; gives the commit's id."""
+    def commit(self, message: str = "A commit", *, ci: str | None = None, **files: str) -> str:
+        """Writes .gitlab-ci.yml (`ci`) and other files, commits everything; gives the commit's id."""
+        if ci is not None:
+            self.write(".gitlab-ci.yml", ci)
         for path, text in files.items():
             self.write(path, text)
         self.git("add", "-A")

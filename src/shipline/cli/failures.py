@@ -3,7 +3,7 @@
 Exit codes: 1 the pipeline failed, 2 wrong usage or invalid configuration, 3 the environment (an engine, a
 cluster, a disk) is missing or broken, 70 a defect of Shipline itself, 130 interrupted.
 
-A room's error type is looked up among the modules already imported: an error can't come from a room that isn't.
+A room's error type is known by its name, so that no room is imported for it.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ def explain(error: BaseException) -> tuple[str, int]:
         return f"{usage}Error: {error.format_message()}", USAGE
     if isinstance(error, click.ClickException):
         return f"Error: {error.format_message()}", error.exit_code
-    for room, (name, code) in ROOM_ERRORS.items():
-        kind = getattr(sys.modules.get(f"shipline.{room}"), name, None)
-        if kind is not None and isinstance(error, kind):
-            return f"Error: {error}", getattr(error, "exit_code", code)
+    for kind in type(error).__mro__:
+        room = kind.__module__.split(".")[1] if kind.__module__.startswith("shipline.") else ""
+        if room in ROOM_ERRORS and kind.__name__ == ROOM_ERRORS[room][0]:
+            return f"Error: {error}", getattr(error, "exit_code", ROOM_ERRORS[room][1])
     if isinstance(error, OSError):
         return f"Error: {_os_error(error)}", ENVIRONMENT
     if type(error).__module__ == "sqlite3":

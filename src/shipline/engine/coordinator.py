@@ -27,22 +27,27 @@ TraceListener = Callable[[JobRecord, int, bytes], None]
 class EngineCoordinator:
     """Gives out the pending jobs of the pipelines that this process runs, oldest first.
 
-    `make_payload` turns a job into what a runner gets. `on_trace` is told each piece of a log with its offset.
+    `make_payload` turns a job into what a runner gets. `at_most` jobs are out at a time. `on_trace` is told each
+    piece of a log with its offset.
     """
 
     def __init__(
         self,
         pipelines: Pipelines,
         make_payload: MakePayload,
+        *,
+        at_most: int | None = None,
         runner: str = "shipline",
         on_trace: TraceListener | None = None,
     ) -> None:
         self.pipelines = pipelines
         self.make_payload = make_payload
+        self.at_most = at_most
         self.runner = runner
         self.on_trace = on_trace
         self.closed = False
         self._given: dict[int, JobRecord] = {}
+        self._out: set[int] = set()
 
     def close(self) -> None:
         """No more jobs are given out; who waits for one is answered at once."""
@@ -52,7 +57,7 @@ class EngineCoordinator:
     async def request_job(self, tags: frozenset[str], run_untagged: bool) -> JobPayload | None:
         deadline = asyncio.get_running_loop().time() + PATIENCE
         while not self.closed:
-            for job in self._pending():
+            for job in self._pending() if self.at_most is None or len(self._out) < self.at_most else ():
                 if _matches(job, tags, run_untagged) and (payload := self._give(job)) is not None:
                     return payload
             left = deadline - asyncio.get_running_loop().time()
@@ -69,6 +74,7 @@ class EngineCoordinator:
     async def update_job(self, job: JobPayload, update: JobUpdate) -> Answer:
         if update.state != "running":
             given = self._given[job.id]
+            self._out.discard(job.id)
             self.pipelines.finished(given, update.state, update.failure_reason, update.exit_code)
         return Answer(self._status(job))
 
@@ -79,9 +85,13 @@ class EngineCoordinator:
                 return status
             await self.pipelines.bell.wait()
 
-    def unmatched(self, tags: frozenset[str], run_untagged: bool) -> list[JobRecord]:
-        """The pending jobs that a runner with these tags would never take."""
-        return [job for job in self._pending() if not _matches(job, tags, run_untagged)]
+    def fail_unmatched(self, runners: list[tuple[frozenset[str], bool]]) -> None:
+        """Fails the pending jobs that none of these runners (their tags, and whether they take untagged jobs too)
+        would ever take."""
+        for job in self._pending():
+            if not any(_matches(job, tags, untagged) for tags, untagged in runners):
+                tags = ", ".join(job.tags) or "(it has no tags, and the runners take tagged jobs only)"
+                self._refuse(job, f"no runner takes this job: none has its tags: {tags}", "no_matching_runner")
 
     def _pending(self) -> list[JobRecord]:
         owned = (self.pipelines.live(number).jobs.values() for number in self.pipelines.owned)
@@ -94,14 +104,21 @@ class EngineCoordinator:
             return None
         job = live.jobs[job.name]
         self._given[job.id] = job
+        self._out.add(job.id)
         try:
             return self.make_payload(live, job)
         except EngineError as error:
-            self.pipelines.store.write_trace(job.id, 0, f"ERROR: {error}\n".encode())
-            if self.on_trace is not None:
-                self.on_trace(job, 0, f"ERROR: {error}\n".encode())
-            self.pipelines.finished(job, "failed", "runner_configuration_error")
+            self._out.discard(job.id)
+            self._refuse(job, str(error), "runner_configuration_error")
             return None
+
+    def _refuse(self, job: JobRecord, why: str, reason: str) -> None:
+        """Fails a job that no runner has had, and says why in its log."""
+        text = f"ERROR: Job failed: {why}\n".encode()
+        self.pipelines.store.write_trace(job.id, 0, text)
+        if self.on_trace is not None:
+            self.on_trace(job, 0, text)
+        self.pipelines.finished(job, "failed", reason)
 
     def _status(self, job: JobPayload) -> Literal["running", "canceling", "canceled", "failed", "success"]:
         given = self._given[job.id]

@@ -96,6 +96,7 @@ def context_of(
             Variable(v.key, v.value, "project", v.kind == "file", v.masked, v.raw, public=False)
             for v in visible(kept, protected, None)
         ],
+        mend_quoted_colons=True,
     )
 
 

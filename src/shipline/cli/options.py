@@ -1,0 +1,77 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Where(NamedTuple):
+    """Where jobs run, as the command line says it."""
+
+    kubeconfig: Path | None
+    context: str | None
+    cluster: str
+    config: Path | None
+    concurrency: int | None
+
+
+def where_jobs_run(command: F) -> F:
+    """Adds the options; the command gets them as one `Where` under the name `where`."""
+    import functools
+
+    @functools.wraps(command)
+    def gathered(**given: Any) -> Any:
+        return command(where=Where(*(given.pop(name) for name in Where._fields)), **given)
+
+    file = click.Path(exists=True, dir_okay=False, path_type=Path)
+    options = (
+        click.option("--kubeconfig", type=file, help="Run pods in that cluster."),
+        click.option("--context", help="The context of the kubeconfig to use."),
+        click.option("--cluster", default="default", show_default=True, help="The embedded cluster."),
+        click.option("--config", type=file, help="The runner's config.toml."),
+        click.option("--concurrency", type=click.IntRange(min=1), help="How many jobs run at a time."),
+    )
+    for option in reversed(options):
+        gathered = option(gathered)
+    return gathered  # type: ignore[return-value]
+
+
+def pipeline_option(command: F) -> F:
+    """Adds `--pipeline`."""
+    return click.option("--pipeline", type=int, help="The pipeline's number; by default the newest one.")(command)
+
+
+def variable_option(command: F) -> F:
+    """Adds `--variable`, which may be given several times."""
+    return click.option(
+        "--variable",
+        "-v",
+        "variables",
+        multiple=True,
+        metavar="KEY[=VALUE]",
+        help="A variable for the jobs. KEY alone takes the value from the environment.",
+    )(command)
+
+
+def given_variables(texts: tuple[str, ...]) -> list[tuple[str, str]]:
+    """The variables as pairs. Raises click.UsageError for what is none."""
+    import os
+    import re
+
+    pairs = []
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
+            raise click.UsageError(f"--variable {text}: '{key}' is no variable's name (letters, digits and _).")
+        if not equals:
+            if key not in os.environ:
+                raise click.UsageError(f"--variable {key}: the environment has no {key}. Write {key}=VALUE.")
+            value = os.environ[key]
+        pairs.append((key, value))
+    return pairs

@@ -1,0 +1,36 @@
+"""`shipline play`: a person starts a job that waits for one."""
+
+from __future__ import annotations
+
+import click
+
+from shipline.cli.options import Where, given_variables, pipeline_option, variable_option, where_jobs_run
+
+
+@click.command()
+@click.argument("job")
+@pipeline_option
+@variable_option
+@click.option("--yes", "-y", is_flag=True, help="Do not ask, also where the job wants to be confirmed.")
+@click.option("--quiet", "-q", is_flag=True, help="Show the summary only, not the logs.")
+@where_jobs_run
+def play(job: str, pipeline: int | None, variables: tuple[str, ...], yes: bool, quiet: bool, where: Where) -> int:
+    """Start the manual job JOB, or a delayed one before its time, and all that waits for it.
+
+    Works long after `shipline run` has gone: the pipeline and its commit are remembered. Exit codes are those of
+    `shipline run`.
+    """
+    given = given_variables(variables)
+    from shipline.cli.resume import resume
+    from shipline.cli.state import chosen_job, opened_pipelines
+    from shipline.engine.records import PipelineVariable
+
+    with opened_pipelines() as pipelines:
+        found = chosen_job(pipelines, job, pipeline)
+        definition = pipelines.live(found.pipeline_id).definitions[found.name]
+        if definition.manual_confirmation and not yes:
+            click.confirm(definition.manual_confirmation, abort=True)
+        pairs = [PipelineVariable(key, value) for key, value in given]
+        return resume(
+            pipelines, found.pipeline_id, lambda: pipelines.play(found.pipeline_id, found.name, pairs), where, quiet
+        )

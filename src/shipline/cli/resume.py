@@ -1,0 +1,59 @@
+"""Going on with a pipeline of an earlier command: here, or in the process that still runs it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shipline.cli.options import Where
+from shipline.cli.run import exit_code, tell_settled, work_on
+
+if TYPE_CHECKING:
+    from shipline.engine.pipelines import Pipelines
+
+LOOK_AGAIN = 0.2
+BUSY = ("pending", "running", "canceling", "waiting_for_resource", "scheduled")
+
+
+def resume(pipelines: Pipelines, pipeline_id: int, event: Callable[[], object], where: Where, quiet: bool) -> int:
+    """Lets something happen to a pipeline and sees its jobs through; gives the exit code."""
+    from shipline.cli.state import opened_repository
+
+    tell_settled(pipelines)
+    with pipelines.store.transaction():
+        event()
+        ours = pipelines.adopt(pipeline_id)
+    if not ours:
+        return _watch(pipelines, pipeline_id, quiet)
+    project = pipelines.store.project_by_id(pipelines.live(pipeline_id).record.project_id)
+    with opened_repository(Path(project.path)) as repository:
+        return work_on(pipelines, pipeline_id, repository, where, quiet)
+
+
+def _watch(pipelines: Pipelines, pipeline_id: int, quiet: bool) -> int:
+    """Shows the logs of a pipeline that another process runs, until nothing is left to do there."""
+    from shipline.cli.screen import Screen
+    from shipline.cli.summary import summary
+
+    live = pipelines.live(pipeline_id)
+    screen = Screen(list(live.jobs), quiet)
+    screen.say(f"Pipeline {pipeline_id} is run by another process; here is what it does.")
+    pipelines.listeners.append(screen.changed)
+    read: dict[int, int] = {}
+    while True:
+        jobs = list(pipelines.live(pipeline_id).jobs.values())
+        for job in jobs:
+            if job.started_at is not None and job.process != pipelines.store.process:
+                data = pipelines.store.read_trace(job.id, read.get(job.id, 0))
+                read[job.id] = read.get(job.id, 0) + len(data)
+                screen.trace(job, 0, data)
+        if not any(job.status in BUSY for job in jobs):
+            break
+        if not pipelines.store.alive(live.record.process):
+            tell_settled(pipelines)
+        time.sleep(LOOK_AGAIN)
+    for line in summary(pipelines.live(pipeline_id), pipelines.store):
+        screen.say(line)
+    return exit_code(pipelines.live(pipeline_id))

@@ -1,0 +1,38 @@
+"""`shipline retry`: a job, or everything of a pipeline that failed, once more."""
+
+from __future__ import annotations
+
+import click
+
+from shipline.cli.options import Where, pipeline_option, where_jobs_run
+
+
+@click.command()
+@click.argument("job", required=False)
+@pipeline_option
+@click.option("--quiet", "-q", is_flag=True, help="Show the summary only, not the logs.")
+@where_jobs_run
+def retry(job: str | None, pipeline: int | None, quiet: bool, where: Where) -> int:
+    """Run JOB again; without JOB, all jobs of the pipeline that failed or were cancelled.
+
+    What was skipped because of them gets another chance. Exit codes are those of `shipline run`.
+    """
+    from shipline.cli.resume import resume
+    from shipline.cli.state import chosen_job, chosen_pipeline, opened_pipelines
+    from shipline.engine.errors import EngineError
+
+    with opened_pipelines() as pipelines:
+        if job is not None:
+            found = chosen_job(pipelines, job, pipeline)
+            return resume(
+                pipelines, found.pipeline_id, lambda: pipelines.retry(found.pipeline_id, found.name), where, quiet
+            )
+        number = chosen_pipeline(pipelines, pipeline).id
+
+        def retry_failed() -> None:
+            if not pipelines.retry_failed(number):
+                raise EngineError(
+                    f"Pipeline {number} has no failed or cancelled job; `shipline retry JOB` names one."
+                )
+
+        return resume(pipelines, number, retry_failed, where, quiet)

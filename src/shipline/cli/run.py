@@ -1,0 +1,100 @@
+"""`shipline run`: the pipeline of the repository we are in, from its commit to its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from shipline.cli.failures import INTERRUPTED, PIPELINE_FAILED
+from shipline.cli.options import Where, given_variables, variable_option, where_jobs_run
+
+if TYPE_CHECKING:
+    from shipline.engine.live import Live
+    from shipline.engine.pipelines import Pipelines
+    from shipline.engine.repository import Repository
+
+
+@click.command()
+@click.option("--ref", help="The branch, tag or commit to run for; by default what is checked out.")
+@click.option("--dirty", is_flag=True, help="Run with the uncommitted changes of the working tree.")
+@click.option(
+    "--job", "jobs", multiple=True, metavar="NAME", help="Run only this job (may be given several times)."
+)
+@variable_option
+@click.option("--quiet", "-q", is_flag=True, help="Show the summary only, not the logs.")
+@where_jobs_run
+def run(
+    ref: str | None, dirty: bool, jobs: tuple[str, ...], variables: tuple[str, ...], quiet: bool, where: Where
+) -> int:
+    """Run the pipeline of the repository you are in.
+
+    The jobs see the commit as it is in git: what is not committed is not part of it, unless --dirty is given. Jobs
+    with an image run in pods: of the cluster that --kubeconfig or --context name, else of an embedded one. Jobs
+    without an image run in a shell of this machine, in a copy of the repository.
+
+    Exit codes: 0 the pipeline succeeded (or only waits for manual jobs), 1 it failed, 2 wrong usage or an invalid
+    configuration, 3 something outside is missing or broken (a container engine, a cluster), 130 interrupted.
+    """
+    if dirty and ref:
+        raise click.UsageError("--dirty is about the working tree, --ref about a commit: use one of them.")
+    given = given_variables(variables)
+    from shipline.cli.state import opened_pipelines, opened_repository
+    from shipline.engine.creation import Request, create_pipeline
+    from shipline.engine.records import PipelineVariable
+
+    with opened_repository() as repository, opened_pipelines() as pipelines:
+        tell_settled(pipelines)
+        commit = repository.snapshot() if dirty else repository.commit(ref)
+        request = Request(variables=[PipelineVariable(key, value) for key, value in given], jobs=list(jobs))
+        record = create_pipeline(pipelines, repository, commit, request)
+        return work_on(pipelines, record.id, repository, where, quiet)
+
+
+def work_on(
+    pipelines: Pipelines, pipeline_id: int, repository: Repository, where: Where, quiet: bool = False
+) -> int:
+    """Runs the pipeline's jobs in this process and shows them; gives the exit code."""
+    from shipline.cli import texts
+    from shipline.cli.runners import runners
+    from shipline.cli.screen import Screen
+    from shipline.cli.summary import summary
+    from shipline.cli.work import Work
+
+    live = pipelines.live(pipeline_id)
+    screen = Screen(list(live.jobs), quiet)
+    screen.say(f"Pipeline {pipeline_id}: {texts.commit(live.record)}")
+    try:
+        configs, at_most = runners(where, _pods(live), screen.say)
+    except BaseException:
+        pipelines.cancel(pipeline_id)
+        pipelines.release(pipeline_id)
+        raise
+    finished = Work(pipelines, pipeline_id, repository, configs, screen, at_most).run()
+    for line in summary(pipelines.live(pipeline_id), pipelines.store):
+        screen.say(line)
+    return exit_code(pipelines.live(pipeline_id)) if finished else INTERRUPTED
+
+
+def exit_code(live: Live) -> int:
+    """0 unless a job failed that may not, or the pipeline was cancelled."""
+    broken = any(job.status == "failed" and not job.allow_failure for job in live.jobs.values())
+    return PIPELINE_FAILED if broken or live.record.status in ("failed", "canceled") else 0
+
+
+def tell_settled(pipelines: Pipelines) -> None:
+    """Ends what a killed process left, and says so."""
+    for record, jobs in pipelines.settle():
+        ran = [job.name for job in jobs if job.status == "failed"]
+        what = f"{', '.join(ran)} ran and counts as failed" if ran else "no job ran"
+        click.echo(
+            f"Pipeline {record.id} was interrupted: its process died; {what}. "
+            f"To go on with it: shipline retry --pipeline {record.id}",
+            err=True,
+        )
+
+
+def _pods(live: Live) -> bool:
+    """Whether a job that may run without being asked for has an image."""
+    will_run = (live.definitions[job.name] for job in live.jobs.values() if job.status not in ("manual", "success"))
+    return any(definition.image for definition in will_run if definition.when != "manual")

@@ -1,0 +1,58 @@
+"""The runners of this process: as the configuration file says, else one that runs everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from shipline.cli.state import config_path
+
+if TYPE_CHECKING:
+    from shipline.cli.options import Where
+    from shipline.runner import RunnerConfig
+
+AT_ONCE = 8
+"""Jobs at a time, where nobody says how many."""
+
+
+def runners(where: Where, pods: bool, say: Callable[[str], None]) -> tuple[list[RunnerConfig], int]:
+    """The runners and how many jobs they run at a time. `pods`: some job has an image, so a cluster is needed;
+    where none is named, the embedded one is started. Raises RunnerError, ClusterError."""
+    from shipline.runner import ConfigFile, RunnerConfig
+
+    path = where.config or config_path()
+    if where.config or path.exists():
+        file = ConfigFile.load(path)
+        for warning in file.warnings:
+            say(f"Warning: {warning}")
+        configs, at_once = file.runners or [RunnerConfig()], file.concurrent
+    else:
+        configs, at_once = [RunnerConfig()], AT_ONCE
+    if where.kubeconfig or where.context:
+        aim = {"kubeconfig": str(where.kubeconfig or ""), "context": where.context or ""}
+        configs = [msgspec.structs.replace(config, **aim) for config in configs]
+    if pods and any(_aimless(config) for config in configs):
+        kubeconfig = _embedded(where.cluster, say)
+        configs = [
+            msgspec.structs.replace(config, kubeconfig=kubeconfig) if _aimless(config) else config
+            for config in configs
+        ]
+    return configs, where.concurrency or at_once
+
+
+def needs_pods(configs: list[RunnerConfig]) -> bool:
+    """Whether the runners run jobs without an image in pods, too."""
+    return any(config.executor == "kubernetes" or config.kubernetes.image for config in configs)
+
+
+def _aimless(config: RunnerConfig) -> bool:
+    return not (config.kubeconfig or config.context or config.kubernetes.host or config.executor == "shell")
+
+
+def _embedded(name: str, say: Callable[[str], None]) -> str:
+    import importlib
+
+    say(f"Starting the embedded cluster '{name}' ...")
+    return str(importlib.import_module("shipline.cluster").start(name))

@@ -1,0 +1,33 @@
+"""`shipline status`: how a pipeline and its jobs stand."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("pipeline", type=int, required=False)
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+def status(pipeline: int | None, as_json: bool) -> int:
+    """Show pipeline number PIPELINE, or the newest one of this repository: its jobs and how they ended.
+
+    Exit codes: 0 it succeeded, runs or waits, 1 it failed or was cancelled, 2 there is no such pipeline.
+    """
+    from shipline.cli.run import exit_code
+    from shipline.cli.state import chosen_pipeline, opened_pipelines
+    from shipline.cli.summary import summary
+
+    with opened_pipelines() as pipelines:
+        live = pipelines.live(chosen_pipeline(pipelines, pipeline).id)
+        if as_json:
+            import msgspec
+
+            content = {"pipeline": live.record, "jobs": list(live.jobs.values())}
+            plain = msgspec.to_builtins(content)
+            plain["pipeline"].pop("variables")
+            for job in plain["jobs"]:
+                job.pop("variables")
+            click.echo(msgspec.json.format(msgspec.json.encode(plain)).decode())
+        else:
+            click.echo("\n".join(summary(live, pipelines.store)).strip("\n"))
+        return exit_code(live)

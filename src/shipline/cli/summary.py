@@ -1,0 +1,76 @@
+"""What a person reads at the end: first what failed and why, then what waits for them, then all jobs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from shipline.cli import texts
+
+if TYPE_CHECKING:
+    from shipline.engine.live import Live
+    from shipline.engine.records import JobRecord
+    from shipline.engine.store import Store
+
+LAST_LINES = 12
+_NOISE = re.compile(r"section_(?:start|end):\d+:[^\r\n]*\r|\x1b\[[0-9;]*[A-Za-z]")
+
+
+def summary(live: Live, store: Store) -> list[str]:
+    """The lines of the summary."""
+    record, jobs = live.record, list(live.jobs.values())
+    head = f"Pipeline {record.id} {texts.status(record.status)}"
+    if record.started_at and record.finished_at:
+        head += f" after {texts.duration(record.finished_at - record.started_at)}"
+    lines = ["", f"{head}: {texts.commit(record)}"]
+    for job in jobs:
+        if job.status == "failed":
+            lines += ["", *_failure(job, store)]
+    lines += ["", *table(live)]
+    if waiting := [job for job in jobs if job.status == "manual"]:
+        lines += ["", "Waiting for you:"]
+        lines += [f"  shipline play {_quoted(job.name)} --pipeline {record.id}" for job in waiting]
+    return lines
+
+
+def table(live: Live) -> list[str]:
+    """One line a job, by stage."""
+    jobs = sorted(live.jobs.values(), key=lambda job: (list(live.record.stages).index(job.stage), job.id))
+    stage = max((len(job.stage) for job in jobs), default=0)
+    name = max((len(job.name) for job in jobs), default=0)
+    lines = []
+    for job in jobs:
+        line = f"  {job.stage.ljust(stage)}  {job.name.ljust(name)}  {texts.status(job.status, 9)}"
+        line += f"  {texts.duration(job.duration)}"
+        if job.status == "failed":
+            line += "  (allowed to fail)" if job.allow_failure else f"  {texts.outcome(job)}"
+        lines.append(line.rstrip())
+    return lines
+
+
+def _failure(job: JobRecord, store: Store) -> list[str]:
+    allowed = " (allowed to fail)" if job.allow_failure else ""
+    lines = [f"{job.name} {texts.status('failed')}{allowed}: {texts.outcome(job)}"]
+    text = readable(store.read_trace(job.id))
+    lines += [f"  | {line}" for line in text.splitlines()[-LAST_LINES:]]
+    for cause, remedy in diagnosis(text):
+        lines.append(f"  {cause}")
+        lines.append(f"  {remedy}")
+    lines.append(f"  The whole log: shipline logs {job.id}")
+    return lines
+
+
+def readable(trace: bytes) -> str:
+    """A log without section markers and colours."""
+    return _NOISE.sub("", trace.decode("utf-8", errors="replace"))
+
+
+def diagnosis(log: str) -> list[tuple[str, str]]:
+    """What the doctor makes of a log: cause and remedy of each symptom it knows."""
+    return []
+
+
+def _quoted(name: str) -> str:
+    import shlex
+
+    return shlex.quote(name)

@@ -1,0 +1,76 @@
+"""Bad input: one clear message that says what, where and what to do; the right exit code; nothing left behind."""
+
+import pytest
+
+REFUSED = {
+    "broken YAML": ("job: [\n", ".gitlab-ci.yml:"),
+    "an unknown keyword": ("job: {script: [true], scirpt: [x]}\n", "scirpt"),
+    "an undefined stage": ("stages: [build]\njob: {stage: tset, script: ['true']}\n", "tset"),
+    "a job without script": ("job: {stage: test}\n", "script"),
+    "a need of nothing": ("job: {script: ['true'], needs: [other]}\n", "other"),
+    "an empty file": ("", ".gitlab-ci.yml"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_wrong_configuration(repository, name):
+    text, wanted = REFUSED[name]
+    repository.commit(ci=text)
+    output = repository.shipline("run", code=2)
+    assert wanted in output and ".gitlab-ci.yml" in output
+    assert "has had no pipeline yet" in repository.shipline("pipelines")
+
+
+def test_what_is_not_supported_is_refused_by_name_and_place(repository):
+    repository.commit(ci="one:\n  script: ['true']\n\n  trigger_later: x\n")
+    repository.commit(ci="down:\n  trigger:\n    project: group/other\n")
+    output = repository.shipline("run", code=2)
+    assert ".gitlab-ci.yml:3: job 'down': `trigger` is not supported" in output
+
+
+def test_no_repository(shell):
+    output = shell.shipline("run", code=2)
+    assert "is not in a git repository" in output and "git init" in output
+
+
+def test_no_commit_and_no_configuration(repository):
+    assert "has no commit yet" in repository.shipline("run", code=2)
+    repository.commit()
+    assert "There is no .gitlab-ci.yml in" in repository.shipline("run", code=2)
+    repository.write(".gitlab-ci.yml", "job: {script: ['true']}\n")
+    output = repository.shipline("run", code=2)
+    assert "is not in commit" in output and "--dirty" in output
+    assert "Pipeline 1 success" in repository.shipline("run", "--dirty")
+
+
+def test_a_pipeline_without_jobs(repository):
+    repository.commit(ci="job:\n  rules: [{if: '$NEVER'}]\n  script: ['true']\n")
+    assert "nothing to run" in repository.shipline("run", code=2)
+
+
+def test_no_git(repository, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert "The program git is not there" in repository.shipline("run", code=3, PATH=str(tmp_path / "empty"))
+
+
+def test_a_state_directory_that_cannot_be_written(repository):
+    repository.commit(ci="job: {script: ['true']}\n")
+    output = repository.shipline("run", code=3, SHIPLINE_HOME="/proc/no/such")
+    assert "SHIPLINE_HOME" in output
+
+
+def test_a_full_disk(repository):
+    """/dev/full is what a full disk looks like to the writer of a log."""
+    repository.commit(ci="job: {script: ['true']}\n")
+    (repository.home / "state").mkdir()
+    (repository.home / "state" / "shipline.db").symlink_to("/dev/full")
+    output = repository.shipline("run", code=3)
+    assert "Is the disk full" in output or "no space left" in output
+
+
+def test_a_wrong_runner_configuration(repository):
+    repository.commit(ci="job: {script: ['true']}\n")
+    config = repository.write("../config.toml", "concurrent = 'many'\n")
+    output = repository.shipline("run", "--config", str(config), code=3)
+    assert "config.toml" in output and "concurrent" in output
+    assert "canceled" in repository.shipline("pipelines")
