@@ -36,7 +36,14 @@ class Scheduler:
         """A pod without a node; or, where a pod has ended, all that wait for room."""
         if _is_waiting(pod):
             return [key_of(pod)]
-        return self._waiting() if podstate.is_finished(pod) or pod["metadata"].get("deletionTimestamp") else []
+        return self._waiting() if podstate.is_finished(pod) or not self._exists(pod) else []
+
+    def _exists(self, pod: Json) -> bool:
+        try:
+            self._api.stored("pods", *key_of(pod))
+        except ApiError:
+            return False
+        return True
 
     def _waiting(self) -> list[Key]:
         return [key_of(stored.obj) for stored in self._api.select("pods") if _is_waiting(stored.obj)]
