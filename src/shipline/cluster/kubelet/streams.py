@@ -144,13 +144,11 @@ class Streams:
             exec_id = created["Id"]
             attached = await self._engine.attach(f"exec/{exec_id}/start", {"Detach": False, "Tty": tty}, tty=tty)
         except ContainerEngineError as error:
-            why = f"error executing command in container: failed to exec in container: {error.message}"
-            raise _internal(_internal(why).message) from None
+            raise ApiError(500, "", f"failed to exec in container: {error.message}") from None
         process = Process(self._engine, exec_id, attached)
         if (failure := await process.begun()) is not None:
             await attached.close()
-            why = f'failed to exec in container: failed to start exec "{exec_id}": {failure}'
-            raise _internal(_internal(f"error executing command in container: {why}").message)
+            raise ApiError(500, "", f'failed to exec in container: failed to start exec "{exec_id}": {failure}')
         return process
 
     async def attach(self, pod: Json, container: str, *, tty: bool, stdin: bool) -> ContainerStream:
