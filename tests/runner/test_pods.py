@@ -1,0 +1,240 @@
+"""Jobs as pods of a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import time
+
+import msgspec
+import pytest
+from tests.runner.desk import Desk, job, run
+
+from shipline.protocol.payload import Credentials, Image, Variable
+from shipline.runner import Runner
+
+pytestmark = pytest.mark.engine
+
+
+def kubectl(pods, *words):
+    command = ["kubectl", "--kubeconfig", pods.kubeconfig, *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def pods_of(pods, payload):
+    """The pods of a job that still are there and aren't on their way out."""
+    found = json.loads(kubectl(pods, "get", "pods", "-o", "json"))["items"]
+    mine = [
+        pod for pod in found if pod["metadata"]["annotations"].get("job.runner.gitlab.com/id") == str(payload.id)
+    ]
+    return [pod for pod in mine if "deletionTimestamp" not in pod["metadata"]]
+
+
+async def ran(pods, payload):
+    desk = Desk(payload)
+    await asyncio.wait_for(run(pods, desk), 90)
+    return desk.log(payload), desk.results[payload.id]
+
+
+async def test_a_job_runs_on_its_commit_and_its_pod_is_gone_afterwards(pods, source):
+    payload = job(
+        source, "cat hello.txt", "pwd; git rev-parse HEAD", "echo $CI_JOB_STATUS", image="shipline/helper"
+    )
+    log, result = await ran(pods, payload)
+    assert result.state == "success", log
+    assert "\x1b[32;1m$ cat hello.txt\x1b[0;m\nhello from the commit\n" in log
+    assert f"/builds/group/app\n{source[1]}\n" in log
+    assert pods_of(pods, payload) == []
+
+
+async def test_an_image_with_nothing_but_busybox_will_do(pods, source):
+    log, result = await ran(pods, job(source, "cat hello.txt", "exit 3", image="shipline/pause"))
+    assert "hello from the commit" in log
+    assert (result.failure_reason, result.exit_code) == ("script_failure", 3)
+    assert "ERROR: Job failed: command terminated with exit code 3" in log
+
+
+async def test_after_script_has_its_own_shell_and_knows_how_the_script_ended(pods, source):
+    payload = job(source, "export LEFT=yes; false", after=['echo "status=$CI_JOB_STATUS left=$LEFT"'])
+    log, result = await ran(pods, payload)
+    assert "status=failed left=\n" in log
+    assert result.exit_code == 1
+
+
+async def test_a_child_left_in_the_background_does_not_hold_the_job(pods, source):
+    start = time.monotonic()
+    log, result = await ran(pods, job(source, "sleep 60 & echo started"))
+    assert result.state == "success", log
+    assert time.monotonic() - start < 30
+
+
+async def test_output_to_dev_stderr_opened_anew_does_not_cut_the_log(pods, source):
+    log, _ = await ran(pods, job(source, "echo one", "echo two > /dev/stderr", "echo three > /dev/stdout"))
+    assert log.index("\none\n") < log.index("\ntwo\n") < log.index("\nthree\n")
+
+
+async def test_secrets_are_in_no_pod_spec_log_or_process_list(pods, source):
+    secret = "s3cr3t-of-the-job"
+    script = [
+        "echo value=$TOKEN",
+        "cat $FILE",
+        "ps -ef 2>/dev/null || cat /proc/[0-9]*/cmdline | tr '\\0' ' '",
+        "sleep 1",
+    ]
+    variables = [Variable("TOKEN", secret, masked=True), Variable("FILE", f"file {secret}", file=True)]
+    payload = job(source, *script, image="shipline/helper", variables=variables)
+    desk = Desk(payload)
+    running = asyncio.create_task(run(pods, desk))
+    await desk.says(payload, "value=")
+    spec = json.dumps(pods_of(pods, payload))
+    await running
+    assert "value=[MASKED]\n" in desk.log(payload)
+    assert "file [MASKED]" in desk.log(payload)
+    assert secret not in desk.log(payload)
+    assert secret not in spec
+
+
+async def test_a_service_answers_to_its_alias_before_the_script_starts(pods, source):
+    server = "while true; do printf 'HTTP/1.0 200 OK\\r\\n\\r\\nserved by $NAME' | nc -l -p 8080; done"
+    service = Image(
+        "shipline/pause",
+        alias="web,other.example.com",
+        entrypoint=["sh", "-c"],
+        command=[server.replace("$NAME", "'\"$NAME\"'")],
+        variables=[Variable("HEALTHCHECK_TCP_PORT", "8080"), Variable("NAME", "svc")],
+    )
+    script = "wget -q -O - http://web:8080/ || wget -q -O - http://web:8080/"
+    payload = job(source, script, "cat /etc/hosts", image="shipline/pause", services=[service])
+    log, result = await ran(pods, payload)
+    assert result.state == "success", log
+    assert "served by svc" in log
+    assert "other.example.com" in log
+
+
+async def test_a_service_that_fails_is_named_with_its_last_lines(pods, source):
+    command = ["for i in 1 2 3; do echo line $i; done; echo cannot open the database >&2; exit 4"]
+    service = Image("shipline/pause", alias="db", entrypoint=["sh", "-c"], command=command)
+    log, result = await ran(pods, job(source, "sleep 3; echo went on", services=[service]))
+    assert result.state == "success", log
+    assert "WARNING: service db (shipline/pause) ended with exit code 4. Its last lines:" in log
+    assert "svc-0 | cannot open the database" in log
+
+
+async def test_a_service_that_never_listens_is_named_and_the_job_goes_on(pods, source):
+    variables = [Variable("HEALTHCHECK_TCP_PORT", "9999")]
+    service = Image("shipline/pause", alias="late", entrypoint=["sh", "-c"], command=["echo warming up; sleep 300"],
+                    variables=variables)  # fmt: skip
+    payload = job(
+        source, "echo went on", services=[service], variables=[Variable("WAIT_FOR_SERVICES_TIMEOUT", "2")]
+    )
+    log, _ = await ran(pods, payload)
+    assert "service late (shipline/pause) does not answer on TCP port 9999 after 2s" in log
+    assert log.index("warming up") < log.index("went on")
+
+
+async def test_an_image_that_does_not_exist_fails_with_a_clear_message(pods, source):
+    start = time.monotonic()
+    log, result = await ran(pods, job(source, "true", image="127.0.0.1:9/no/such:image"))
+    assert result.failure_reason in (
+        "runner_external_dependency_failure",
+        "runner_configuration_error",
+        "image_pull_failure",
+    )
+    assert "image pull failed: 127.0.0.1:9/no/such:image (container build): " in log
+    assert time.monotonic() - start < 30
+
+
+async def test_the_next_pull_policy_is_tried_after_a_failed_pull(pods, source):
+    image = Image("shipline/pause", pull_policy=["always", "if-not-present"])
+    log, result = await ran(pods, job(source, "echo it runs", image=image))
+    assert "trying the next pull policy" in log
+    assert result.state == "success", log
+
+
+async def test_a_namespace_that_is_missing_is_named(pods, source):
+    elsewhere = msgspec.structs.replace(
+        pods, kubernetes=msgspec.structs.replace(pods.kubernetes, namespace="nowhere")
+    )
+    log, result = await ran(elsewhere, job(source, "true"))
+    assert result.failure_reason == "runner_system_failure"
+    assert "Make the namespace nowhere" in log
+
+
+async def test_a_pod_that_fits_nowhere_says_what_it_waited_for(pods, source):
+    kubernetes = msgspec.structs.replace(pods.kubernetes, cpu_request="4000", poll_timeout=1.5)
+    log, result = await ran(msgspec.structs.replace(pods, kubernetes=kubernetes), job(source, "true"))
+    assert result.failure_reason == "runner_system_failure"
+    assert "Insufficient cpu" in log
+    assert "timed out waiting for pod to start" in log
+
+
+async def test_a_job_that_takes_too_long_is_ended(pods, source):
+    log, result = await ran(pods, job(source, "echo begun; sleep 100", after=["echo after"], timeout=6))
+    assert result.failure_reason == "job_execution_timeout"
+    assert "execution took longer than 6s" in log
+    assert "$ echo after" not in log
+
+
+async def test_canceling_ends_the_script_and_runs_after_script(pods, source):
+    payload = job(source, "echo begun; sleep 100; echo not this", after=["echo after=$CI_JOB_STATUS"])
+    desk = Desk(payload)
+    running = asyncio.create_task(run(pods, desk))
+    await desk.says(payload, "begun\n")
+    desk.order(payload).set_result("canceling")
+    start = time.monotonic()
+    await running
+    assert time.monotonic() - start < 10
+    assert desk.results[payload.id].failure_reason == "job_canceled"
+    assert "after=canceled" in desk.log(payload)
+    assert "\nnot this" not in desk.log(payload)
+
+
+async def test_canceled_takes_the_pod_away_at_once(pods, source):
+    payload = job(source, "echo begun; sleep 100", after=["echo after"])
+    desk = Desk(payload)
+    running = asyncio.create_task(run(pods, desk))
+    await desk.says(payload, "begun\n")
+    desk.order(payload).set_result("canceled")
+    await asyncio.wait_for(running, 5)
+    assert pods_of(pods, payload) == []
+    assert "$ echo after" not in desk.log(payload)
+
+
+async def test_a_runner_that_is_stopped_by_force_leaves_no_pod(pods, source):
+    payload = job(source, "echo begun; sleep 100")
+    desk = Desk(payload)
+    running = asyncio.create_task(Runner(pods, desk).run())
+    await desk.says(payload, "begun\n")
+    start = time.monotonic()
+    running.cancel()
+    await asyncio.wait([running])
+    assert time.monotonic() - start < 5
+    assert desk.results[payload.id].failure_reason == "runner_interrupted"
+    assert pods_of(pods, payload) == []
+
+
+async def test_a_pod_deleted_by_somebody_else_fails_the_job_at_once(pods, source):
+    payload = job(source, "echo begun; sleep 100")
+    desk = Desk(payload)
+    running = asyncio.create_task(run(pods, desk))
+    await desk.says(payload, "begun\n")
+    name = pods_of(pods, payload)[0]["metadata"]["name"]
+    kubectl(pods, "delete", "pod", name, "--wait=false", "--grace-period=1")
+    await asyncio.wait_for(running, 20)
+    assert desk.results[payload.id].failure_reason == "runner_system_failure"
+    assert "is being deleted by somebody else" in desk.log(payload)
+
+
+async def test_registry_logins_travel_in_a_secret_that_the_pod_owns(pods, source):
+    login = Credentials("registry", "registry.example.com", "robot", "pass-of-robot")
+    payload = job(source, "echo begun; sleep 3", credentials=[login])
+    desk = Desk(payload)
+    running = asyncio.create_task(run(pods, desk))
+    await desk.says(payload, "begun\n")
+    pod = pods_of(pods, payload)[0]
+    secret = json.loads(kubectl(pods, "get", "secret", pod["spec"]["imagePullSecrets"][0]["name"], "-o", "json"))
+    await running
+    assert secret["type"] == "kubernetes.io/dockerconfigjson"
+    assert secret["metadata"]["ownerReferences"][0]["uid"] == pod["metadata"]["uid"]
+    assert "pass-of-robot" not in json.dumps(pod)
