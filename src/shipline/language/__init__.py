@@ -6,12 +6,16 @@ the environment or a process; what has to be read (includes) comes through a loa
 
 from shipline.language.compiler import compile
 from shipline.language.context import Context, MergeRequest
+from shipline.language.explain import Explanation, explain
 from shipline.language.findings import Finding, LanguageError
+from shipline.language.lint import lint
 from shipline.language.loader import Loaded, Loader, MemoryLoader, NotLoaded, Origin
+from shipline.language.merge import merged
 from shipline.language.pipeline import Image, Job, Need, Pipeline, Service, Variable
 
 __all__ = [
     "Context",
+    "Explanation",
     "Finding",
     "Image",
     "Job",
@@ -27,4 +31,7 @@ __all__ = [
     "Service",
     "Variable",
     "compile",
+    "explain",
+    "lint",
+    "merged",
 ]

@@ -6,26 +6,29 @@ includes (documents, inputs) -> extends -> references -> keywords -> workflow ->
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 import msgspec
 
 from shipline.language import deployments, needs_graph
 from shipline.language.cautions import cautions
-from shipline.language.conditions import Circumstances, Repository, first_match
+from shipline.language.conditions import Circumstances, Repository, Verdict, first_match, verdicts
 from shipline.language.context import Context
 from shipline.language.entry import did_you_mean
 from shipline.language.expansion import expand, expand_all, loops
 from shipline.language.extends import extend
 from shipline.language.findings import Finding, LanguageError, finding
 from shipline.language.includes import Includes
-from shipline.language.job_variables import by_name, outer_variables, written_variables
+from shipline.language.job_variables import by_name, expander, outer_variables, written_variables
 from shipline.language.jobs import Builder
+from shipline.language.keywords.job import JobConfig
 from shipline.language.keywords.root import Root, root
 from shipline.language.keywords.rules import Rule
 from shipline.language.loader import Loader, MemoryLoader
 from shipline.language.pipeline import Job, Pipeline, Variable
 from shipline.language.predefined import predefined
 from shipline.language.references import resolve
-from shipline.language.values import Map
+from shipline.language.values import Map, Place
 
 
 class Compilation(msgspec.Struct):
@@ -39,7 +42,27 @@ class Compilation(msgspec.Struct):
     root: Root | None = None
     builder: Builder | None = None
     workflow_rule: Rule | None = None
+    workflow_circumstances: Circumstances | None = None
     pipeline: Pipeline | None = None
+    blocks: dict[str, list[tuple[int, str]]] = {}
+
+    def workflow_verdicts(self) -> list[Verdict]:
+        """What each rule of the workflow came to."""
+        rules = self.root.workflow.rules if self.root else None
+        if rules is None or self.workflow_circumstances is None:
+            return []
+        return verdicts(rules, self.workflow_circumstances)
+
+    def owner(self, place: Place) -> str | None:
+        """The top-level entry of a file in which a place stands."""
+        entries = self.blocks.get(place.file, [])
+        at = bisect_right(entries, (place.line, "\U0010ffff"))
+        return entries[at - 1][1] if at else None
+
+    @staticmethod
+    def is_rule(config: JobConfig, place: Place) -> bool:
+        """Whether a place is that of one of a job's rules."""
+        return any(rule.place == place for rule in config.rules or [])
 
 
 def compile(text: str, context: Context, loader: Loader | None = None) -> Pipeline:
@@ -63,6 +86,7 @@ def run(done: Compilation, text: str, loader: Loader) -> Pipeline:
     outside = [*known, *outer_variables(context)]
     includes = Includes(loader, by_name(outside), repository, done.warnings, context.mend_quoted_colons)
     done.texts = includes.texts
+    done.blocks = includes.blocks
     config = includes.main(text, context.config_path, context.inputs)
     config, done.bases = extend(config)
     config = resolve(config)
@@ -70,7 +94,9 @@ def run(done: Compilation, text: str, loader: Loader) -> Pipeline:
     done.root = checked(config)
     done.warnings += cautions(done.root)
     top = written_variables(done.root.variables, "global")
-    rule = workflow_rule(done.root, [*known, *top.values(), *outer_variables(context)], repository)
+    variables = [*known, *top.values(), *outer_variables(context)]
+    done.workflow_circumstances = Circumstances(by_name(variables), expander(variables), repository)
+    rule = workflow_rule(done.root, done.workflow_circumstances)
     done.workflow_rule = rule
     if rule is None or rule.when == "never":
         done.pipeline = Pipeline([], [], warnings=done.warnings, predefined=known, all_stages=done.root.stages)
@@ -115,15 +141,12 @@ def check_stages(read: Root) -> list[Finding]:
     return found
 
 
-def workflow_rule(read: Root, variables: list[Variable], repository: Repository) -> Rule | None:
+def workflow_rule(read: Root, circumstances: Circumstances) -> Rule | None:
     """The workflow's rule that makes the pipeline; an empty one where there are no rules; None: no pipeline."""
     if read.workflow.rules is None:
         return Rule(read.workflow.place)
 
-    def expanded() -> dict[str, str]:
-        return {item.key: item.value for item in expand_all(variables, keep_undefined=True)}
-
-    return first_match(read.workflow.rules, Circumstances(by_name(variables), expanded, repository))
+    return first_match(read.workflow.rules, circumstances)
 
 
 def check_loops(jobs: list[Job]) -> None:

@@ -42,6 +42,7 @@ class Includes:
         self.count = 0
         self.texts: dict[str, str] = {}
         self.origins: list[Origin] = []
+        self.blocks: dict[str, list[tuple[int, str]]] = {}
 
     def main(self, text: str, file: str, inputs: dict[str, Any]) -> Map:
         """The main file with its includes merged under it."""
@@ -62,6 +63,7 @@ class Includes:
             told = "Invalid configuration format" if place is NOWHERE else f"`{file}`: Invalid configuration format"
             at = documents[-1].place
             raise refuse(told, at, "a pipeline is a mapping: `name: value` lines")
+        self.blocks[file] = sorted((at.line, str(key)) for key, at in value.keys_at.items())
         return mended(value, self.warnings) if self.mend else value
 
     def plain_values(self) -> dict[str, str]:

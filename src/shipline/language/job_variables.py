@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from shipline.language.context import Context
+from shipline.language.expansion import expand_all
 from shipline.language.keywords.job import JobConfig
 from shipline.language.keywords.variables import Written
 from shipline.language.matrix import Instance
@@ -86,6 +87,15 @@ def job_predefined(config: JobConfig, instance: Instance, stage: str, when: str)
         if environment.get("url"):
             values["CI_ENVIRONMENT_URL"] = environment["url"]
     return [Variable(key, value, "predefined") for key, value in values.items()]
+
+
+def expander(variables: list[Variable]) -> Callable[[], dict[str, str]]:
+    """Gives the values expanded, when they are asked for."""
+
+    def expanded() -> dict[str, str]:
+        return {item.key: item.value for item in expand_all(variables, keep_undefined=True)}
+
+    return expanded
 
 
 def by_name(variables: Iterable[Variable]) -> dict[str, str | None]:

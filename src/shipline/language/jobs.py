@@ -8,9 +8,9 @@ from shipline.language import needs_graph
 from shipline.language.conditions import Circumstances, Repository, first_match
 from shipline.language.context import Context
 from shipline.language.durations import seconds
-from shipline.language.expansion import expand_all
 from shipline.language.job_variables import (
     by_name,
+    expander,
     job_predefined,
     outer_variables,
     written_variables,
@@ -89,10 +89,7 @@ class Builder:
         return [*self.predefined, *own, *written.values(), *self.outer], written
 
     def circumstances(self, variables: list[Variable]) -> Circumstances:
-        def expanded() -> dict[str, str]:
-            return {item.key: item.value for item in expand_all(variables, keep_undefined=True)}
-
-        return Circumstances(by_name(variables), expanded, self.repository)
+        return Circumstances(by_name(variables), expander(variables), self.repository)
 
     def job(self, config: JobConfig, instance: Instance) -> Job | None:
         """One job, or None when its rules keep it out."""

@@ -1,0 +1,48 @@
+"""Checking a file without making a pipeline of it: every error and warning as data."""
+
+from __future__ import annotations
+
+import msgspec
+
+from shipline.language.compiler import Compilation, run, sourced
+from shipline.language.context import Context
+from shipline.language.findings import Finding, LanguageError
+from shipline.language.loader import Loader, MemoryLoader
+
+
+def lint(text: str, context: Context, loader: Loader | None = None) -> list[Finding]:
+    """What is wrong with a file in given circumstances, errors first; empty when it is right.
+
+    Each finding has its file, line, column, message, hint and, where the text is known, the line itself.
+    """
+    done = Compilation(context)
+    errors: list[Finding] = []
+    try:
+        run(done, text, loader or MemoryLoader())
+    except LanguageError as error:
+        errors = error.findings
+    found = [*distinct(errors), *distinct(done.warnings)]
+    return [sourced(item, done.texts) for item in found]
+
+
+def valid(findings: list[Finding]) -> bool:
+    """Whether there is no error among the findings."""
+    return not any(item.severity == "error" for item in findings)
+
+
+def distinct(findings: list[Finding]) -> list[Finding]:
+    """The findings without repetitions (a hidden job's mistake shows in each job that extends it)."""
+    seen: set[tuple[str, int, int, str]] = set()
+    found = []
+    for item in findings:
+        key = (item.file, item.line, item.column, item.message)
+        if key not in seen:
+            seen.add(key)
+            found.append(item)
+    return found
+
+
+def as_data(item: Finding) -> dict[str, object]:
+    """A finding for JSON, without what it does not have."""
+    data = msgspec.structs.asdict(item)
+    return {key: value for key, value in data.items() if value is not None}
