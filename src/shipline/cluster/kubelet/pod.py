@@ -15,7 +15,7 @@ from typing import Any
 
 from shipline.cluster import labels
 from shipline.cluster.api.errors import ApiError
-from shipline.cluster.errors import ClusterError
+from shipline.cluster.errors import ClusterError, ContainerEngineError
 from shipline.cluster.events import NORMAL, WARNING
 from shipline.cluster.kubelet import request
 from shipline.cluster.kubelet.backoff import Grace
@@ -32,6 +32,7 @@ Json = dict[str, Any]
 log = logging.getLogger(__name__)
 
 _RETRY = 2.0
+_CLEANINGS = 20
 _DEADLINE = "Pod was active on the node longer than the specified deadline"
 
 
@@ -345,15 +346,19 @@ class PodWorker:
             )
 
     async def _clean(self) -> None:
-        """Remove whatever the engine holds of the pod."""
-        found = [
-            one for one in await self._node.runtime.containers() if one.labels.get(labels.POD_UID) == self._uid
-        ]
-        sandboxes = {one.id for one in found if one.labels.get(labels.ROLE) == labels.SANDBOX}
-        await asyncio.gather(*(self._node.runtime.remove(one.id) for one in found if one.id not in sandboxes))
+        """Remove whatever the engine holds of the pod; a container whose creation was under way, too."""
         await self._drop_sandbox()
-        await asyncio.gather(*(self._node.runtime.remove(one) for one in sandboxes))
-        await self._volumes.remove()
+        for _ in range(_CLEANINGS):
+            found = await self._node.runtime.containers()
+            mine = [one.id for one in found if one.labels.get(labels.POD_UID) == self._uid]
+            await asyncio.gather(*(self._node.runtime.remove(one) for one in mine))
+            try:
+                await self._volumes.remove()
+                return
+            except ContainerEngineError as error:
+                log.debug("volumes of pod %s: %s", self._uid, error)
+            await asyncio.sleep(_RETRY / 4)
+        log.warning("volumes of pod %s could not be removed", self._uid)
 
     # Its status
 

@@ -15,6 +15,12 @@ from shipline.cluster.engine import STDOUT, Attached, ContainerEngine
 from shipline.cluster.errors import ContainerEngineError
 
 _CHUNK = 65536
+# Neither `nc` nor `socat` tells when it is connected, only when it failed: it is when it is there after a while.
+_SCRIPT = """
+(sleep 0.05; read -r name </proc/$$/comm; case "$name" in nc|socat) echo open >&2;; esac) &
+command -v nc >/dev/null && exec nc -w 3 "$1" "$2"
+exec socat -t 600 - "TCP:$1:$2,connect-timeout=3"
+"""
 
 
 class Connection(Protocol):
@@ -58,7 +64,7 @@ class Direct:
 
 
 class Relayed:
-    """A connection that `nc` makes inside a container."""
+    """A connection that a program makes inside a container."""
 
     def __init__(self, attached: Attached) -> None:
         self._attached = attached
@@ -66,7 +72,7 @@ class Relayed:
         self._first: bytes | None = None
 
     async def connected(self) -> bool:
-        """Whether `nc` got through: it says `open` on standard error first, or complains and ends."""
+        """Whether it got through; see `_SCRIPT`."""
         async for stream, data in self._output:
             if stream == STDOUT:
                 self._first = data
@@ -93,14 +99,14 @@ class Relayed:
         self._attached.close_write()
 
     async def close(self) -> None:
-        """Close; `nc` ends with its input."""
+        """Close; the program ends with its input."""
         self._attached.close_write()
         await self._attached.close()
 
 
 async def relay(engine: ContainerEngine, container: str, address: str, port: int) -> Relayed:
     """Connect from inside a container; ConnectionRefusedError when nothing listens."""
-    command = ["nc", "-v", address, str(port)]
+    command = ["sh", "-c", _SCRIPT, "sh", address, str(port)]
     body = {"Cmd": command, "AttachStdin": True, "AttachStdout": True, "AttachStderr": True}
     try:
         created = await engine.post(f"containers/{container}/exec", body)
