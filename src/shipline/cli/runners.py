@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 8
 """Jobs at a time, where nobody says how many."""
+SYSTEM_IMAGES = ("pause", "node", "helper")
+"""What the embedded cluster and the pods of jobs are made with."""
 
 
 def runners(where: Where, pods: bool, say: Callable[[str], None]) -> tuple[list[RunnerConfig], int]:
@@ -52,7 +55,19 @@ def _aimless(config: RunnerConfig) -> bool:
 
 
 def _embedded(name: str, say: Callable[[str], None]) -> str:
-    import importlib
+    """The kubeconfig of the embedded cluster, which is started, with the images it needs, unless it runs."""
+    from shipline import cluster
 
+    status = cluster.status(name)
+    if status.state == "running":
+        return str(status.kubeconfig)
+    asyncio.run(_images(say))
     say(f"Starting the embedded cluster '{name}' ...")
-    return str(importlib.import_module("shipline.cluster").start(name))
+    return str(cluster.start(name))
+
+
+async def _images(say: Callable[[str], None]) -> None:
+    from shipline.images import connect, ensure
+
+    async with connect() as engine:
+        await ensure(engine, SYSTEM_IMAGES, say)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from shipline.engine.store import Store
 
 LAST_LINES = 12
+WIDTH = 100
 _NOISE = re.compile(r"section_(?:start|end):\d+:[^\r\n]*\r|\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -50,12 +51,13 @@ def table(live: Live) -> list[str]:
 
 def _failure(job: JobRecord, store: Store) -> list[str]:
     allowed = " (allowed to fail)" if job.allow_failure else ""
+    from shipline.doctor import diagnose
+
     lines = [f"{job.name} {texts.status('failed')}{allowed}: {texts.outcome(job)}"]
     text = readable(store.read_trace(job.id))
     lines += [f"  | {line}" for line in text.splitlines()[-LAST_LINES:]]
-    for cause, remedy in diagnosis(text):
-        lines.append(f"  {cause}")
-        lines.append(f"  {remedy}")
+    for diagnosis in diagnose(text):
+        lines += ["", *_wrapped("Cause: ", diagnosis.cause), *_wrapped("Remedy: ", diagnosis.remedy)]
     lines.append(f"  The whole log: shipline logs {job.id}")
     return lines
 
@@ -65,9 +67,10 @@ def readable(trace: bytes) -> str:
     return _NOISE.sub("", trace.decode("utf-8", errors="replace"))
 
 
-def diagnosis(log: str) -> list[tuple[str, str]]:
-    """What the doctor makes of a log: cause and remedy of each symptom it knows."""
-    return []
+def _wrapped(label: str, text: str) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, WIDTH, initial_indent=f"  {label}", subsequent_indent=" " * (2 + len(label)))
 
 
 def _quoted(name: str) -> str:
