@@ -7,10 +7,12 @@ engine behaves like the oldest. Requests are plain paths and JSON: the API's own
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 Json = dict[str, Any]
+log = logging.getLogger(__name__)
 
 # The API of Docker 20.10: the oldest engine that is supported, and Podman's.
 API_VERSION = (1, 41)
@@ -223,6 +226,7 @@ class ContainerEngine:
     async def _json(self, method: str, path: str, body: Any, params: dict[str, Any]) -> Any:
         import aiodocker
 
+        began = monotonic()
         try:
             return await self._docker._query_json(path, method, data=body, params=params or None)
         except aiodocker.DockerError as error:
@@ -231,6 +235,8 @@ class ContainerEngine:
                     0, NO_ENGINE.format(where=f" at {self.address}", why=error.message)
                 ) from None
             raise ContainerEngineError(error.status, error.message.strip()) from None
+        finally:
+            log.debug("%s %s took %.0f ms", method, path, (monotonic() - began) * 1000)
 
 
 async def unframed(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
