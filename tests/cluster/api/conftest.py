@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from tests.cluster.api.laptop_node import LaptopNode
 
-from shipline.cluster.api.bootstrap import bootstrap
 from shipline.cluster.api.machinery import Api
 from shipline.cluster.api.pki import Pki
 from shipline.cluster.api.server import Server, serve
+
+KUBERNETES = {"metadata": {"name": "kubernetes"}, "spec": {"ports": [{"name": "https", "port": 443}]}}
 
 
 class Cluster:
@@ -59,13 +60,10 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 async def cluster(pki: Pki, tmp_path: Path) -> AsyncIterator[Cluster]:
     api = Api()
     server = await serve(api, LaptopNode(), pki)
-    bootstrap(api, "192.0.2.2", server.ports[0])
+    api.create("services", "default", KUBERNETES)
     api.create("serviceaccounts", "default", {"metadata": {"name": "default"}})
     kubeconfig = tmp_path / "kubeconfig"
     pki.write_kubeconfig(kubeconfig, f"https://127.0.0.1:{server.ports[0]}", "test")
     yield Cluster(api, server, pki, kubeconfig)
     await server.stop()
     api.close()
-
-
-Kubectl = Callable[[str], tuple[int, str, str]]

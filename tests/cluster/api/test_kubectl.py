@@ -7,7 +7,7 @@ from tests.cluster.api.conftest import Cluster
 
 async def test_a_new_cluster_answers(cluster: Cluster) -> None:
     assert (await cluster.kubectl("kubectl version"))[1].splitlines()[-1] == "Server Version: v1.36.2"
-    code, output, _ = await cluster.kubectl("kubectl get ns,svc --no-headers | cut -d' ' -f1")
+    _, output, _ = await cluster.kubectl("kubectl get ns,svc --no-headers | cut -d' ' -f1")
     assert output.split() == [
         "namespace/default",
         "namespace/kube-node-lease",

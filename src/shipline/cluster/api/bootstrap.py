@@ -1,4 +1,4 @@
-"""What a new cluster holds before anyone asks: its namespaces, the API's own Service, the default roles."""
+"""What a new cluster holds before anyone asks: its namespaces and the default roles."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _STREAMS = ["pods/attach", "pods/exec", "pods/portforward"]
 _WORKLOADS = ["deployments", "deployments/scale", "replicasets", "replicasets/scale"]
 
 
-def bootstrap(api: Api, address: str, port: int) -> None:
-    """Make what is missing. The API is reached by pods at `address` and `port`."""
+def bootstrap(api: Api) -> None:
+    """Make what is missing."""
     for name in NAMESPACES:
         _ensure(api, "namespaces", None, {"metadata": {"name": name}})
     for name, rules in _cluster_roles().items():
@@ -45,7 +45,6 @@ def bootstrap(api: Api, address: str, port: int) -> None:
         ),
     ):
         _ensure(api, f"clusterrolebindings.{_RBAC}", None, _binding(name, role_name, groups))
-    _own_service(api, address, port)
 
 
 def _ensure(api: Api, resource: str, namespace: str | None, obj: Json) -> None:
@@ -110,37 +109,3 @@ def _cluster_roles() -> dict[str, list[Json]]:
             {"nonResourceURLs": ["/.well-known", "/.well-known/*", *issuer], "verbs": ["get"]}
         ],
     }
-
-
-def _own_service(api: Api, address: str, port: int) -> None:
-    """`kubernetes.default`: the first address of the service network, leading to the API itself."""
-    labels = {"component": "apiserver", "provider": "kubernetes"}
-    first = str(api.service_network[1])
-    ports = [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": port}]
-    service = {
-        "metadata": {"name": "kubernetes", "labels": labels},
-        "spec": {"clusterIP": first, "type": "ClusterIP", "ports": ports},
-    }
-    _ensure(api, "services", "default", service)
-    endpoint_labels = {"kubernetes.io/service-name": "kubernetes"}
-    endpoint_slice = {
-        "metadata": {"name": "kubernetes", "labels": endpoint_labels},
-        "addressType": "IPv4",
-        "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
-        "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
-    }
-    endpoints = {
-        "metadata": {"name": "kubernetes", "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}},
-        "subsets": [
-            {"addresses": [{"ip": address}], "ports": [{"name": "https", "port": port, "protocol": "TCP"}]}
-        ],
-    }
-    for resource, obj in (
-        ("endpointslices.discovery.k8s.io", endpoint_slice),
-        ("endpoints", endpoints),
-    ):
-        # A restart may bring another port.
-        if api.look_up(resource, "default", "kubernetes") is None:
-            api.create(resource, "default", obj, _CALL)
-        else:
-            api.update(resource, "default", obj, _CALL)

@@ -91,8 +91,13 @@ class Exchange:
     def answer(self, value: Json, status: int = 200, call: Call | None = None) -> web.Response:
         """A plain answer, with the warnings that the call has gathered."""
         form = self.form()
-        response = web.Response(body=bodies.write(value, form), status=status)
-        return self.dress(response, form.media, call)
+        if form.media == negotiation.PROTOBUF:
+            from shipline.cluster.api import protobuf
+
+            body = protobuf.write(value.get("apiVersion", "v1"), value["kind"], value)
+        else:
+            body = bodies.write(value, form)
+        return self.dress(web.Response(body=body, status=status), form.media, call)
 
     def dress(self, response: web.Response, media: str, call: Call | None = None) -> web.Response:
         """Give an answer its content type and warnings."""

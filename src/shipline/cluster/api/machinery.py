@@ -270,10 +270,7 @@ class Api:
             by_label = selectors.labels(labels)
             by_field = selectors.fields(fields, fieldselectors.selectable(kind.name), fieldselectors.ZERO)
         except selectors.SelectorError as error:
-            raise bad_request(
-                f'Unable to find "{kind.group}/{kind.version}, Resource={kind.plural}" that match label selector '
-                f'"{labels or ""}", field selector "{fields or ""}": {error}'
-            ) from None
+            raise bad_request(str(error)) from None
         return lambda obj: by_label(obj) and by_field(obj)
 
     def _others(self, resource: str, obj: Json) -> Objects:

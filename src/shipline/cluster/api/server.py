@@ -15,11 +15,12 @@ from aiohttp import web
 
 from shipline.cluster.api import authn, authz, bodies, paths, requestinfo, rest
 from shipline.cluster.api.authz import Attributes
+from shipline.cluster.api.bootstrap import bootstrap
 from shipline.cluster.api.call import User
 from shipline.cluster.api.errors import ApiError, unknown_path
 from shipline.cluster.api.exchange import Exchange
 from shipline.cluster.api.machinery import Api
-from shipline.cluster.api.negotiation import JSON, Form
+from shipline.cluster.api.negotiation import JSON, PROTOBUF, Form
 from shipline.cluster.api.pki import Pki
 from shipline.cluster.api.requestinfo import RequestInfo
 from shipline.cluster.api.streams import NodeStreams
@@ -46,7 +47,11 @@ class Server:
 async def serve(
     api: Api, streams: NodeStreams, pki: Pki, addresses: Sequence[tuple[str, int]] = (("127.0.0.1", 0),)
 ) -> Server:
-    """Open the API on each (address, port), port 0 meaning a free one. ClusterError when one cannot be had."""
+    """Open the API on each (address, port), port 0 meaning a free one. ClusterError when one cannot be had.
+
+    The namespaces and roles that every cluster has are there afterwards.
+    """
+    bootstrap(api)
     handler = _Handler(api, streams, TokenKey(pki.token_key))
     low_level = web.Server(handler.handle, access_log=None)
     runner = web.ServerRunner(low_level, shutdown_timeout=_SHUTDOWN_SECONDS)
@@ -152,6 +157,12 @@ def _status(request: web.BaseRequest, error: ApiError) -> web.Response:
     except ApiError:
         form = Form(JSON, pretty=True) if request.headers.get("User-Agent", "").startswith("curl/") else Form(JSON)
     status: dict[str, Any] = error.status()
-    response = web.Response(body=bodies.write(status, form), status=error.status_code, headers=error.headers)
+    if form.media == PROTOBUF:
+        from shipline.cluster.api import protobuf
+
+        body = protobuf.write_status(status)
+    else:
+        body = bodies.write(status, form)
+    response = web.Response(body=body, status=error.status_code, headers=error.headers)
     response.headers["Content-Type"] = form.media
     return response
