@@ -2,16 +2,13 @@
 
 import msgspec
 import pytest
+from tests.engine.examples import create, job
 
 from shipline.engine.errors import EngineError
 from shipline.engine.memory_store import MemoryStore
 from shipline.engine.pipelines import Pipelines
-from shipline.engine.records import Commit, PipelineVariable
-from shipline.language.pipeline import Job, Need, Pipeline
-
-COMMIT = Commit(
-    "a" * 40, "0" * 40, "main", False, "A commit", "Ada <ada@example.com>", "2026-01-01T00:00:00Z", "main"
-)
+from shipline.engine.records import PipelineVariable
+from shipline.language.pipeline import Need
 
 
 class Clock:
@@ -24,17 +21,6 @@ class Clock:
 @pytest.fixture
 def pipelines(store):
     return Pipelines(store, Clock())
-
-
-def create(pipelines: Pipelines, *jobs: Job, **settings) -> int:
-    stages = list(dict.fromkeys(job.stage for job in jobs))
-    jobs = [msgspec.structs.replace(job, stage_index=stages.index(job.stage)) for job in jobs]
-    project = pipelines.store.project("/project")
-    return pipelines.create(project, COMMIT, Pipeline(stages=stages, jobs=jobs, **settings)).id
-
-
-def job(name: str, stage: str = "test", **settings) -> Job:
-    return Job(name, stage, 0, script=["true"], **settings)
 
 
 def statuses(pipelines: Pipelines, number: int) -> dict[str, str]:

@@ -1,0 +1,113 @@
+"""The coordinator in this process: who gets which job, and what a runner is told."""
+
+import asyncio
+
+import pytest
+from tests.engine.examples import create, job
+
+from shipline.engine.coordinator import EngineCoordinator
+from shipline.engine.errors import EngineError
+from shipline.engine.memory_store import MemoryStore
+from shipline.engine.payload import Origin, make_payload
+from shipline.engine.pipelines import Pipelines
+from shipline.protocol.coordinator import JobUpdate
+
+ANY = frozenset({"kubernetes"})
+
+
+@pytest.fixture
+def pipelines():
+    return Pipelines(MemoryStore())
+
+
+def coordinator(pipelines: Pipelines, **settings) -> EngineCoordinator:
+    origin = Origin("file:///project", "group/app", "app")
+    return EngineCoordinator(pipelines, lambda live, job: make_payload(live, job, origin, []), **settings)
+
+
+async def test_jobs_come_in_order_and_each_once(pipelines):
+    create(pipelines, job("one"), job("two"), job("three", "later"))
+    side = coordinator(pipelines)
+    first, second = await side.request_job(ANY, True), await side.request_job(ANY, True)
+    assert [first.job_info.name, second.job_info.name] == ["one", "two"]
+    waiting = asyncio.create_task(side.request_job(ANY, True))
+    await side.update_job(first, JobUpdate("success"))
+    assert not waiting.done()
+    await side.update_job(second, JobUpdate("success"))
+    assert (await waiting).job_info.name == "three"
+
+
+async def test_tags_must_all_be_the_runner_s(pipelines):
+    create(pipelines, job("tagged", tags=["kubernetes", "big"]), job("plain"))
+    side = coordinator(pipelines)
+    assert (await side.request_job(ANY, True)).job_info.name == "plain"
+    assert (await side.request_job(ANY | {"big"}, False)).job_info.name == "tagged"
+
+
+async def test_a_job_that_no_runner_takes_fails_and_says_so(pipelines):
+    number = create(pipelines, job("tagged", tags=["gpu"]), job("plain"))
+    side = coordinator(pipelines)
+    side.fail_unmatched([(ANY, True)])
+    assert pipelines.job(number, "tagged").failure_reason == "no_matching_runner"
+    assert b"none has its tags: gpu" in pipelines.store.read_trace(1)
+    assert pipelines.job(number, "plain").status == "pending"
+
+
+async def test_no_more_are_out_than_allowed(pipelines):
+    create(pipelines, job("one"), job("two"))
+    side = coordinator(pipelines, at_most=1)
+    first = await side.request_job(ANY, True)
+    waiting = asyncio.create_task(side.request_job(ANY, True))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await side.update_job(first, JobUpdate("failed", "script_failure", 1))
+    assert (await waiting).job_info.name == "two"
+
+
+async def test_closing_answers_who_waits(pipelines):
+    side = coordinator(pipelines)
+    waiting = asyncio.create_task(side.request_job(ANY, True))
+    await asyncio.sleep(0)
+    side.close()
+    assert await waiting is None
+    assert await side.request_job(ANY, True) is None
+
+
+async def test_the_log_is_stored_and_heard_of(pipelines):
+    create(pipelines, job("one"))
+    heard = []
+    side = coordinator(pipelines, on_trace=lambda job, offset, data: heard.append((job.name, offset, data)))
+    given = await side.request_job(ANY, True)
+    assert (await side.append_trace(given, 0, b"hello\n")).trace_offset == 6
+    assert (await side.append_trace(given, 9, b"gap")).trace_offset == 6
+    assert (await side.append_trace(given, 6, b"more")).trace_offset == 10
+    assert pipelines.store.read_trace(given.id) == b"hello\nmore"
+    assert heard == [("one", 0, b"hello\n"), ("one", 6, b"more")]
+
+
+async def test_a_cancel_is_pushed(pipelines):
+    number = create(pipelines, job("one"))
+    side = coordinator(pipelines)
+    given = await side.request_job(ANY, True)
+    told = asyncio.create_task(side.wait_canceled(given))
+    await asyncio.sleep(0)
+    pipelines.cancel(number)
+    assert await told == "canceling"
+    assert (await side.append_trace(given, 0, b"x")).job_status == "canceling"
+    assert (await side.update_job(given, JobUpdate("failed", "job_canceled"))).job_status == "canceled"
+    assert pipelines.job(number, "one").status == "canceled"
+
+
+async def test_a_job_that_cannot_be_made_ready_fails_with_the_reason(pipelines):
+    number = create(pipelines, job("one"))
+
+    def refuse(live, job):
+        raise EngineError("the repository has gone")
+
+    side = EngineCoordinator(pipelines, refuse)
+    waiting = asyncio.create_task(side.request_job(ANY, True))
+    await asyncio.sleep(0)
+    assert pipelines.job(number, "one").status == "failed"
+    assert b"the repository has gone" in pipelines.store.read_trace(1)
+    side.close()
+    assert await waiting is None

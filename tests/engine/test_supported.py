@@ -1,0 +1,41 @@
+"""What can't be carried out yet is refused by name and place; what is in neither table has been learnt."""
+
+import pytest
+
+from shipline.engine.errors import EngineError
+from shipline.engine.supported import refuse_unsupported
+from shipline.language import Context, compile
+
+REFUSED = {
+    "trigger": "job:\n  trigger:\n    project: group/other\n",
+    "environment:on_stop": (
+        "job: {script: [a], environment: {name: x, on_stop: stop}}\n"
+        "stop: {script: [a], when: manual, environment: {name: x, action: stop}}\n"
+    ),
+    "release": "job:\n  script: [a]\n  release: {tag_name: v1, description: One}\n",
+    "id_tokens": "job:\n  script: [a]\n  id_tokens: {TOKEN: {aud: https://example.com}}\n",
+    "pages": "job:\n  script: [a]\n  pages: true\n",
+}
+
+
+@pytest.mark.parametrize("keyword", REFUSED)
+def test_refused(keyword):
+    with pytest.raises(EngineError, match=rf"\.gitlab-ci\.yml:\d+: job 'job': `{keyword}` is not supported: "):
+        refuse_unsupported(compile(REFUSED[keyword], Context()))
+
+
+def test_what_is_carried_out_passes():
+    text = """
+job:
+  script: [a]
+  needs: []
+  retry: {max: 2, when: script_failure}
+  allow_failure: {exit_codes: [3]}
+  timeout: 3 minutes
+  parallel: 2
+  resource_group: production
+  interruptible: true
+  environment: {name: production, url: https://example.com}
+later: {script: [a], when: delayed, start_in: 1 minute}
+"""
+    refuse_unsupported(compile(text, Context()))
