@@ -12,7 +12,7 @@ from shipline.language.context import Context
 from shipline.language.entry import did_you_mean
 from shipline.language.expansion import expand_all, references
 from shipline.language.findings import refuse
-from shipline.language.job_variables import by_name
+from shipline.language.job_variables import by_name, written_variables
 from shipline.language.jobs import Builder
 from shipline.language.keywords.job import JobConfig
 from shipline.language.loader import Loader, MemoryLoader
@@ -110,7 +110,7 @@ def of_instance(
         values=value_origins(done, builder, config, shown),
         rules=tried,
         workflow=workflow,
-        variables=traces(job.variables if job else seen),
+        variables=traces([*losers(done, config), *(job.variables if job else seen)]),
         bases=done.bases.get(config.name, []),
     )
 
@@ -172,11 +172,23 @@ def path_to(bases: dict[str, list[str]], name: str, owner: str) -> list[str]:
     return []
 
 
+def losers(done: Compilation, config: JobConfig) -> list[Variable]:
+    """Variables of the file that a job would have had if a nearer level had not set them."""
+    if done.root is None or (config.get("inherit") or {}).get("variables", True) is False:
+        return []
+    top = written_variables(done.root.variables, "global")
+    own = written_variables(config.variables, "job")
+    won = done.workflow_rule.variables if done.workflow_rule else []
+    return [*top.values(), *written_variables(won, "workflow").values(), *own.values()]
+
+
 def traces(variables: list[Variable]) -> list[VariableTrace]:
     """Every variable with the level that won, what it won over, and its value after expansion."""
     levels: dict[str, list[Variable]] = {}
     for variable in variables:
-        levels.setdefault(variable.key, []).append(variable)
+        found = levels.setdefault(variable.key, [])
+        found[:] = [other for other in found if other.level != variable.level or other.value != variable.value]
+        found.append(variable)
     final = {
         item.key: item.value for item in expand_all([found[-1] for found in levels.values()], keep_undefined=True)
     }

@@ -1,0 +1,320 @@
+"""For which pipeline a configuration is read: the file, the commit, the event, and where its includes come from."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import click
+
+from shipline.cli.options import given_variables
+
+if TYPE_CHECKING:
+    from shipline.engine.repository import Repository
+    from shipline.language import Context
+    from shipline.language.loaders import Project, Sources
+
+F = TypeVar("F", bound=Callable[..., Any])
+CONFIG_FILE = ".gitlab-ci.yml"
+LOCK_FILE = ".gitlab-ci.lock"
+FETCH_TIMEOUT = 20.0
+SOURCES = (
+    "push",
+    "web",
+    "api",
+    "schedule",
+    "trigger",
+    "merge_request_event",
+    "external_pull_request_event",
+    "pipeline",
+    "parent_pipeline",
+    "chat",
+    "webide",
+    "external",
+    "ondemand_dast_scan",
+    "ondemand_dast_validation",
+    "security_orchestration_policy",
+)
+
+
+class Given(NamedTuple):
+    """The circumstances as the command line says them."""
+
+    file: str | None
+    ref: str | None
+    tag: str | None
+    source: str | None
+    merge_request: str | None
+    variables: tuple[str, ...]
+    changed: tuple[str, ...]
+    inputs: tuple[str, ...]
+    projects: tuple[str, ...]
+    templates: Path | None
+    offline: bool
+    lock: bool
+
+
+class Configuration(NamedTuple):
+    """A file to compile with everything that it needs. `shown` is its name for messages."""
+
+    text: str
+    context: Context
+    loader: Sources
+    shown: str
+
+
+def circumstances(command: F) -> F:
+    """Adds the options; the command gets them as one `Given` under the name `given`."""
+
+    @functools.wraps(command)
+    def gathered(**options: Any) -> Any:
+        return command(given=Given(*(options.pop(name) for name in Given._fields)), **options)
+
+    several: dict[str, Any] = {"multiple": True}
+    directory = click.Path(exists=True, file_okay=False, path_type=Path)
+    choices = (
+        click.option("--file", "-f", "file", metavar="FILE", help="The file to read (- is standard input)."),
+        click.option("--ref", help="The branch, tag or commit; by default what is checked out."),
+        click.option("--tag", is_flag=False, flag_value="", metavar="[NAME]", help="A pipeline for a tag."),
+        click.option("--source", type=click.Choice(SOURCES), help="What started the pipeline.  [default: push]"),
+        click.option(
+            "--merge-request",
+            is_flag=False,
+            flag_value="",
+            metavar="[TARGET]",
+            help="A merge request's pipeline, into that branch (by default the default branch).",
+        ),
+        click.option("--variable", "-v", "variables", metavar="KEY=VALUE", help="A pipeline variable.", **several),
+        click.option("--changed", metavar="PATH", help="A path that changed, for rules:changes.", **several),
+        click.option("--input", "inputs", metavar="KEY=VALUE", help="A value for spec:inputs.", **several),
+        click.option(
+            "--project", "projects", metavar="PATH=DIR", help="Where another project is on this disk.", **several
+        ),
+        click.option("--templates", type=directory, help="A directory with GitLab's templates."),
+        click.option("--offline", is_flag=True, help="Take remote files from the cache, never the network."),
+        click.option("--lock", is_flag=True, help=f"Write what was fetched to {LOCK_FILE}."),
+    )
+    for option in reversed(choices):
+        gathered = option(gathered)
+    return gathered  # type: ignore[return-value]
+
+
+def opened(given: Given, mend: bool = False) -> Configuration:
+    """The file's text with its circumstances. Raises click.UsageError when there is no such file.
+
+    `mend`: take quoted colons as `shipline run` does, with a warning, where GitLab would refuse the file.
+    """
+    from shipline.language.loaders import Directory, Sources
+
+    path, text = read(given.file)
+    repository = found_repository(path.parent)
+    try:
+        root = (repository.path if repository else path.parent).resolve()
+        whole = path.resolve()
+        inside = whole.relative_to(root) if whole.is_relative_to(root) else Path(whole.name)
+        local = Directory(root if whole.is_relative_to(root) else whole.parent)
+        shown = str(inside if given.file is None or given.file == "-" else given.file)
+        context = context_of(given, repository, str(inside), mend)
+        compared = comparison(repository) if repository else None
+        fetch = fetcher(given, local.root)
+        server = "https://gitlab.com"
+        loader = Sources(
+            local,
+            other_projects(given.projects),
+            fetch,
+            server,
+            Directory(given.templates) if given.templates else None,
+            compared,
+        )
+        return Configuration(text, context, loader, shown)
+    finally:
+        if repository:
+            repository.close()
+
+
+def read(file: str | None) -> tuple[Path, str]:
+    """The path and text of the file that was named, or of the repository's own."""
+    if file == "-":
+        return Path.cwd() / CONFIG_FILE, sys.stdin.read()
+    path = Path(file) if file else nearest(Path.cwd())
+    if not path.is_file():
+        raise click.UsageError(f"There is no file {path}. Name one, or go to a repository that has one.")
+    try:
+        return path.absolute(), path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"{path} is not UTF-8 text: byte {error.start} cannot be read.") from None
+
+
+def nearest(directory: Path) -> Path:
+    """The configuration file of the directory or of the nearest one above it."""
+    for folder in (directory, *directory.parents):
+        if (folder / CONFIG_FILE).is_file():
+            return folder / CONFIG_FILE
+        if (folder / ".git").exists():
+            break
+    return directory / CONFIG_FILE
+
+
+def found_repository(directory: Path) -> Repository | None:
+    """The git repository of a directory; None when it is in none."""
+    if not any((folder / ".git").exists() for folder in (directory, *directory.parents)):
+        return None
+    from shipline.engine.errors import EngineError
+    from shipline.engine.repository import Repository
+
+    try:
+        return Repository.find(directory)
+    except EngineError:
+        return None
+
+
+def context_of(given: Given, repository: Repository | None, config_path: str, mend: bool) -> Context:
+    """The circumstances, from the repository where it knows and from the options where they say otherwise."""
+    from shipline.language import Context, Variable
+
+    facts: dict[str, Any] = {"config_path": config_path, "inputs": inputs(given.inputs), "mend_quoted_colons": mend}
+    facts["variables"] = [Variable(key, value, "pipeline") for key, value in given_variables(given.variables)]
+    if repository is not None:
+        facts |= of_repository(given, repository)
+    if given.ref is not None:
+        facts["ref"] = given.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+        facts["tag"] = given.ref.startswith("refs/tags/") or facts.get("tag", False)
+    if given.tag is not None:
+        facts["tag"] = True
+        facts["ref"] = given.tag or facts.get("ref", "v1.0.0")
+    if given.source:
+        facts["source"] = given.source
+    if given.merge_request is not None or given.source == "merge_request_event":
+        facts |= of_merge_request(given, facts)
+    if given.changed:
+        facts["changed"] = list(given.changed)
+    elif facts.get("tag") or facts.get("source") not in (None, "push"):
+        facts["changed"] = None
+    return Context(**facts)
+
+
+def of_repository(given: Given, repository: Repository) -> dict[str, Any]:
+    """What the checked out commit, or the one of --ref, says. A ref that is not there is only a name."""
+    from shipline.engine.errors import EngineError
+
+    facts: dict[str, Any] = {
+        "default_branch": repository.default_branch,
+        "project_path": repository.project_path,
+        "project_name": repository.project_path.rpartition("/")[2],
+    }
+    try:
+        commit = repository.commit(given.ref)
+    except EngineError:
+        return facts
+    return facts | {
+        "ref": commit.ref,
+        "tag": commit.is_tag,
+        "sha": commit.sha,
+        "before_sha": commit.before_sha,
+        "commit_message": commit.message,
+        "commit_author": commit.author,
+        "commit_timestamp": commit.timestamp,
+        "tag_message": commit.tag_message or "",
+        "changed": repository.changed(commit),
+    }
+
+
+def of_merge_request(given: Given, facts: dict[str, Any]) -> dict[str, Any]:
+    from shipline.language import MergeRequest
+
+    target = given.merge_request or facts.get("default_branch", "main")
+    iid = int(target) if target.isdigit() else 1
+    target = facts.get("default_branch", "main") if target.isdigit() else target
+    request = MergeRequest(iid=iid, source_branch=facts.get("ref", "feature"), target_branch=target)
+    return {"source": "merge_request_event", "merge_request": request, "tag": False}
+
+
+def inputs(texts: tuple[str, ...]) -> dict[str, Any]:
+    """The values of --input, each read as YAML: a number is a number."""
+    import yaml
+
+    found: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise click.UsageError(f"--input {text}: write KEY=VALUE.")
+        try:
+            read_value = yaml.safe_load(value) if value else ""
+        except yaml.YAMLError:
+            read_value = value
+        found[key] = read_value if isinstance(read_value, bool | int | float | list | str) else value
+    return found
+
+
+def other_projects(texts: tuple[str, ...]) -> dict[str, Project]:
+    """The projects of --project, each a directory."""
+    from shipline.cli.other_project import OtherProject
+
+    found: dict[str, Project] = {}
+    for text in texts:
+        path, equals, directory = text.partition("=")
+        if not equals or not Path(directory).is_dir():
+            raise click.UsageError(
+                f"--project {text}: write group/project=DIRECTORY, with a directory that is there."
+            )
+        found[path] = OtherProject(Path(directory))
+    return found
+
+
+def comparison(repository: Repository) -> Callable[[str], list[str] | None]:
+    """Compares the checked out commit with a ref, for `changes:compare_to`."""
+    directory = repository.path
+
+    def compare(ref: str) -> list[str] | None:
+        from shipline.engine.repository import Repository
+
+        opened_again = Repository.find(directory)
+        try:
+            for name in (ref, f"refs/remotes/origin/{ref.removeprefix('refs/heads/')}"):
+                found = opened_again.objects.read(f"{name}^{{commit}}")
+                if found is not None:
+                    return opened_again.differing(found.sha, opened_again.commit().sha)
+            return None
+        finally:
+            opened_again.close()
+
+    return compare
+
+
+def fetcher(given: Given, root: Path) -> Any:
+    """What fetches remote files: through the cache, and checked against the lock where there is one."""
+    from shipline.cli.state import home
+    from shipline.language.fetched import Fetched
+
+    lock = root / LOCK_FILE
+    kept = lock if given.lock or lock.exists() else None
+    return Fetched(download, home() / "includes", kept, given.offline)
+
+
+def download(url: str) -> bytes:
+    """The content of a URL. Raises NotLoaded."""
+    from urllib.error import URLError
+    from urllib.request import urlopen
+
+    from shipline.language import NotLoaded
+    from shipline.language.documents import MAX_BYTES
+
+    if not url.startswith(("http://", "https://")):
+        raise NotLoaded(f"Remote file `{url}` does not have a valid address!")
+    try:
+        with urlopen(url, timeout=FETCH_TIMEOUT) as answer:
+            content: bytes = answer.read(MAX_BYTES + 1)
+    except (URLError, OSError, ValueError) as error:
+        raise NotLoaded(f"Remote file `{url}` could not be fetched: {getattr(error, 'reason', error)}") from None
+    if len(content) > MAX_BYTES:
+        raise NotLoaded(f"Remote file `{url}` is larger than {MAX_BYTES >> 20} MB")
+    return content
+
+
+def finish(given: Given, configuration: Configuration) -> None:
+    """Writes the lock where it was asked for."""
+    if given.lock and configuration.loader.fetch is not None:
+        configuration.loader.fetch.write_lock()  # type: ignore[attr-defined]

@@ -1,0 +1,178 @@
+"""Loaders for files on disk and elsewhere: a directory, other projects, the web through a function that is given.
+
+`compile` knows only the Loader interface; these stand outside of it. The one way to the network is `fetch`, a
+function from a URL to bytes that the caller gives; without it remote files are refused by name.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote
+
+from shipline.language.loader import Loaded, NotLoaded, Origin
+from shipline.language.versions import chosen_version
+
+Fetch = Callable[[str], bytes]
+SKIPPED = {".git", ".hg", "node_modules", ".venv"}
+
+
+class Project(Protocol):
+    """The files of one project at any ref."""
+
+    def read(self, path: str, ref: str | None) -> str | None:
+        """A file's text; None when there is none. `ref` None is the default branch."""
+
+    def paths(self, ref: str | None) -> Sequence[str]:
+        """All files at a ref."""
+
+    def versions(self) -> Sequence[str]:
+        """The names of its tags."""
+
+
+class Directory:
+    """The files of a directory as they are on disk, whatever the ref."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self.listed: list[str] | None = None
+
+    def read(self, path: str, ref: str | None = None) -> str | None:
+        file = (self.root / path.lstrip("/")).resolve()
+        if not file.is_relative_to(self.root) or not file.is_file():
+            return None
+        return file.read_bytes().decode("utf-8-sig", "replace")
+
+    def paths(self, ref: str | None = None) -> Sequence[str]:
+        if self.listed is None:
+            self.listed = []
+            for folder, folders, files in os.walk(self.root):
+                folders[:] = sorted(name for name in folders if name not in SKIPPED)
+                inside = os.path.relpath(folder, self.root)
+                self.listed += [name if inside == "." else f"{inside}/{name}" for name in sorted(files)]
+        return self.listed
+
+    def versions(self) -> Sequence[str]:
+        return []
+
+
+class WebProject:
+    """A project on a GitLab server, read file by file through `fetch`."""
+
+    def __init__(self, server: str, path: str, fetch: Fetch) -> None:
+        self.server = server.rstrip("/")
+        self.path = path
+        self.fetch = fetch
+
+    def read(self, path: str, ref: str | None) -> str | None:
+        url = f"{self.server}/{self.path}/-/raw/{quote(ref or 'HEAD', safe='')}/{quote(path.lstrip('/'))}"
+        try:
+            return self.fetch(url).decode("utf-8-sig", "replace")
+        except NotLoaded:
+            return None
+
+    def paths(self, ref: str | None) -> Sequence[str]:
+        raise NotLoaded(f"Project `{self.path}`: the files of a project on a server cannot be listed")
+
+    def versions(self) -> Sequence[str]:
+        url = f"{self.server}/api/v4/projects/{quote(self.path, safe='')}/repository/tags?per_page=100"
+        try:
+            return [str(tag["name"]) for tag in json.loads(self.fetch(url))]
+        except (NotLoaded, ValueError, KeyError, TypeError):
+            return []
+
+
+class Sources:
+    """The loader of the command line: one project's files, and what was named besides.
+
+    `projects` maps a project's path to its files; other projects are asked of `server` where there is `fetch`.
+    `templates` is a directory that stands in for GitLab's own.
+    """
+
+    def __init__(
+        self,
+        local: Project,
+        projects: Mapping[str, Project] | None = None,
+        fetch: Fetch | None = None,
+        server: str | None = None,
+        templates: Project | None = None,
+        compare: Callable[[str], Sequence[str] | None] | None = None,
+    ) -> None:
+        self.local = local
+        self.projects = dict(projects or {})
+        self.fetch = fetch
+        self.server = server
+        self.templates = templates
+        self.compare = compare
+
+    def load(self, origin: Origin) -> Loaded:
+        if origin.kind == "remote":
+            return Loaded(self.remote(origin), origin)
+        if origin.kind == "template":
+            return Loaded(self.template(origin.path), origin)
+        if origin.kind == "component" and origin.project is None:
+            return self.component(origin)
+        if origin.project is None:
+            text, missing = self.local.read(origin.path, origin.ref), f"Local file `{origin.path}` does not exist!"
+        else:
+            text = self.project(origin.project).read(origin.path, origin.ref)
+            missing = f"Project `{origin.project}` file `{origin.path}` does not exist!"
+        if text is None:
+            raise NotLoaded(missing)
+        return Loaded(text, origin)
+
+    def project(self, path: str) -> Project:
+        """A project that was named, else one of the server's. Raises NotLoaded."""
+        if path in self.projects:
+            return self.projects[path]
+        if self.fetch is not None and self.server is not None:
+            self.projects[path] = WebProject(self.server, path, self.fetch)
+            return self.projects[path]
+        raise NotLoaded(f"Project `{path}` not found or access denied! Say where it is: --project {path}=DIRECTORY")
+
+    def remote(self, origin: Origin) -> str:
+        if self.fetch is None:
+            raise NotLoaded(f"Remote file `{origin.path}` could not be fetched: there is no network here")
+        content = self.fetch(origin.path)
+        if origin.integrity and origin.integrity != integrity(content):
+            raise NotLoaded(
+                f"Remote file `{origin.path}` does not match its integrity: it is {integrity(content)} now"
+            )
+        return content.decode("utf-8-sig", "replace")
+
+    def template(self, name: str) -> str:
+        text = self.templates.read(name, None) if self.templates is not None else None
+        if text is None:
+            raise NotLoaded(f"Template file `{name}` is not here: give GitLab's templates with --templates DIR")
+        return text
+
+    def component(self, origin: Origin) -> Loaded:
+        """`host/group/project/name` at a version: templates/name.yml or templates/name/template.yml."""
+        address, _, name = origin.path.rpartition("/")
+        _host, _, path = address.partition("/")
+        project = self.projects.get(address) or self.projects.get(path) or self.project(path or address)
+        ref = chosen_version(origin.ref or "", project.versions())
+        if ref is None:
+            raise NotLoaded(f"Component `{origin}` - no version fits")
+        for file in (f"templates/{name}.yml", f"templates/{name}/template.yml"):
+            text = project.read(file, ref)
+            if text is not None:
+                facts = {"name": name, "version": ref, "reference": origin.ref or "", "sha": ref}
+                return Loaded(text, Origin("component", file, path or address, ref), facts)
+        raise NotLoaded(f"Component `{origin}` - content not found")
+
+    def paths(self, project: str | None = None, ref: str | None = None) -> Sequence[str]:
+        return self.local.paths(ref) if project is None else self.project(project).paths(ref)
+
+    def changed(self, compare_to: str) -> Sequence[str] | None:
+        return self.compare(compare_to) if self.compare is not None else None
+
+
+def integrity(content: bytes) -> str:
+    """The integrity of a content as `include:integrity` writes it."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(content).digest()).decode()
