@@ -146,8 +146,9 @@ async def test_an_image_that_does_not_exist_fails_with_a_clear_message(pods, sou
 
 
 async def test_the_next_pull_policy_is_tried_after_a_failed_pull(pods, source):
-    image = Image("shipline/pause", pull_policy=["always", "if-not-present"])
-    log, result = await ran(pods, job(source, "echo it runs", image=image))
+    kubernetes = msgspec.structs.replace(pods.kubernetes, pull_policy=["always", "if-not-present"])
+    patient = msgspec.structs.replace(pods, kubernetes=kubernetes)
+    log, result = await ran(patient, job(source, "echo it runs", image="shipline/pause"))
     assert "trying the next pull policy" in log
     assert result.state == "success", log
 

@@ -15,13 +15,19 @@ import asyncio
 import contextlib
 
 import shipline
-from shipline.protocol.coordinator import Coordinator, JobUpdate
+from shipline.protocol.coordinator import Coordinator, FailureReason, JobUpdate
 from shipline.protocol.payload import JobPayload, Step
 from shipline.runner.errors import JobFailed, RunnerError
 from shipline.runner.executor import Executor, Stage
 from shipline.runner.executors import Executors
 from shipline.runner.trace.trace import Trace
 
+ALWAYS_KNOWN = ("script_failure", "runner_system_failure", "job_execution_timeout")
+NEAREST: dict[FailureReason, FailureReason] = {
+    "image_pull_failure": "runner_system_failure",
+    "runner_external_dependency_failure": "runner_system_failure",
+    "runner_configuration_error": "script_failure",
+}
 AFTER_SCRIPT_TIME = 300.0  # seconds, unless RUNNER_AFTER_SCRIPT_TIMEOUT says otherwise
 
 
@@ -200,9 +206,16 @@ class JobRun:
                 self.trace.line(failure.hint)
             kind = " (system failure)" if failure.reason == "runner_system_failure" else ""
             self.trace.error(f"Job failed{kind}: {failure}")
-            update = JobUpdate("failed", failure.reason, failure.exit_code)
+            update = JobUpdate("failed", self._known(failure.reason), failure.exit_code)
         await self.trace.close()
         await self.coordinator.update_job(self.payload, update)
+
+    def _known(self, reason: FailureReason) -> FailureReason:
+        """The reason, or the nearest that a coordinator knows which doesn't list it."""
+        listed = self.payload.features.failure_reasons
+        if not listed or reason in ALWAYS_KNOWN or reason in listed:
+            return reason
+        return NEAREST.get(reason, "unknown_failure")
 
     async def _clean(self) -> None:
         if self.executor is not None:

@@ -63,6 +63,10 @@ class Variables:
             if variable.file and _NAME.match(name)
         }
 
+    def text(self, name: str) -> str:
+        """A setting's own text, also where the job sees it as a file."""
+        return self.files().get(name) or self.get(name)
+
     def masked(self) -> set[str]:
         """Values that no log may show: as given and as expanded."""
         hidden = [variable for variable in self._given.values() if variable.masked]

@@ -46,6 +46,7 @@ class PodExecutor:
         self._gone = False
         self._broken: asyncio.Future[None] | None = None
         self._killing: asyncio.Future[None] | None = None
+        self._copying: asyncio.Task[Path | None] | None = None
 
     def exited(self, status: int) -> str:
         return f"command terminated with exit code {status}"
@@ -58,6 +59,7 @@ class PodExecutor:
         image = self._job.payload.image
         attempts = len(pull_policies(config, image.pull_policy if image else None))
         self._trace.open_section("prepare_script", "Preparing environment")
+        self._copying = asyncio.create_task(self._copy_sources())
         for attempt in range(attempts):
             try:
                 await self._start_pod(attempt)
@@ -67,8 +69,11 @@ class PodExecutor:
                     raise failure.failed from None
                 self._trace.warning(f"{failure.failed}")
                 self._trace.warning("trying the next pull policy")
-                await self.close()
+                await self._remove_pod()
                 self._broken = asyncio.get_running_loop().create_future()
+            except JobFailed:
+                await self._tell_events()
+                raise
 
     async def _start_pod(self, attempt: int) -> None:
         suffix = "".join(secrets.choice(LETTERS) for _ in range(8))
@@ -177,20 +182,24 @@ class PodExecutor:
         return self._watcher.pod
 
     async def get_sources(self) -> None:
-        sources = Sources(self._job)
-        git = self._job.payload.git_info
-        repository = local_path(git.repo_url)
-        archives: list[tuple[Path, str]] = []
-        copy = None
-        if repository and sources.fetches:
-            folder = await self._copies.copy(repository, git, sources.depth)
-            copy = f"{self._job.places.builds}/.sources-{self._job.payload.id}.git"
-            archives.append((await asyncio.to_thread(_archive, folder), copy))
-        status = await self._run("helper", sources.stage(copy), archives)
+        assert self._copying is not None
+        archive = await self._copying
+        copy = f"{self._job.places.builds}/.sources-{self._job.payload.id}.git" if archive else None
+        stage = Sources(self._job).stage(copy)
+        status = await self._run("helper", stage, [(archive, copy)] if archive and copy else [])
         if status:
             raise JobFailed(self.exited(status), "runner_system_failure", exit_code=status)
         if self._services is not None and self._watcher is not None:
             await self._services.wait_ready(self._job, self._check, self._state)
+
+    async def _copy_sources(self) -> Path | None:
+        """A repository of this machine as a tar file; None where the helper fetches the sources itself."""
+        sources = Sources(self._job)
+        git = self._job.payload.git_info
+        repository = local_path(git.repo_url)
+        if repository is None or not sources.fetches:
+            return None
+        return await asyncio.to_thread(_archive, await self._copies.copy(repository, git, sources.depth))
 
     async def run(self, stage: Stage) -> int:
         return await self._run("build", stage)
@@ -220,7 +229,25 @@ class PodExecutor:
         if self._session is not None:
             self._killing = asyncio.ensure_future(self._session.signal("kill"))
 
+    async def _tell_events(self) -> None:
+        """What the cluster warned about: volumes that can't be mounted, probes that fail, ..."""
+        if self._plan is None or not self._job.config.kubernetes.print_pod_warning_events:
+            return
+        query = {"fieldSelector": f"involvedObject.name={self._plan.name},type=Warning"}
+        try:
+            events = await self._client.get(f"/api/v1/namespaces/{self._plan.namespace}/events", **query)
+        except (ApiError, Unreachable):
+            return
+        for event in events["items"]:
+            self._trace.warning(f"Event {event.get('reason', '')}: {event.get('message', '')}")
+
     async def close(self) -> None:
+        if self._copying is not None:
+            self._copying.cancel()
+            await asyncio.gather(self._copying, return_exceptions=True)
+        await self._remove_pod()
+
+    async def _remove_pod(self) -> None:
         """Deletes the pod; what it owns goes with it."""
         if self._making is not None:
             await asyncio.wait([self._making])

@@ -327,7 +327,7 @@ def registry_logins(job: Job) -> dict[str, Object]:
         if login.type == "registry":
             auth = base64.b64encode(f"{login.username}:{login.password}".encode()).decode()
             logins[login.url] = {"username": login.username, "password": login.password, "auth": auth}
-    given = job.variables.get("DOCKER_AUTH_CONFIG")
+    given = job.variables.text("DOCKER_AUTH_CONFIG")
     if given:
         try:
             logins |= json.loads(given).get("auths") or {}
