@@ -75,7 +75,7 @@ async def run(config: RunnerConfig, desk: Desk, jobs: int = 1) -> None:
     await running
 
 
-def repository(folder: Path, files: dict[str, str]) -> tuple[str, str]:
+def repository(folder: Path, files: dict[str, str], *init: str) -> tuple[str, str]:
     """A git repository with one commit on main; gives its file:// URL and the commit's id."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
@@ -87,7 +87,7 @@ def repository(folder: Path, files: dict[str, str]) -> tuple[str, str]:
         who = ["-c", "user.name=T", "-c", "user.email=t@example.com"]
         return subprocess.run(["git", *who, *words], cwd=folder, check=True, capture_output=True, text=True).stdout
 
-    git("init", "-q", "-b", "main")
+    git("init", "-q", "-b", "main", *init)
     git("add", "-A")
     git("commit", "-q", "-m", "first", "--allow-empty")
     return f"file://{folder}", git("rev-parse", "HEAD").strip()

@@ -1,0 +1,192 @@
+"""Jobs as processes of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import time
+
+import msgspec
+import pytest
+from tests.runner.desk import Desk, job, repository, run
+
+from shipline.protocol.payload import Variable
+from shipline.runner import Runner
+from shipline.runner.workspace import remove_abandoned
+
+
+async def ran(config, payload):
+    desk = Desk(payload)
+    await asyncio.wait_for(run(config, desk), 60)
+    return desk.log(payload), desk.results[payload.id]
+
+
+def contents(folder):
+    """Every file below a folder, with what is in it."""
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def processes(words):
+    """The processes whose command line holds `words`."""
+    return subprocess.run(["pgrep", "-f", words], capture_output=True, text=True).stdout.split()
+
+
+async def test_a_job_has_a_checkout_of_its_own(shells, source):
+    log, result = await ran(shells, job(source, "cat hello.txt", "git rev-parse HEAD; git status --short", "pwd"))
+    assert result.state == "success", log
+    assert "hello from the commit\n" in log
+    assert f"\n{source[1]}\n" in log
+    (folder,) = (line for line in log.splitlines() if line.startswith("/"))
+    assert not os.path.exists(folder)  # noqa: ASYNC240, PTH110
+
+
+async def test_the_users_repository_is_not_written_to(shells, source, tmp_path):
+    before = contents(tmp_path)
+    script = [
+        "echo changed > hello.txt",
+        "git -c user.name=x -c user.email=x@x commit -qam changed",
+        "git push origin HEAD:main",
+    ]
+    log, result = await ran(shells, job(source, *script))
+    assert result.state == "failed", log
+    assert contents(tmp_path) == before
+
+
+async def test_jobs_do_not_see_each_others_changes(shells, source):
+    jobs = [job(source, "echo mine >> hello.txt; cat hello.txt | wc -l") for _ in range(3)]
+    desk = Desk(*jobs)
+    await run(shells, desk, 3)
+    assert all("\n2\n" in desk.log(each) for each in jobs)
+
+
+async def test_nothing_of_our_environment_leaks_in(shells, source, monkeypatch):
+    monkeypatch.setenv("PRIVATE_OF_THE_USER", "leaked")
+    log, _ = await ran(shells, job(source, "env", "echo path=$PATH"))
+    assert "PRIVATE_OF_THE_USER" not in log
+    assert f"path={os.environ['PATH']}" in log
+
+
+async def test_exit_code_and_reason(shells, source):
+    log, result = await ran(shells, job(source, "exit 7"))
+    assert (result.state, result.failure_reason, result.exit_code) == ("failed", "script_failure", 7)
+    assert log.endswith("\x1b[31;1mERROR: Job failed: exit status 7\x1b[0;m\n")
+
+
+async def test_a_script_that_reads_its_input_gets_its_end(shells, source):
+    log, result = await ran(shells, job(source, "cat; echo done"))
+    assert result.state == "success", log
+
+
+async def test_a_child_left_in_the_background_does_not_hold_the_job_and_is_gone_afterwards(shells, source):
+    start = time.monotonic()
+    log, _ = await ran(shells, job(source, "sleep 4321 & echo started"))
+    assert time.monotonic() - start < 5
+    assert "started" in log
+    assert processes("sleep 4321") == []
+
+
+async def test_canceling_stops_the_script_and_runs_after_script(shells, source):
+    payload = job(source, "echo begun; sleep 100", after=["echo after=$CI_JOB_STATUS"])
+    desk = Desk(payload)
+    running = asyncio.create_task(run(shells, desk))
+    await desk.says(payload, "begun\n")
+    desk.order(payload).set_result("canceling")
+    await asyncio.wait_for(running, 5)
+    assert "after=canceled" in desk.log(payload)
+    assert desk.results[payload.id].failure_reason == "job_canceled"
+
+
+async def test_time_limits_of_script_and_after_script(shells, source):
+    limits = [Variable("RUNNER_SCRIPT_TIMEOUT", "1s"), Variable("RUNNER_AFTER_SCRIPT_TIMEOUT", "500ms")]
+    payload = job(source, "sleep 50", after=["echo after=$CI_JOB_STATUS; sleep 50"], variables=limits)
+    log, result = await ran(shells, payload)
+    assert result.failure_reason == "job_execution_timeout"
+    assert "after=failed" in log
+    assert "after_script failed, but job will continue unaffected: it took longer than" in log
+
+
+async def test_a_stopped_runner_reports_and_leaves_nothing(shells, source):
+    payload = job(source, "echo begun; sleep 4322")
+    desk = Desk(payload)
+    running = asyncio.create_task(Runner(shells, desk).run())
+    await desk.says(payload, "begun\n")
+    running.cancel()
+    await asyncio.wait([running], timeout=5)
+    assert desk.results[payload.id].failure_reason == "runner_interrupted"
+    assert processes("sleep 4322") == []
+
+
+async def test_variables_left_in_gitlab_env_reach_after_script(shells, source):
+    log, _ = await ran(shells, job(source, "echo LEFT=behind >> $GITLAB_ENV", after=["echo got $LEFT"]))
+    assert "got behind" in log
+
+
+async def test_file_variables(shells, source):
+    variables = [Variable("KEY", "line one\nline two", file=True)]
+    log, _ = await ran(shells, job(source, "cat $KEY; echo; ls -l $KEY", variables=variables))
+    assert "line one\nline two\n" in log
+
+
+async def test_bytes_that_are_no_text_become_replacement_characters(shells, source):
+    log, _ = await ran(shells, job(source, r"printf 'a\377b\n'; printf '\303\251\n'"))
+    assert "a�b\né\n" in log
+
+
+async def test_a_log_longer_than_its_limit_is_cut_and_the_job_goes_on(shells, source):
+    small = msgspec.structs.replace(shells, output_limit=4)
+    log, result = await ran(small, job(source, "seq 1 5000", "exit 5"))
+    assert result.exit_code == 5
+    assert "longer than its limit of 4096 bytes" in log
+    assert len(log) < 5000
+
+
+async def test_huge_output_arrives_whole(shells, source):
+    large = msgspec.structs.replace(shells, output_limit=1 << 20)
+    start = time.monotonic()
+    log, _ = await ran(large, job(source, "seq 1 300000", "head -c 3000000 /dev/zero | tr '\\0' x; echo"))
+    assert "\n1\n2\n" in log
+    assert "\n299999\n300000\n" in log
+    assert "x" * 3_000_000 in log
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize(
+    ("strategy", "expected"),
+    [("none", "no files"), ("empty", "no files"), ("clone", "hello.txt"), ("fetch", "hello.txt")],
+)
+async def test_git_strategies(shells, source, strategy, expected):
+    script = "if [ -e hello.txt ]; then ls; else echo no files; fi"
+    log, result = await ran(shells, job(source, script, variables=[Variable("GIT_STRATEGY", strategy)]))
+    assert result.state == "success", log
+    assert f"\n{expected}\n" in log
+
+
+async def test_an_unknown_strategy_is_refused_by_name(shells, source):
+    log, result = await ran(shells, job(source, "true", variables=[Variable("GIT_STRATEGY", "teleport")]))
+    assert "unknown GIT_STRATEGY 'teleport'" in log
+    assert result.failure_reason == "runner_configuration_error"
+
+
+async def test_a_commit_that_is_missing(shells, source):
+    log, result = await ran(shells, job((source[0], "1" * 40), "true"))
+    assert "the commit 11111111 cannot be checked out from" in log
+    assert result.failure_reason == "runner_system_failure"
+
+
+async def test_sha256_repositories(shells, tmp_path):
+    url, sha = repository(tmp_path / "sha256", {"a.txt": "long names\n"}, "--object-format=sha256")
+    payload = job((url, sha), "cat a.txt; git log -1 --format=%H")
+    payload.git_info.repo_object_format = "sha256"
+    log, result = await ran(shells, payload)
+    assert result.state == "success", log
+    assert sha in log
+
+
+def test_what_a_killed_runner_left_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    left, own = tmp_path / "shipline-runner-999999999-x", tmp_path / f"shipline-runner-{os.getpid()}-y"
+    left.mkdir()
+    own.mkdir()
+    assert remove_abandoned() == [left]
+    assert own.exists()
