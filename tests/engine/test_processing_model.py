@@ -48,7 +48,8 @@ class Model:
             for name in reversed(self.nodes):
                 if self.status[name] == "created" and (new := self.decide(self.nodes[name])) is not None:
                     self.status[name] = new
-                    self.at_once.discard(name)
+                    if new == "pending":
+                        self.at_once.discard(name)
                     changed = True
 
     def decide(self, node: Node) -> str | None:
@@ -130,6 +131,7 @@ class Processing(RuleBasedStateMachine):
         name = data.draw(st.sampled_from(self.named("manual", "scheduled")))
         events.play(self.graph, self.states, name)
         self.model.status[name] = "pending"
+        self.model.at_once.discard(name)
         self.model.revive(name)
         self.model.settle()
 

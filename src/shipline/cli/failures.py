@@ -58,7 +58,7 @@ def explain(error: BaseException) -> tuple[str, int]:
     for kind in type(error).__mro__:
         room = kind.__module__.split(".")[1] if kind.__module__.startswith("shipline.") else ""
         if room in ROOM_ERRORS and kind.__name__ == ROOM_ERRORS[room][0]:
-            return f"Error: {error}", getattr(error, "exit_code", ROOM_ERRORS[room][1])
+            return _text(error), getattr(error, "exit_code", ROOM_ERRORS[room][1])
     if isinstance(error, OSError):
         return f"Error: {_os_error(error)}", ENVIRONMENT
     if type(error).__module__ == "sqlite3":
@@ -68,6 +68,15 @@ def explain(error: BaseException) -> tuple[str, int]:
         "Run the same with SHIPLINE_DEBUG=1 to see where it happened, and report it.",
         DEFECT,
     )
+
+
+def _text(error: BaseException) -> str:
+    findings = getattr(error, "findings", None)
+    if findings is None:
+        return f"Error: {error}"
+    from shipline.cli.findings import one
+
+    return "\n".join(one(finding) for finding in findings)
 
 
 def _os_error(error: OSError) -> str:

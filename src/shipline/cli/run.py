@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
     from shipline.engine.live import Live
     from shipline.engine.pipelines import Pipelines
     from shipline.engine.repository import Repository
+    from shipline.engine.sources import Elsewhere
+    from shipline.language import Finding
+
+
+DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command()
@@ -22,10 +28,19 @@ if TYPE_CHECKING:
     "--job", "jobs", multiple=True, metavar="NAME", help="Run only this job (may be given several times)."
 )
 @variable_option
+@click.option("--project", "projects", multiple=True, metavar="PATH=DIR", help="Where an included project is.")
+@click.option("--templates", type=DIRECTORY, help="A directory with GitLab's templates.")
 @click.option("--quiet", "-q", is_flag=True, help="Show the summary only, not the logs.")
 @where_jobs_run
 def run(
-    ref: str | None, dirty: bool, jobs: tuple[str, ...], variables: tuple[str, ...], quiet: bool, where: Where
+    ref: str | None,
+    dirty: bool,
+    jobs: tuple[str, ...],
+    variables: tuple[str, ...],
+    projects: tuple[str, ...],
+    templates: Path | None,
+    quiet: bool,
+    where: Where,
 ) -> int:
     """Run the pipeline of the repository you are in.
 
@@ -46,9 +61,38 @@ def run(
     with opened_repository() as repository, opened_pipelines() as pipelines:
         tell_settled(pipelines)
         commit = repository.snapshot() if dirty else repository.commit(ref)
-        request = Request(variables=[PipelineVariable(key, value) for key, value in given], jobs=list(jobs))
-        record = create_pipeline(pipelines, repository, commit, request)
+        request = Request(
+            variables=[PipelineVariable(key, value) for key, value in given],
+            jobs=list(jobs),
+            elsewhere=_elsewhere(repository, projects, templates),
+        )
+        record = create_pipeline(pipelines, repository, commit, request, tell_warnings)
         return work_on(pipelines, record.id, repository, where, quiet)
+
+
+def _elsewhere(repository: Repository, projects: tuple[str, ...], templates: Path | None) -> Elsewhere:
+    """Where includes of other projects, of the web and of templates are looked for."""
+    from shipline.cli.circumstances import LOCK_FILE, download, other_projects
+    from shipline.cli.state import home
+    from shipline.engine.sources import Elsewhere
+    from shipline.language.fetched import Fetched
+    from shipline.language.loaders import Directory
+
+    lock = repository.path / LOCK_FILE
+    return Elsewhere(
+        projects=other_projects(projects),
+        fetch=Fetched(download, home() / "includes", lock if lock.exists() else None),
+        server="https://gitlab.com",
+        templates=Directory(templates) if templates else None,
+    )
+
+
+def tell_warnings(warnings: list[Finding]) -> None:
+    """What GitLab would complain of, and what was taken for something else than it says."""
+    from shipline.cli.findings import one
+
+    for warning in warnings:
+        click.echo(one(warning), err=True)
 
 
 def work_on(

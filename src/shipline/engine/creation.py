@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import msgspec
 
@@ -12,9 +13,9 @@ from shipline.engine.pipelines import Pipelines
 from shipline.engine.records import Commit, PipelineRecord, PipelineVariable, Project, ProjectVariable
 from shipline.engine.repository import Repository
 from shipline.engine.scopes import is_protected, visible
-from shipline.engine.sources import CommitFiles
+from shipline.engine.sources import Elsewhere, sources
 from shipline.engine.supported import refuse_unsupported
-from shipline.language import Context, compile
+from shipline.language import Context, Finding, compile
 from shipline.language.context import Source
 from shipline.language.pipeline import Pipeline, Variable
 from shipline.language.values import NOWHERE
@@ -23,25 +24,33 @@ CONFIG_FILE = ".gitlab-ci.yml"
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What is asked for besides the commit. `jobs`: only these (and what they need), all when empty."""
+    """What is asked for besides the commit. `jobs`: only these, all when empty. `elsewhere`: what includes may
+    name outside of the repository."""
 
     source: Source = "push"
     variables: list[PipelineVariable] = []
     jobs: list[str] = []
     registry: str = ""
+    elsewhere: Elsewhere = Elsewhere()
 
 
 def create_pipeline(
-    pipelines: Pipelines, repository: Repository, commit: Commit, request: Request | None = None
+    pipelines: Pipelines,
+    repository: Repository,
+    commit: Commit,
+    request: Request | None = None,
+    tell: Callable[[list[Finding]], None] | None = None,
 ) -> PipelineRecord:
     """Compiles the commit's configuration and stores the pipeline; what may start is pending.
 
-    Raises LanguageError for a wrong configuration, and EngineError for what can't be carried out, and when the
-    pipeline would have no job.
+    `tell` gets the warnings about the configuration. Raises LanguageError for a wrong configuration, and
+    EngineError for what can't be carried out, and when the pipeline would have no job.
     """
     request = request or Request()
     project = pipelines.store.project(str(repository.path))
     compiled = compile_commit(pipelines, project, repository, commit, request)
+    if tell is not None:
+        tell(compiled.warnings)
     if not compiled.jobs:
         raise EngineError(
             f"No job of {CONFIG_FILE} is for {_described(commit)}: nothing to run. "
@@ -61,7 +70,7 @@ def compile_commit(
     if text is None:
         raise EngineError(_no_configuration(repository, commit))
     context = context_of(project, repository, commit, request, pipelines.store.variables(project.id))
-    return compile(text, context, CommitFiles(repository, commit.sha))
+    return compile(text, context, sources(repository, commit.sha, request.elsewhere))
 
 
 def context_of(
