@@ -88,11 +88,9 @@ def dress(raw: bytes, form: Form) -> bytes:
 
 def write_yaml(value: Any) -> bytes:
     """YAML with sorted keys, as the API writes it."""
-    import yaml
+    from shipline.cluster.api.yamltext import dump
 
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(value, Dumper=dumper, default_flow_style=False, allow_unicode=True, sort_keys=True)
-    return text.encode()
+    return dump(value).encode()
 
 
 def refuse_media(status: int) -> ApiError:

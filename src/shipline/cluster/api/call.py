@@ -21,11 +21,12 @@ SYSTEM = User("system:shipline", ("system:masters", "system:authenticated"))
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The circumstances of a request. `manager` is the name in managedFields; a `dry_run` stores nothing;
+    """The circumstances of a request. `manager` is the name in managedFields, "" leaves
+    those alone; a `dry_run` stores nothing;
     `warnings` collects what the client is to be told; `field_validation` is Strict, Warn or Ignore."""
 
     user: User = SYSTEM
-    manager: str = "shipline"
+    manager: str = ""
     dry_run: bool = False
     force: bool = False
     field_validation: str = "Strict"

@@ -27,7 +27,6 @@ from shipline.cluster.api import (
 )
 from shipline.cluster.api import deletion as deleting
 from shipline.cluster.api.call import INSIDE, Call
-from shipline.cluster.api.decoding import Decoder, DecodingError
 from shipline.cluster.api.deletion import Deletion
 from shipline.cluster.api.errors import (
     ApiError,
@@ -38,6 +37,7 @@ from shipline.cluster.api.errors import (
     modified,
     not_found,
 )
+from shipline.cluster.api.objects import decoded, ordered, said_only
 from shipline.cluster.api.resources import Resource, find
 from shipline.cluster.api.storage import Journal
 from shipline.cluster.api.watch import Change, Ring, Stored, Watch
@@ -59,6 +59,7 @@ class Api:
         self.service_network = IPv4Network(service_network)
         self._journal = Journal(path)
         self._version = self._journal.resource_version()
+        self._first_version = self._version
         self._objects: dict[str, dict[Key, Stored]] = {}
         self._rings: dict[str, Ring] = {}
         for resource, namespace, name, raw in self._journal.objects():
@@ -144,8 +145,16 @@ class Api:
 
     # Writing
 
-    def create(self, resource: str, namespace: str | None, obj: Json, call: Call = INSIDE) -> Json:
-        """Make a new object, named by metadata.name or generateName."""
+    def create(
+        self,
+        resource: str,
+        namespace: str | None,
+        obj: Json,
+        call: Call = INSIDE,
+        applied: bool = False,
+    ) -> Json:
+        """Make a new object, named by metadata.name or generateName; `applied` when it records its own
+        managers."""
         kind = find(resource)
         _allowed(kind, "create")
         obj = decoded(kind, obj, call)
@@ -165,7 +174,11 @@ class Api:
             raise already_exists(resource, metadata["name"])
         metadata["uid"] = names.uid()
         metadata["creationTimestamp"] = names.timestamp()
-        return self._store(kind, key, None, ordered(kind, obj), call)
+        metadata["resourceVersion"] = "0"
+        obj = ordered(kind, obj)
+        if call.manager and not applied:
+            self._record(kind, ordered(kind, {}), obj, call)
+        return self._store(kind, key, None, obj, call)
 
     def update(
         self,
@@ -174,10 +187,13 @@ class Api:
         obj: Json,
         call: Call = INSIDE,
         subresource: str | None = None,
+        applied: bool = False,
     ) -> Json:
-        """Replace an object. A resourceVersion in it must be the present one (ApiError 409); none: no check."""
+        """Replace an object. A resourceVersion in it must be the present one (ApiError 409); none: no check.
+        `applied` when it records its own managers."""
         kind = find(resource)
         _allowed(kind, "update")
+        forgets_managers = (obj.get("metadata") or {}).get("managedFields") in ([], [{}])
         obj = decoded(kind, obj, call)
         metadata = self._place(kind, namespace, obj)
         name = metadata.get("name", "")
@@ -193,7 +209,14 @@ class Api:
         if kind.name == "services" and subresource is None:
             addresses.allocate(obj, self._others("services", obj), self.service_network, old.obj)
         validation.update(kind, obj, old.obj, subresource)
-        return self._replace(kind, old, ordered(kind, obj), call)
+        if forgets_managers:
+            metadata.pop("managedFields", None)
+        elif "managedFields" not in metadata and "managedFields" in old.obj["metadata"]:
+            metadata["managedFields"] = old.obj["metadata"]["managedFields"]
+        obj = ordered(kind, obj)
+        if call.manager and not applied and not forgets_managers:
+            self._record(kind, old.obj, obj, call, subresource)
+        return self._replace(kind, old, obj, call)
 
     def update_status(self, resource: str, namespace: str | None, obj: Json, call: Call = INSIDE) -> Json:
         """Replace an object's status (and labels and annotations stay as they are)."""
@@ -212,10 +235,35 @@ class Api:
         """Change an object by a "json", "merge" or "strategic" patch."""
         from shipline.cluster.api.patching import patched
 
+        if type == "apply":
+            return self._apply(resource, namespace, name, patch, subresource, call)
         kind = find(resource)
         old = self.stored(resource, namespace, name)
         obj = patched(kind, old.copy(), patch, type)
         return self.update(resource, namespace, obj, call, subresource)
+
+    def _apply(
+        self, resource: str, namespace: str | None, name: str, config: Any, subresource: str | None, call: Call
+    ) -> Json:
+        """Server-side apply; makes the object when it isn't there."""
+        from shipline.cluster.api.apply import applied
+
+        kind = find(resource)
+        if not isinstance(config, dict):
+            raise bad_request("error decoding YAML: the applied object must be a map")
+        said = (config.get("metadata") or {}).setdefault("name", name)
+        if said != name:
+            raise bad_request(f"the name of the object ({said}) does not match the name on the URL ({name})")
+        trimmed = said_only(decoded(kind, config, call), config)
+        found = self.look_up(resource, namespace, name)
+        live = self.get(resource, namespace, name) if found else {"metadata": {}}
+        types = schema.of_kind(kind.api_version, kind.kind)
+        version = kind.api_version
+        merged = applied(types, live, trimmed, call.manager, version, subresource or "", call.force)
+        if not found:
+            merged["metadata"] = {**trimmed["metadata"], **merged["metadata"]}
+            return self.create(resource, namespace, merged, call, applied=True)
+        return self.update(resource, namespace, merged, call, subresource, applied=True)
 
     def delete(
         self,
@@ -262,7 +310,7 @@ class Api:
 
     def _ring(self, resource: str) -> Ring:
         if resource not in self._rings:
-            self._rings[resource] = Ring(self._version)
+            self._rings[resource] = Ring(self._first_version)
         return self._rings[resource]
 
     def _matcher(self, kind: Resource, labels: str | None, fields: str | None) -> selectors.Test:
@@ -272,6 +320,12 @@ class Api:
         except selectors.SelectorError as error:
             raise bad_request(str(error)) from None
         return lambda obj: by_label(obj) and by_field(obj)
+
+    def _record(self, kind: Resource, old: Json, new: Json, call: Call, subresource: str | None = None) -> None:
+        from shipline.cluster.api import managedfields
+
+        types = schema.of_kind(kind.api_version, kind.kind)
+        managedfields.updated(types, old, new, call.manager, kind.api_version, subresource or "")
 
     def _others(self, resource: str, obj: Json) -> Objects:
         key = _key(obj)
@@ -304,6 +358,8 @@ class Api:
 
     def _store(self, kind: Resource, key: Key, old: Stored | None, obj: Json, call: Call) -> Json:
         if call.dry_run:
+            if old is None:
+                obj["metadata"].pop("resourceVersion", None)
             return obj
         version = self._version + 1
         obj["metadata"]["resourceVersion"] = str(version)
@@ -332,26 +388,6 @@ class Api:
 
 def _key(obj: Json) -> Key:
     return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
-
-
-def decoded(kind: Resource, obj: Json, call: Call) -> Json:
-    """The caller's own object as its type: ordered, without empty fields. ApiError 400."""
-    decoder = Decoder()
-    said = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: '
-    try:
-        result = decoder.object(schema.component(kind.api_version, kind.kind) or "", obj)
-    except DecodingError as error:
-        raise bad_request(said + str(error)) from None
-    if decoder.unknown and call.field_validation == "Strict":
-        raise bad_request(f"{said}strict decoding error: {', '.join(decoder.unknown)}")
-    if call.field_validation == "Warn":
-        call.warnings.extend(decoder.unknown)
-    return result
-
-
-def ordered(kind: Resource, obj: Json) -> Json:
-    """The object with its fields in their type's order again."""
-    return Decoder().object(schema.component(kind.api_version, kind.kind) or "", obj)
 
 
 def _allowed(kind: Resource, verb: str) -> None:

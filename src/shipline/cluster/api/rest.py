@@ -8,7 +8,7 @@ from aiohttp import web
 
 from shipline.cluster.api import bodies, paging, presentation, subresources, watching
 from shipline.cluster.api.call import Call
-from shipline.cluster.api.errors import ApiError, bad_request, not_found, unknown_path
+from shipline.cluster.api.errors import ApiError, bad_request, invalid, not_found, unknown_path
 from shipline.cluster.api.exchange import LIST_SHAPES, OBJECT_SHAPES, Exchange
 from shipline.cluster.api.resources import Resource, at
 
@@ -146,6 +146,12 @@ async def _patch(exchange: Exchange, resource: Resource) -> web.Response:
     form = exchange.form(OBJECT_SHAPES)
     call = exchange.call()
     patch, type = await read_patch(exchange)
+    if type == "apply" and "fieldManager" not in exchange.query:
+        why = "Required value: is required for apply patch"
+        raise invalid("PatchOptions", "meta.k8s.io", "", [("FieldValueRequired", "fieldManager", why)])
+    if type != "apply" and "force" in exchange.query:
+        why = "Forbidden: may not be specified for non-apply patch"
+        raise invalid("PatchOptions", "meta.k8s.io", "", [("FieldValueForbidden", "force", why)])
     existed = api.look_up(resource.name, info.namespace, info.name) is not None
     changed = api.patch(resource.name, info.namespace, info.name, patch, type, call=call)
     return presentation.one(exchange, resource, changed, form, 200 if existed else 201, call=call)

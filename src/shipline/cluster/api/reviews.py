@@ -9,8 +9,8 @@ from shipline.cluster.api.authz import Attributes
 from shipline.cluster.api.call import User
 from shipline.cluster.api.errors import bad_request, method_not_allowed
 from shipline.cluster.api.exchange import Exchange
-from shipline.cluster.api.machinery import decoded, ordered
 from shipline.cluster.api.names import timestamp
+from shipline.cluster.api.objects import decoded, ordered
 from shipline.cluster.api.resources import Resource
 
 Json = dict[str, Any]

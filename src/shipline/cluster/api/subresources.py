@@ -9,7 +9,7 @@ from aiohttp import web
 from shipline.cluster.api import patching, presentation, tokens
 from shipline.cluster.api.errors import ApiError, bad_request, invalid, not_found, unknown_path
 from shipline.cluster.api.exchange import OBJECT_SHAPES, Exchange
-from shipline.cluster.api.machinery import ordered
+from shipline.cluster.api.objects import ordered
 from shipline.cluster.api.resources import Resource, Subresource, of_kind
 from shipline.cluster.api.tables.columns import selector as selector_text
 

@@ -29,7 +29,12 @@ async def serve(exchange: Exchange, resource: Resource) -> web.StreamResponse:
     form = exchange.form(WATCH_SHAPES)
     bookmarks = exchange.flag("allowWatchBookmarks")
     initial = _wants_initial(exchange)
-    watch = _open(exchange, resource, initial)
+    try:
+        watch = _open(exchange, resource, initial)
+    except ApiError as error:
+        if error.status_code not in (410, 504):
+            raise
+        return await _lost(exchange, error)
     if form.media != JSON:
         form = Form(JSON)
     response = web.StreamResponse()
@@ -44,6 +49,12 @@ async def serve(exchange: Exchange, resource: Resource) -> web.StreamResponse:
     finally:
         watch.close()
     return response
+
+
+async def _lost(exchange: Exchange, error: ApiError) -> web.StreamResponse:
+    """What the client asks to continue from isn't known: told as the stream's only event."""
+    line = msgspec.json.encode({"type": "ERROR", "object": error.status()}) + b"\n"
+    return web.Response(body=line, headers={"Content-Type": JSON})
 
 
 def _wants_initial(exchange: Exchange) -> bool:

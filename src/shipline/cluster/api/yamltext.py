@@ -1,0 +1,43 @@
+"""YAML as Kubernetes writes it: keys sorted, what could be misread in double quotes, long texts as blocks."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+
+# YAML 1.1 reads these as truth values or numbers, and so do older clients.
+_MISREAD = re.compile(
+    r"(?i)^(y|n|yes|no|on|off|true|false|null|~|[-+]?[0-9][0-9_,]*(:[0-5]?[0-9])*(\.[0-9_]*)?(e[-+]?[0-9]+)?|"
+    r"[-+]?\.[0-9]+|[-+]?0[xo][0-9a-f_]+|[-+]?\.(inf|nan))$"
+)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts the way the API does."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    plain = dumper.resolve(yaml.ScalarNode, value, (True, False)) == "tag:yaml.org,2002:str"  # type: ignore[no-untyped-call]
+    style = None
+    if (
+        "\n" in value
+        and not value.startswith((" ", "\n"))
+        and not re.search(r"[ \t]\n|[^\x09\x0a\x20-\x7e\xa0-\uffff]", value)
+    ):
+        style = "|"
+    elif not plain or not value or _MISREAD.match(value):
+        style = '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def dump(value: Any) -> str:
+    """The document."""
+    text: str = yaml.dump(
+        value, Dumper=_Dumper, default_flow_style=False, allow_unicode=True, sort_keys=True, width=1 << 20
+    )
+    return text
