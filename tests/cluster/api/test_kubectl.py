@@ -51,3 +51,48 @@ async def test_waiting_for_a_deletion(cluster: Cluster) -> None:
         'configmap "gone" deleted from default namespace\npod "p" deleted from default namespace\n',
         "",
     )
+
+
+async def test_events_by_both_names(cluster: Cluster) -> None:
+    event = {
+        "metadata": {"name": "e"},
+        "involvedObject": {"kind": "Pod", "name": "p", "namespace": "default"},
+        "reason": "Started",
+        "message": "the container has started",
+        "type": "Normal",
+    }
+    cluster.api.create("events", "default", event)
+    for name in ("events", "events.events.k8s.io"):
+        _, output, errors = await cluster.kubectl(f"kubectl get {name} --no-headers")
+        assert errors == "" and output.split()[1:4] == ["Normal", "Started", "pod/p"]
+    note = "kubectl get events.events.k8s.io e -o jsonpath={.note}"
+    assert (await cluster.kubectl(note))[1] == "the container has started"
+
+
+async def test_a_watching_kubectl_sees_changes(cluster: Cluster) -> None:
+    command = (
+        "kubectl get configmaps -w > seen & pid=$!; "
+        "for i in $(seq 50); do test -s seen && break; sleep 0.1; done; "
+        "kubectl create configmap a --from-literal=x=y; "
+        "for i in $(seq 50); do grep -q ^a seen && break; sleep 0.1; done; kill $pid; cat seen"
+    )
+    await cluster.kubectl("kubectl create configmap first")
+    _, output, _ = await cluster.kubectl(command)
+    assert [line.split()[:2] for line in output.splitlines()[1:]] == [["NAME", "DATA"], ["first", "0"], ["a", "1"]]
+
+
+async def test_rights_cannot_be_given_by_those_who_have_none(cluster: Cluster) -> None:
+    await cluster.kubectl("kubectl create serviceaccount limited")
+    await cluster.kubectl("kubectl create role maker --verb=create --resource=roles,rolebindings")
+    await cluster.kubectl("kubectl create rolebinding makes --role=maker --serviceaccount=default:limited")
+    attempt = "kubectl create role greedy --verb=get --resource=secrets --as=system:serviceaccount:default:limited"
+    code, _, errors = await cluster.kubectl(attempt)
+    assert code == 1
+    assert "is attempting to grant RBAC permissions not currently held" in errors
+
+
+async def test_a_patch_that_makes_nonsense_is_refused(cluster: Cluster) -> None:
+    await cluster.kubectl("kubectl create deployment web --image=busybox:1.36")
+    code, _, errors = await cluster.kubectl('kubectl patch deployment web -p \'{"spec":{"replicas":"two"}}\'')
+    assert code == 1
+    assert "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32" in errors

@@ -36,6 +36,8 @@ class Decoder:
     def object(self, component: str, value: Any, path: str = "", trail: str = "") -> Json:
         """`path` names the place with indices (for unknown fields), `trail` without (for wrong types)."""
         known = wire.fields(component)
+        for name in getattr(value, "keys_twice", ()):
+            self.unknown.append(f'duplicate field "{_join(path, name)}"')
         for name in value:
             if name not in known:
                 self.unknown.append(f'unknown field "{_join(path, name)}"')

@@ -114,7 +114,8 @@ def invalid(kind: str, group: str, name: str, causes: list[tuple[str, str, str]]
     details: Json = {"name": name} if name else {}
     if group:
         details["group"] = group
-    details["kind"] = kind
+    if kind:
+        details["kind"] = kind
     details["causes"] = [
         {"reason": reason, "message": message, "field": field} for reason, field, message in causes
     ]

@@ -37,7 +37,7 @@ from shipline.cluster.api.errors import (
     modified,
     not_found,
 )
-from shipline.cluster.api.objects import decoded, ordered, said_only
+from shipline.cluster.api.objects import check_patched, decoded, ordered, said_only
 from shipline.cluster.api.resources import Resource, find
 from shipline.cluster.api.storage import Journal
 from shipline.cluster.api.watch import Change, Ring, Stored, Watch
@@ -165,6 +165,7 @@ class Api:
             metadata["name"] = names.generated(metadata["generateName"])
         defaults.apply(kind.name, obj)
         admission.admit_create(kind, obj, self.look_up)
+        self._admit_rights(kind, obj, call)
         strategy.prepare_create(kind, obj)
         if kind.name == "services":
             addresses.allocate(obj, self._others("services", obj), self.service_network)
@@ -206,6 +207,7 @@ class Api:
             raise conflict(resource, name, why + old.obj["metadata"]["uid"])
         defaults.apply(kind.name, obj)
         strategy.prepare_update(kind, obj, old.obj, subresource)
+        self._admit_rights(kind, obj, call)
         if kind.name == "services" and subresource is None:
             addresses.allocate(obj, self._others("services", obj), self.service_network, old.obj)
         validation.update(kind, obj, old.obj, subresource)
@@ -233,13 +235,14 @@ class Api:
         call: Call = INSIDE,
     ) -> Json:
         """Change an object by a "json", "merge" or "strategic" patch."""
-        from shipline.cluster.api.patching import patched
+        from shipline.cluster.api.patching import patched, shown
 
         if type == "apply":
             return self._apply(resource, namespace, name, patch, subresource, call)
         kind = find(resource)
         old = self.stored(resource, namespace, name)
         obj = patched(kind, old.copy(), patch, type)
+        check_patched(kind, obj, shown(obj, patch, type), call)
         return self.update(resource, namespace, obj, call, subresource)
 
     def _apply(
@@ -282,6 +285,7 @@ class Api:
         """
         kind = find(resource)
         _allowed(kind, "delete")
+        admission.admit_delete(kind, name)
         old = self.stored(resource, namespace, name)
         wanted = preconditions or {}
         how = Deletion(grace_period, propagation, wanted.get("uid"), wanted.get("resourceVersion"))
@@ -326,6 +330,12 @@ class Api:
 
         types = schema.of_kind(kind.api_version, kind.kind)
         managedfields.updated(types, old, new, call.manager, kind.api_version, subresource or "")
+
+    def _admit_rights(self, kind: Resource, obj: Json, call: Call) -> None:
+        if kind.group == "rbac.authorization.k8s.io":
+            from shipline.cluster.api.escalation import check_granted
+
+            check_granted(self, call.user, kind, obj)
 
     def _others(self, resource: str, obj: Json) -> Objects:
         key = _key(obj)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from shipline.cluster.api import schema
 from shipline.cluster.api.call import Call
 from shipline.cluster.api.decoding import Decoder, DecodingError
-from shipline.cluster.api.errors import bad_request
+from shipline.cluster.api.errors import bad_request, invalid
 from shipline.cluster.api.resources import Resource
 
 Json = dict[str, Any]
@@ -26,6 +27,21 @@ def decoded(kind: Resource, obj: Json, call: Call) -> Json:
     if call.field_validation == "Warn":
         call.warnings.extend(decoder.unknown)
     return result
+
+
+def check_patched(kind: Resource, obj: Json, patch: str, call: Call) -> None:
+    """Refuse what a patch has made of an object when it is no longer of its type: ApiError 422. `patch` is what
+    the message shows."""
+    decoder = Decoder()
+    try:
+        decoder.object(schema.component(kind.api_version, kind.kind) or "", obj)
+        why = f"strict decoding error: {', '.join(decoder.unknown)}"
+        if not decoder.unknown or call.field_validation != "Strict":
+            return
+    except DecodingError as error:
+        why = str(error)
+    cause = ("FieldValueInvalid", "patch", f"Invalid value: {json.dumps(patch, ensure_ascii=False)}: {why}")
+    raise invalid("", "", "", [cause])
 
 
 def said_only(full: Any, said: Any) -> Any:

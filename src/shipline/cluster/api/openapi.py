@@ -146,3 +146,10 @@ def version_2() -> Json:
     text = msgspec.json.encode(schema.definitions()).replace(b"#/components/schemas/", b"#/definitions/")
     definitions: Json = msgspec.json.decode(text)
     return {"swagger": "2.0", "info": _INFO, "paths": {}, "definitions": definitions}
+
+
+def version_2_protobuf() -> bytes:
+    """The same question asked in protobuf, by kubectl for a kind that v3 doesn't know: a document without any."""
+    swagger, title, version = (text.encode() for text in ("2.0", _INFO["title"], _INFO["version"]))
+    info = b"\x0a" + bytes([len(title)]) + title + b"\x12" + bytes([len(version)]) + version
+    return b"\x0a" + bytes([len(swagger)]) + swagger + b"\x12" + bytes([len(info)]) + info + b"\x42\x00"

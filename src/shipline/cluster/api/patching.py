@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from shipline.cluster.api.errors import ApiError, bad_request
@@ -24,6 +25,11 @@ def patched(resource: Resource, obj: Json, patch: Any, type: str) -> Json:
 
         return merge(resource, obj, patch)
     raise bad_request(f"unknown patch type {type}")
+
+
+def shown(obj: Json, patch: Any, type: str) -> str:
+    """What a refusal of the patched object shows: the result, or the patch itself for a strategic one."""
+    return json.dumps(patch if type == "strategic" else obj, separators=(",", ":"), ensure_ascii=False)
 
 
 def _merge(target: Any, patch: Any) -> Any:

@@ -26,6 +26,7 @@ _VERSION = {
     "platform": "linux/amd64",
 }
 _CHECKS = ("ping", "log", "storage-readiness")
+_OPENAPI_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 _FIXED = (
     "/.well-known/openid-configuration",
     "/healthz",
@@ -127,6 +128,8 @@ def _keys(key: TokenKey) -> dict[str, object]:
 def _openapi(exchange: Exchange, parts: list[str]) -> web.Response:
     from shipline.cluster.api import openapi
 
+    if parts == ["v2"] and "proto-openapi.spec.v2" in exchange.request.headers.get("Accept", ""):
+        return web.Response(body=openapi.version_2_protobuf(), content_type=_OPENAPI_PROTOBUF)
     if parts == ["v2"]:
         return web.Response(
             body=bodies.write(openapi.version_2(), exchange.form()), content_type="application/json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -9,6 +10,7 @@ from aiohttp import web
 from shipline.cluster.api import bodies, paging, presentation, subresources, watching
 from shipline.cluster.api.call import Call
 from shipline.cluster.api.errors import ApiError, bad_request, invalid, not_found, unknown_path
+from shipline.cluster.api.eventsapi import EventsApi
 from shipline.cluster.api.exchange import LIST_SHAPES, OBJECT_SHAPES, Exchange
 from shipline.cluster.api.resources import Resource, at
 
@@ -28,6 +30,8 @@ async def serve(exchange: Exchange) -> web.StreamResponse:
     """Answer a request for a resource; ApiError otherwise."""
     info = exchange.info
     resource = at(info.group, info.version, info.plural)
+    if resource is not None and resource.name == "events.events.k8s.io":
+        exchange = replace(exchange, api=EventsApi(exchange.api))
     if resource is None or info.rest or (info.namespace is not None and not resource.namespaced):
         raise unknown_path()
     if info.subresource:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
 import uuid
@@ -18,6 +19,7 @@ from shipline.cluster.api.authz import Attributes
 from shipline.cluster.api.bootstrap import bootstrap
 from shipline.cluster.api.call import User
 from shipline.cluster.api.errors import ApiError, unknown_path
+from shipline.cluster.api.eventlife import forget_events
 from shipline.cluster.api.exchange import Exchange
 from shipline.cluster.api.machinery import Api
 from shipline.cluster.api.negotiation import JSON, PROTOBUF, Form
@@ -30,17 +32,22 @@ from shipline.cluster.errors import ClusterError
 _LOG = logging.getLogger(__name__)
 _LARGEST_BODY = 3 * 1024 * 1024
 _SHUTDOWN_SECONDS = 1.0
+_HOUSEKEEPING_SECONDS = 60.0
 
 
 class Server:
     """A listening API server. `ports` are those it got, in the order of the addresses asked for."""
 
-    def __init__(self, runner: web.ServerRunner, ports: list[int]) -> None:
+    def __init__(self, runner: web.ServerRunner, ports: list[int], handler: _Handler) -> None:
         self._runner = runner
+        self._handler = handler
+        self._housekeeping = asyncio.create_task(handler.keep_house())
         self.ports = ports
 
     async def stop(self) -> None:
         """Close the ports; running watches and streams are cut."""
+        self._housekeeping.cancel()
+        self._handler.cut()
         await self._runner.cleanup()
 
 
@@ -70,7 +77,7 @@ async def serve(
             f"the cluster's API cannot listen on {address}:{port}: {error.strerror}; "
             "stop what uses the port or choose another"
         ) from error
-    return Server(runner, ports)
+    return Server(runner, ports, handler)
 
 
 class _Handler:
@@ -78,9 +85,30 @@ class _Handler:
         self._api = api
         self._streams = streams
         self._key = key
+        self._running: set[asyncio.Task[Any]] = set()
+
+    def cut(self) -> None:
+        """End whatever is being answered."""
+        for task in self._running:
+            task.cancel()
+
+    async def keep_house(self) -> None:
+        """Forget old Events, for ever."""
+        while True:
+            forget_events(self._api)
+            await asyncio.sleep(_HOUSEKEEPING_SECONDS)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer anything; errors become a Status."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._running.add(task)
+        try:
+            return await self._handled(request)
+        finally:
+            self._running.discard(task)
+
+    async def _handled(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             response = await self._answer(request)
         except ApiError as error:

@@ -49,7 +49,7 @@ class TokenKey:
         from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
         head = {"alg": "ES256", "kid": self.key_id()}
-        text = f"{_encode(json.dumps(head).encode())}.{_encode(json.dumps(claims).encode())}"
+        text = f"{_encode(_compact(head))}.{_encode(_compact(claims))}"
         r, s = decode_dss_signature(self._key().sign(text.encode(), ec.ECDSA(hashes.SHA256())))
         signature = r.to_bytes(_COORDINATE, "big") + s.to_bytes(_COORDINATE, "big")
         return f"{text}.{_encode(signature)}"
@@ -136,6 +136,10 @@ def user_of(claims: Json, look_up: Lookup) -> User | None:
 
 def _lives(obj: Json | None, named: Json) -> bool:
     return obj is not None and bool(obj["metadata"]["uid"] == named.get("uid"))
+
+
+def _compact(value: Json) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _encode(raw: bytes) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from shipline.cluster.api.selectors import Test
 Json = dict[str, Any]
 ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
 
-RING_SIZE = 4096
+RING_SIZE = 2048
 
 
 class Stored:
@@ -95,7 +96,8 @@ class Ring:
 class Watch:
     """An endless sequence of (type, object). `initial` come first, then all changes after `version`.
 
-    Iterate it from one task. `async for` never ends by itself; ApiError 410 means: list and watch again.
+    `view` may show the objects in other words. Iterate it from one task. `async for` never ends by itself;
+    ApiError 410 means: list and watch again.
     """
 
     def __init__(
@@ -107,6 +109,7 @@ class Watch:
         self._matches = matches
         self._initial = deque(initial)
         self._awake = asyncio.Event()
+        self.view: Callable[[Stored], Stored] = lambda stored: stored
         ring.join(self)
 
     def __aiter__(self) -> Watch:
@@ -135,7 +138,7 @@ class Watch:
     def ready(self) -> tuple[str, Stored] | None:
         """The next event if there is one already."""
         if self._initial:
-            return ADDED, self._initial.popleft()
+            return ADDED, self.view(self._initial.popleft())
         ring = self._ring
         while self._position < ring.start + len(ring.changes):
             if self._position < ring.start:
@@ -144,7 +147,7 @@ class Watch:
             self._position += 1
             event = self._seen(change)
             if event is not None:
-                return event
+                return event[0], self.view(event[1])
         return None
 
     def _seen(self, change: Change) -> tuple[str, Stored] | None:

@@ -115,15 +115,18 @@ def _event(event: Json) -> list[Any]:
     ]
 
 
-_EVENT = Layout(
-    (
-        *(Column(name) for name in ("Last Seen", "Type", "Reason", "Object")),
-        *wide("Subobject", "Source"),
-        Column("Message"),
-        *wide("First Seen", "Count"),
-        Column("Name", priority=1, format="name"),
-    ),
-    _event,
+def _newer_event(event: Json) -> list[Any]:
+    from shipline.cluster.api.eventwords import to_core
+
+    return _event(to_core(event))
+
+
+_EVENT_COLUMNS = (
+    *(Column(name) for name in ("Last Seen", "Type", "Reason", "Object")),
+    *wide("Subobject", "Source"),
+    Column("Message"),
+    *wide("First Seen", "Count"),
+    Column("Name", priority=1, format="name"),
 )
 
 LAYOUTS = {
@@ -143,6 +146,6 @@ LAYOUTS = {
     "endpointslices.discovery.k8s.io": Layout(
         (NAME, *(Column(name) for name in ("AddressType", "Ports", "Endpoints")), AGE), _endpoint_slice
     ),
-    "events": _EVENT,
-    "events.events.k8s.io": _EVENT,
+    "events": Layout(_EVENT_COLUMNS, _event),
+    "events.events.k8s.io": Layout(_EVENT_COLUMNS, _newer_event),
 }

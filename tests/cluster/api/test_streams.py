@@ -1,0 +1,94 @@
+"""exec, attach, logs, port-forward and cp with the real kubectl."""
+
+import asyncio
+
+import pytest
+from tests.cluster.api.conftest import Cluster
+
+
+@pytest.fixture
+def pod(cluster: Cluster) -> str:
+    """A pod that counts as running."""
+    api = cluster.api
+    api.create(
+        "pods", "default", {"metadata": {"name": "s"}, "spec": {"containers": [{"name": "s", "image": "i"}]}}
+    )
+    api.bind("default", "s", "node")
+    running = api.get("pods", "default", "s")
+    running["status"]["phase"] = "Running"
+    state = {"running": {"startedAt": running["metadata"]["creationTimestamp"]}}
+    running["status"]["containerStatuses"] = [
+        {"name": "s", "image": "i", "imageID": "", "ready": True, "restartCount": 0, "state": state}
+    ]
+    running["status"]["conditions"].append({"type": "Ready", "status": "True"})
+    api.update_status("pods", "default", running)
+    return "s"
+
+
+async def test_a_command_with_output_errors_and_a_status(cluster: Cluster, pod: str) -> None:
+    code, output, errors = await cluster.kubectl("kubectl exec s -- sh -c 'echo out; echo err >&2; exit 5'")
+    assert (code, output) == (5, "out\n")
+    assert errors == "err\ncommand terminated with exit code 5\n"
+
+
+async def test_standard_input_ends(cluster: Cluster, pod: str) -> None:
+    command = "head -c 3000000 /dev/zero | kubectl exec -i s -- wc -c"
+    assert await cluster.kubectl(command) == (0, "3000000\n", "")
+
+
+async def test_a_command_that_is_not_there(cluster: Cluster, pod: str) -> None:
+    code, _, errors = await cluster.kubectl("kubectl exec s -- nothing-here")
+    assert code == 1
+    assert 'exec: "nothing-here": executable file not found' in errors
+
+
+async def test_attach_tells_what_was_typed(cluster: Cluster, pod: str) -> None:
+    code, output, _ = await cluster.kubectl("echo typed | kubectl attach -i s")
+    assert (code, output) == (0, "got typed\n")
+
+
+async def test_logs(cluster: Cluster, pod: str) -> None:
+    assert (await cluster.kubectl("kubectl logs s --tail=2"))[1] == "line 3\nline 4\n"
+    code, _, errors = await cluster.kubectl("kubectl logs s --previous")
+    assert code == 1
+    assert errors == 'Error from server (BadRequest): previous terminated container "s" in pod "s" not found\n'
+
+
+async def test_copying_there_and_back(cluster: Cluster, pod: str) -> None:
+    folder = cluster.kubeconfig.parent / "inside"
+    folder.mkdir()
+    there, back = f"kubectl cp f.txt s:{folder}/f.txt", f"kubectl cp s:{folder}/f.txt back.txt"
+    copy = f"echo data > f.txt && {there} && {back} && cat back.txt"
+    assert (await cluster.kubectl(copy))[1].splitlines()[-1] == "data"
+
+
+async def test_a_forwarded_port(cluster: Cluster, pod: str) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await reader.readuntil(b"\r\n\r\n")
+        size = 2_000_000 if b"/large" in request else 4
+        writer.write(b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * size)
+        await writer.drain()
+        writer.close()
+
+    web = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = web.sockets[0].getsockname()[1]
+    command = (
+        f"kubectl port-forward pod/s 0:{port} > said & pid=$!; "
+        "for i in $(seq 50); do grep -q 'Forwarding' said && break; sleep 0.1; done; "
+        "local=$(sed -n 's/.*127.0.0.1:\\([0-9]*\\) .*/\\1/p' said | head -1); "
+        "curl -s http://127.0.0.1:$local/; curl -s http://127.0.0.1:$local/large | wc -c; kill $pid"
+    )
+    _, output, _ = await cluster.kubectl(command)
+    assert output.split() == ["xxxx2000000"]
+    web.close()
+
+
+async def test_a_port_that_nobody_listens_on(cluster: Cluster, pod: str) -> None:
+    command = (
+        "(timeout 3 kubectl port-forward pod/s 0:1 > said 2> errors &) ; "
+        "for i in $(seq 50); do grep -q 'Forwarding' said && break; sleep 0.1; done; "
+        "local=$(sed -n 's/.*127.0.0.1:\\([0-9]*\\) .*/\\1/p' said | head -1); "
+        "curl -s http://127.0.0.1:$local/; sleep 0.5; cat errors"
+    )
+    _, output, _ = await cluster.kubectl(command)
+    assert "error forwarding port 1 to pod" in output
