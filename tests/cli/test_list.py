@@ -83,4 +83,4 @@ def test_inputs_answer_the_file_s_own_header(shell):
 def test_an_invalid_file_is_one_clear_message(shell):
     shell.write(".gitlab-ci.yml", "a: {script: x, stage: nope}\n")
     said = shell.shipline("list", code=2)
-    assert ".gitlab-ci.yml:1:23: a job: chosen stage nope does not exist" in said
+    assert ".gitlab-ci.yml:1:23: error: a job: chosen stage nope does not exist" in said

@@ -107,8 +107,11 @@ def opened(given: Given, mend: bool = False) -> Configuration:
 
     `mend`: take quoted colons as `shipline run` does, with a warning, where GitLab would refuse the file.
     """
+    import gc
+
     from shipline.language.loaders import Directory, Sources
 
+    gc.disable()  # one large value in a process that lives for a moment: collecting would be a third of the time
     path, text = read(given.file)
     repository = found_repository(path.parent)
     try:
@@ -117,7 +120,7 @@ def opened(given: Given, mend: bool = False) -> Configuration:
         inside = whole.relative_to(root) if whole.is_relative_to(root) else Path(whole.name)
         local = Directory(root if whole.is_relative_to(root) else whole.parent)
         shown = str(inside if given.file is None or given.file == "-" else given.file)
-        context = context_of(given, repository, str(inside), mend)
+        context = context_of(given, repository, str(inside), mend, "changes" in text or "include" in text)
         compared = comparison(repository) if repository else None
         fetch = fetcher(given, local.root)
         server = "https://gitlab.com"
@@ -171,14 +174,17 @@ def found_repository(directory: Path) -> Repository | None:
         return None
 
 
-def context_of(given: Given, repository: Repository | None, config_path: str, mend: bool) -> Context:
-    """The circumstances, from the repository where it knows and from the options where they say otherwise."""
+def context_of(given: Given, repository: Repository | None, config_path: str, mend: bool, changes: bool) -> Context:
+    """The circumstances, from the repository where it knows and from the options where they say otherwise.
+
+    `changes`: whether anything may ask what changed; git is not asked for nothing.
+    """
     from shipline.language import Context, Variable
 
     facts: dict[str, Any] = {"config_path": config_path, "inputs": inputs(given.inputs), "mend_quoted_colons": mend}
     facts["variables"] = [Variable(key, value, "pipeline") for key, value in given_variables(given.variables)]
     if repository is not None:
-        facts |= of_repository(given, repository)
+        facts |= of_repository(given, repository, changes)
     if given.ref is not None:
         facts["ref"] = given.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
         facts["tag"] = given.ref.startswith("refs/tags/") or facts.get("tag", False)
@@ -196,7 +202,7 @@ def context_of(given: Given, repository: Repository | None, config_path: str, me
     return Context(**facts)
 
 
-def of_repository(given: Given, repository: Repository) -> dict[str, Any]:
+def of_repository(given: Given, repository: Repository, changes: bool) -> dict[str, Any]:
     """What the checked out commit, or the one of --ref, says. A ref that is not there is only a name."""
     from shipline.engine.errors import EngineError
 
@@ -218,7 +224,7 @@ def of_repository(given: Given, repository: Repository) -> dict[str, Any]:
         "commit_author": commit.author,
         "commit_timestamp": commit.timestamp,
         "tag_message": commit.tag_message or "",
-        "changed": repository.changed(commit),
+        "changed": repository.changed(commit) if changes else None,
     }
 
 

@@ -15,7 +15,7 @@ from shipline.language.cautions import cautions
 from shipline.language.conditions import Circumstances, Repository, Verdict, first_match, verdicts
 from shipline.language.context import Context
 from shipline.language.entry import did_you_mean
-from shipline.language.expansion import expand, expand_all, loops
+from shipline.language.expansion import expand, expand_all
 from shipline.language.extends import extend
 from shipline.language.findings import Finding, LanguageError, finding
 from shipline.language.includes import Includes
@@ -89,7 +89,8 @@ def run(done: Compilation, text: str, loader: Loader) -> Pipeline:
     done.blocks = includes.blocks
     config = includes.main(text, context.config_path, context.inputs)
     config, done.bases = extend(config)
-    config = resolve(config)
+    if any("!reference" in text for text in done.texts.values()):
+        config = resolve(config)
     done.merged = config
     done.root = checked(config)
     done.warnings += cautions(done.root)
@@ -105,7 +106,6 @@ def run(done: Compilation, text: str, loader: Loader) -> Pipeline:
     done.builder = Builder(done.root, context, repository, known, top)
     jobs = done.builder.jobs()
     needs_graph.check_present(jobs)
-    check_loops(jobs)
     done.pipeline = pipeline(done.root, context, known, top, rule, jobs)
     done.pipeline.warnings = done.warnings
     return done.pipeline
@@ -147,18 +147,6 @@ def workflow_rule(read: Root, circumstances: Circumstances) -> Rule | None:
         return Rule(read.workflow.place)
 
     return first_match(read.workflow.rules, circumstances)
-
-
-def check_loops(jobs: list[Job]) -> None:
-    """Variables of a job that name each other in a circle. Raises LanguageError."""
-    for job in jobs:
-        if any("$" in variable.value and not variable.raw for variable in job.variables):
-            rings = loops(job.variables)
-            if rings:
-                names = ", ".join(f'"{name}"' for name in sorted(rings[0]))
-                place = next((item.place for item in job.variables if item.key == rings[0][0]), job.at("variables"))
-                text = f"{job.name}: circular variable reference detected: [{names}]"
-                raise LanguageError(finding(text, place if place.line else job.at("variables")))
 
 
 def pipeline(

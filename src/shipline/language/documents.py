@@ -6,7 +6,7 @@ keys differ, and every value here must know its line. Size, depth and what alias
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -19,6 +19,8 @@ MAX_BYTES = 2 * 1024 * 1024
 MAX_DEPTH = 100
 MAX_DOCUMENTS = 2
 NODE_COST = 8
+
+PLACE = tuple.__new__  # a Place without the detour through its constructor: there are very many
 
 STR_TAGS = {"!", "!str", "tag:yaml.org,2002:str"}
 
@@ -37,9 +39,8 @@ def read_documents(text: str, file: str, warnings: list[Finding] | None = None) 
     """The documents of a file that are not empty, at most two. Raises LanguageError with the place."""
     if len(text) > MAX_BYTES or len(text.encode("utf-8", "replace")) > MAX_BYTES:
         raise refuse("The parsed YAML is too big", Place(file, 0, 0), f"a file may hold {MAX_BYTES // 2**20} MB")
-    reader = Reader(file, warnings if warnings is not None else [])
     try:
-        return reader.documents(events(text))
+        return Reader(file, events(text), warnings if warnings is not None else []).documents()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 0, 0)
@@ -58,54 +59,52 @@ def line_and_column(text: str, offset: Any) -> tuple[int, int]:
     return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
 
 
-def events(text: str) -> Iterator[Any]:
-    """libyaml's events; PyYAML's own parser where libyaml was not built in."""
-    if not yaml.__with_libyaml__:
-        yield from yaml.parse(text, Loader=yaml.SafeLoader)
-        return
-    parser = yaml.CSafeLoader(text)
-    while (event := parser.get_event()) is not None:
-        yield event
+def events(text: str) -> Callable[[], Any]:
+    """A function that gives libyaml's next event; PyYAML's own parser where libyaml was not built in."""
+    if yaml.__with_libyaml__:
+        following: Callable[[], Any] = yaml.CSafeLoader(text).get_event
+        return following
+    stream = yaml.parse(text, Loader=yaml.SafeLoader)
+    return lambda: next(stream, None)
 
 
 class Reader:
     """Builds values from events. `size` grows with every node, and with an alias by what it stands for."""
 
-    def __init__(self, file: str, warnings: list[Finding]) -> None:
+    def __init__(self, file: str, following: Callable[[], Any], warnings: list[Finding]) -> None:
         self.file = file
+        self.following = following
         self.warnings = warnings
         self.anchors: dict[str, tuple[Any, Place, int] | None] = {}
         self.size = 0
+        self.plain: dict[str, Any] = {}
 
-    def documents(self, stream: Iterator[Any]) -> list[Document]:
+    def documents(self) -> list[Document]:
         found: list[Document] = []
-        for event in stream:
-            if isinstance(event, yaml.DocumentStartEvent):
+        while (event := self.following()) is not None:
+            if type(event) is yaml.DocumentStartEvent:
                 self.anchors = {}
-                first = next(stream)
-                value = self.value(first, stream, 1)
-                place = self.place(first)
-                if value is not None:
-                    found.append(Document(value, place))
-                    if len(found) > MAX_DOCUMENTS:
-                        raise refuse(
-                            "The parsed YAML has too many documents",
-                            place,
-                            "a file is one document, or a `spec:` header and one document",
-                            check="yaml",
-                        )
+                first = self.following()
+                value = self.value(first, 1)
+                if value is None:
+                    continue
+                found.append(Document(value, self.place(first)))
+                if len(found) > MAX_DOCUMENTS:
+                    hint = "a file is one document, or a `spec:` header and one document"
+                    raise refuse("The parsed YAML has too many documents", self.place(first), hint, check="yaml")
         return found
 
     def place(self, event: Any) -> Place:
         mark = event.start_mark
-        return Place(self.file, mark.line + 1, mark.column + 1)
+        return PLACE(Place, (self.file, mark.line + 1, mark.column + 1))
 
     def grow(self, cost: int, place: Place) -> None:
         self.size += cost
         if self.size > MAX_BYTES:
             raise refuse("The parsed YAML is too big", place, "aliases may expand to 2 MB in all", check="yaml")
 
-    def value(self, event: Any, stream: Iterator[Any], depth: int) -> Any:
+    def value(self, event: Any, depth: int) -> Any:
+        """The value that begins with an event."""
         kind = type(event)
         if kind is yaml.ScalarEvent:
             value = self.scalar(event)
@@ -119,11 +118,8 @@ class Reader:
         if event.anchor:
             self.anchors[event.anchor] = None
         before = self.size
-        value = (
-            self.mapping(event, stream, depth)
-            if kind is yaml.MappingStartEvent
-            else self.sequence(event, stream, depth)
-        )
+        build = self.mapping if kind is yaml.MappingStartEvent else self.sequence
+        value = build(event, depth)
         if event.anchor:
             self.anchors[event.anchor] = (value, self.place(event), self.size - before + NODE_COST)
         return value
@@ -131,20 +127,22 @@ class Reader:
     def scalar(self, event: Any) -> Any:
         text: str = event.value
         self.size += len(text) + NODE_COST
-        tag = event.tag
-        if tag is None:
-            if not event.implicit[0]:
-                return text
-            try:
-                return plain_scalar(text)
-            except UnsafeScalar as error:
-                raise refuse(
-                    f"Tried to load unspecified class: {error}",
-                    self.place(event),
-                    f"put it in quotes: '{text}'",
-                    "yaml",
-                ) from None
-        return self.tagged_scalar(tag, text, self.place(event), bool(event.style))
+        if event.tag is not None:
+            return self.tagged_scalar(event.tag, text, self.place(event), bool(event.style))
+        if not event.implicit[0]:
+            return text
+        try:
+            return self.plain[text]
+        except KeyError:
+            value = self.plain[text] = self.plain_value(text, event)
+            return value
+
+    def plain_value(self, text: str, event: Any) -> Any:
+        try:
+            return plain_scalar(text)
+        except UnsafeScalar as error:
+            told = f"Tried to load unspecified class: {error}"
+            raise refuse(told, self.place(event), f"put it in quotes: '{text}'", "yaml") from None
 
     def tagged_scalar(self, tag: str, text: str, place: Place, quoted: bool) -> Any:
         if tag == "!reference":
@@ -168,57 +166,63 @@ class Reader:
         self.grow(anchored[2], place)
         return anchored[0], anchored[1]
 
-    def sequence(self, event: Any, stream: Iterator[Any], depth: int) -> Any:
-        place = self.place(event)
+    def sequence(self, event: Any, depth: int) -> Any:
         self.size += NODE_COST
-        new = List(place)
-        while type(item := next(stream)) is not yaml.SequenceEndEvent:
+        following, file = self.following, self.file
+        new = List(self.place(event))
+        while type(item := following()) is not yaml.SequenceEndEvent:
             if type(item) is yaml.AliasEvent:
                 new.add(*self.alias(item))
-            else:
-                new.add(self.value(item, stream, depth + 1), self.place(item))
-        if event.tag == "!reference":
-            return Reference(new, place)
-        return new
+                continue
+            new.append(self.value(item, depth + 1))
+            mark = item.start_mark
+            new.places.append(PLACE(Place, (file, mark.line + 1, mark.column + 1)))
+        return Reference(new, new.place) if event.tag == "!reference" else new
 
-    def mapping(self, event: Any, stream: Iterator[Any], depth: int) -> Any:
-        place = self.place(event)
+    def mapping(self, event: Any, depth: int) -> Any:
         self.size += NODE_COST
-        new = Map(place)
+        following, file = self.following, self.file
+        new = Map(self.place(event))
+        keys_at, values_at = new.keys_at, new.values_at
         own: set[Any] = set()
-        while type(key_event := next(stream)) is not yaml.MappingEndEvent:
-            key_at = self.place(key_event)
-            key = self.value(key_event, stream, depth + 1)
-            if isinstance(key, Map | List | Reference):
-                raise refuse("a key must be text", key_at, check="yaml")
-            item = next(stream)
+        while type(key_event := following()) is not yaml.MappingEndEvent:
+            key = self.value(key_event, depth + 1)
+            mark = key_event.start_mark
+            key_at = PLACE(Place, (file, mark.line + 1, mark.column + 1))
+            item = following()
             if type(item) is yaml.AliasEvent:
                 value, value_at = self.alias(item)
             else:
-                value, value_at = self.value(item, stream, depth + 1), self.place(item)
-            if key == "<<" and not getattr(key_event, "style", None) and self.merge(new, value):
+                value = self.value(item, depth + 1)
+                mark = item.start_mark
+                value_at = PLACE(Place, (file, mark.line + 1, mark.column + 1))
+            if key == "<<" and not getattr(key_event, "style", None) and merge(new, value):
                 continue
-            if key in own:
-                self.warnings.append(
-                    finding(
-                        f"`{key}` is defined twice; the last one counts", key_at, None, "warning", "duplicate-key"
-                    )
-                )
+            if key in own or type(key) is not str:
+                self.check_key(key, key_at, own)
             own.add(key)
-            new.put(key, value, key_at, value_at)
-        if event.tag == "!reference":
-            return Reference(new, place)
-        return new
+            new[key] = value
+            keys_at[key] = key_at
+            values_at[key] = value_at
+        return Reference(new, new.place) if event.tag == "!reference" else new
 
-    def merge(self, into: Map, value: Any) -> bool:
-        """A `<<:` as Psych does it: it overrides the keys that stand before it. False: not a merge."""
-        if isinstance(value, Map):
-            maps = [value]
-        elif isinstance(value, List) and all(isinstance(item, Map) for item in value):
-            maps = list(reversed(value))
-        else:
-            return False
-        for source in maps:
-            for key, item, key_at, value_at in source.entries():
-                into.put(key, item, key_at, value_at)
-        return True
+    def check_key(self, key: Any, place: Place, own: set[Any]) -> None:
+        if isinstance(key, Map | List | Reference):
+            raise refuse("a key must be text", place, check="yaml")
+        if key in own:
+            text = f"`{key}` is defined twice; the last one counts"
+            self.warnings.append(finding(text, place, None, "warning", "duplicate-key"))
+
+
+def merge(into: Map, value: Any) -> bool:
+    """A `<<:` as Psych does it: it overrides the keys that stand before it. False: not a merge."""
+    if isinstance(value, Map):
+        maps = [value]
+    elif isinstance(value, List) and all(isinstance(item, Map) for item in value):
+        maps = list(reversed(value))
+    else:
+        return False
+    for source in maps:
+        for key, item, key_at, value_at in source.entries():
+            into.put(key, item, key_at, value_at)
+    return True

@@ -87,7 +87,7 @@ class Entry:
 
 def did_you_mean(word: Any, known: Collection[str]) -> str | None:
     """A hint that names the nearest known word."""
-    near = get_close_matches(str(word), [str(item) for item in known], 1, 0.6)
+    near = get_close_matches(str(word), sorted(str(item) for item in known), 1, 0.6)
     return f"did you mean `{near[0]}`?" if near else None
 
 

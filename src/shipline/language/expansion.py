@@ -43,19 +43,23 @@ def references(variable: Variable) -> list[str]:
 
 def loops(variables: list[Variable]) -> list[list[str]]:
     """Variables that name each other in a ring, each ring in the order of the list."""
-    last = {variable.key: variable for variable in variables}
-    return [ring for ring in components(list(last), last) if len(ring) > 1]
+    suspects = {item.key for item in variables if not item.raw and ("$" in item.value or "%" in item.value)}
+    last = {variable.key: variable for variable in variables if variable.key in suspects}
+    naming = {key: named for key, variable in last.items() if (named := references(variable))}
+    children = {key: [name for name in named if name in naming] for key, named in naming.items()}
+    if not any(children.values()):
+        return []
+    return [ring for ring in components(children) if len(ring) > 1]
 
 
-def components(order: list[str], last: Mapping[str, Variable]) -> list[list[str]]:
-    """Tarjan's strongly connected components without recursion; each ring begins with what was met first."""
+def components(children: Mapping[str, list[str]]) -> list[list[str]]:
+    """Tarjan's strongly connected components without recursion; each begins with what was met first."""
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
     on_stack: set[str] = set()
     rings: list[list[str]] = []
-    children = {key: [name for name in references(last[key]) if name in last] for key in order}
-    for root in order:
+    for root in children:
         if root in index:
             continue
         work = [(root, 0)]

@@ -18,7 +18,7 @@ from shipline.language.keywords.job import JobConfig
 from shipline.language.loader import Loader, MemoryLoader
 from shipline.language.matrix import Instance
 from shipline.language.pipeline import Job, Pipeline, Variable
-from shipline.language.policies import admitted
+from shipline.language.policies import DEFAULT_ONLY, admitted
 from shipline.language.presentation import job_data
 from shipline.language.values import NOWHERE, Place
 
@@ -97,9 +97,11 @@ def of_instance(
     done: Compilation, builder: Builder, config: JobConfig, instance: Instance, workflow: list[Verdict]
 ) -> Explanation:
     pipeline: Pipeline = done.pipeline or Pipeline([], [])
-    seen, _written = builder.variables(config, instance, config.get("stage") or "test")
+    own, written = builder.variables(config, instance)
+    circumstances = builder.circumstances(own, written)
+    seen = builder.everything(own, written)
     job = next((item for item in pipeline.jobs if item.name == instance.name), None)
-    tried = verdicts(config.rules, builder.circumstances(seen)) if config.rules is not None else []
+    tried = verdicts(config.rules, circumstances) if config.rules is not None else []
     shown = job or builder.job(config, instance)
     return Explanation(
         name=instance.name,
@@ -132,7 +134,8 @@ def reason(
         if job is not None:
             return "it has no rules, only or except: it is added to every pipeline for branches and tags"
         return "it has no rules, only or except: it is for branches and tags only"
-    return admitted(config.get("only"), config.get("except"), builder.context, by_name(variables))[1]
+    only = config.get("only") or (DEFAULT_ONLY if builder.root.workflow.rules is None else None)
+    return admitted(only, config.get("except"), builder.context, by_name(variables))[1]
 
 
 def value_origins(done: Compilation, builder: Builder, config: JobConfig, job: Job | None) -> list[ValueOrigin]:

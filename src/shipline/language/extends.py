@@ -53,9 +53,11 @@ class Extender:
             result = part if result is None else merged(result, part)
         self.bases[name] = names
         self.depth[name] = 1 + max((self.depth[base] for base in names), default=0)
-        self.done[name] = (merged(result, own) if result is not None else own).without("extends")
-        self.done[name].place = own.place
-        return self.done[name]
+        new = merged(result, own) if result is not None else own.copy()
+        new.drop("extends")
+        new.place = own.place
+        self.done[name] = new
+        return new
 
     def names(self, name: str, extends: Any) -> list[str]:
         """The names in `extends`, checked."""

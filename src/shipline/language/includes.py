@@ -220,6 +220,9 @@ def checked(item: Any, place: Place) -> Map:
     if not kinds or kinds == ["artifact"]:
         hint = next((did_you_mean(key, SUBKEYS) for key in item), None)
         raise refuse(f"include does not have a valid subkey for include. Valid subkeys are: {known}", place, hint)
+    inputs = item.get("inputs")
+    if inputs is not None and not isinstance(inputs, Map):
+        raise refuse("include inputs should be a hash", item.at("inputs"), "inputs: {name: value}")
     unknown = [key for key in item if key not in ALLOWED]
     if unknown:
         raise refuse(

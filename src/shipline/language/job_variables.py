@@ -65,8 +65,8 @@ def yaml_variables(top: dict[str, Variable], config: JobConfig, instance: Instan
     return found
 
 
-def job_predefined(config: JobConfig, instance: Instance, stage: str, when: str) -> list[Variable]:
-    """The predefined variables that belong to one job and are known at creation."""
+def job_predefined(config: JobConfig, instance: Instance, stage: str, environment_name: str) -> list[Variable]:
+    """The predefined variables that belong to one job and are known before its rules are tried."""
     values: dict[str, str] = {
         "CI_JOB_NAME": instance.name,
         "CI_JOB_NAME_SLUG": slug(instance.name),
@@ -76,14 +76,13 @@ def job_predefined(config: JobConfig, instance: Instance, stage: str, when: str)
     }
     if instance.index is not None:
         values["CI_NODE_INDEX"] = str(instance.index)
-    if when == "manual":
+    if config.get("when") == "manual":
         values["CI_JOB_MANUAL"] = "true"
     environment = config.get("environment")
     if environment:
-        name = str(environment.get("name", ""))
-        values["CI_ENVIRONMENT_NAME"] = name
+        values["CI_ENVIRONMENT_NAME"] = environment_name
         values["CI_ENVIRONMENT_ACTION"] = environment.get("action") or "start"
-        values["CI_ENVIRONMENT_TIER"] = environment.get("deployment_tier") or tier(name)
+        values["CI_ENVIRONMENT_TIER"] = environment.get("deployment_tier") or tier(environment_name)
         if environment.get("url"):
             values["CI_ENVIRONMENT_URL"] = environment["url"]
     return [Variable(key, value, "predefined") for key, value in values.items()]

@@ -8,6 +8,8 @@ from shipline.language import needs_graph
 from shipline.language.conditions import Circumstances, Repository, first_match
 from shipline.language.context import Context
 from shipline.language.durations import seconds
+from shipline.language.expansion import expand, loops, references
+from shipline.language.findings import refuse
 from shipline.language.job_variables import (
     by_name,
     expander,
@@ -22,7 +24,7 @@ from shipline.language.keywords.rules import Rule
 from shipline.language.matrix import Instance
 from shipline.language.pipeline import Image, Job, Service, Variable, When
 from shipline.language.policies import DEFAULT_ONLY, admitted
-from shipline.language.values import Place
+from shipline.language.values import NOWHERE, Place
 
 OWN_FIELDS = {
     "script",
@@ -69,6 +71,9 @@ class Builder:
         self.top = top
         self.outer = outer_variables(context)
         self.graph = needs_graph.Jobs(root)
+        self.base = by_name(predefined)
+        self.above = by_name(self.outer)
+        self.naming = [variable for variable in predefined if references(variable)]
 
     def jobs(self) -> list[Job]:
         """The jobs that belong to this pipeline, in the file's order."""
@@ -80,46 +85,62 @@ class Builder:
                     found.append(job)
         return found
 
-    def variables(
-        self, config: JobConfig, instance: Instance, stage: str
-    ) -> tuple[list[Variable], dict[str, Variable]]:
-        """All variables that a job's rules may see, and of them those of the file."""
-        own = job_predefined(config, instance, stage, config.get("when") or "on_success")
+    def variables(self, config: JobConfig, instance: Instance) -> tuple[list[Variable], dict[str, Variable]]:
+        """A job's own predefined variables, and those that the file gives it."""
         written = yaml_variables(self.top, config, instance)
-        return [*self.predefined, *own, *written.values(), *self.outer], written
+        stage = config.get("stage") or "test"
+        environment = config.get("environment")
+        name = str(environment.get("name", "")) if environment else ""
+        if "$" in name:
+            seen = [*self.predefined, *written.values(), *self.outer]
+            name = expand(name, expander(seen)(), keep_undefined=True)
+        return job_predefined(config, instance, stage, name), written
 
-    def circumstances(self, variables: list[Variable]) -> Circumstances:
-        return Circumstances(by_name(variables), expander(variables), self.repository)
+    def circumstances(self, own: list[Variable], written: dict[str, Variable]) -> Circumstances:
+        """What a job's rules are tried against."""
+        values = {**self.base, **by_name(own), **by_name(written.values()), **self.above}
+        return Circumstances(values, expander(self.everything(own, written)), self.repository)
+
+    def everything(self, own: list[Variable], written: dict[str, Variable]) -> list[Variable]:
+        """All variables of a job, lowest precedence first."""
+        return [*self.predefined, *own, *written.values(), *self.outer]
 
     def job(self, config: JobConfig, instance: Instance) -> Job | None:
-        """One job, or None when its rules keep it out."""
-        stage = config.get("stage") or "test"
-        variables, written = self.variables(config, instance, stage)
-        rule = self.chosen(config, variables)
+        """One job, or None when its rules keep it out. Raises LanguageError for variables in a circle."""
+        own, written = self.variables(config, instance)
+        rule = self.chosen(config, self.circumstances(own, written))
         if rule is None:
             return None
         if rule.variables:
             written = written | written_variables(rule.variables, "rules")
-        values = self.values(config)
         when = rule.when or config.get("when") or "on_success"
-        own = job_predefined(config, instance, stage, when)
-        return self.made(
-            config, instance, values, rule, when, [*self.predefined, *own, *written.values(), *self.outer]
-        )
+        if when == "manual" and config.get("when") != "manual":
+            own.append(Variable("CI_JOB_MANUAL", "true", "predefined"))
+        self.check_loops(config, instance, [*self.naming, *own, *written.values(), *self.outer])
+        return self.made(config, instance, self.values(config), rule, when, self.everything(own, written))
 
-    def chosen(self, config: JobConfig, variables: list[Variable]) -> Rule | None:
+    @staticmethod
+    def check_loops(config: JobConfig, instance: Instance, variables: list[Variable]) -> None:
+        """Variables that name each other in a circle. Raises LanguageError."""
+        rings = loops(variables)
+        if not rings:
+            return
+        names = ", ".join(f'"{name}"' for name in sorted(rings[0]))
+        place = next((item.place for item in reversed(variables) if item.key == rings[0][0]), NOWHERE)
+        text = f"{instance.name}: circular variable reference detected: [{names}]"
+        raise refuse(text, place if place.line else config.source.at("variables"))
+
+    def chosen(self, config: JobConfig, circumstances: Circumstances) -> Rule | None:
         """The rule that adds the job (an empty one where only and except let it in), or None."""
         if config.rules is not None:
-            rule = first_match(config.rules, self.circumstances(variables))
+            rule = first_match(config.rules, circumstances)
             return None if rule is None or (rule.when or config.get("when")) == "never" else rule
         only, except_ = config.get("only"), config.get("except")
-        if self.root.workflow.rules is not None and only is None and except_ is None:
-            return Rule(config.source.place)
-        if only is None and "only" not in config.source:
+        if only is None and self.root.workflow.rules is None:
             only = DEFAULT_ONLY
         elif only is not None and "refs" not in only:
             only = {**DEFAULT_ONLY, **only}
-        added, _why = admitted(only, except_, self.context, by_name(variables))
+        added, _why = admitted(only, except_, self.context, circumstances.values)
         return Rule(config.source.place) if added else None
 
     def values(self, config: JobConfig) -> dict[str, Any]:

@@ -13,7 +13,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import quote
 
 from shipline.language.loader import Loaded, NotLoaded, Origin
 from shipline.language.versions import chosen_version
@@ -70,6 +69,8 @@ class WebProject:
         self.fetch = fetch
 
     def read(self, path: str, ref: str | None) -> str | None:
+        from urllib.parse import quote
+
         url = f"{self.server}/{self.path}/-/raw/{quote(ref or 'HEAD', safe='')}/{quote(path.lstrip('/'))}"
         try:
             return self.fetch(url).decode("utf-8-sig", "replace")
@@ -80,6 +81,8 @@ class WebProject:
         raise NotLoaded(f"Project `{self.path}`: the files of a project on a server cannot be listed")
 
     def versions(self) -> Sequence[str]:
+        from urllib.parse import quote
+
         url = f"{self.server}/api/v4/projects/{quote(self.path, safe='')}/repository/tags?per_page=100"
         try:
             return [str(tag["name"]) for tag in json.loads(self.fetch(url))]

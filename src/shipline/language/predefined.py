@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import re
 from typing import Any
-from urllib.parse import urlsplit
 
 from shipline.language.context import Context
 from shipline.language.pipeline import Variable
 
 MAX_MESSAGE = 100_000
 MAX_DESCRIPTION = 2700
+ADDRESS = re.compile(r"(?P<scheme>https?)://(?P<host>\[[^\]]*\]|[^:/]*)(?::(?P<port>\d+))?")
 
 
 def slug(text: str, limit: int = 63) -> str:
@@ -61,19 +61,20 @@ def predefined(context: Context) -> list[Variable]:
 
 
 def server(context: Context) -> dict[str, Any]:
-    url = urlsplit(context.server_url)
-    port = url.port or (443 if url.scheme == "https" else 80)
-    plain_port = (url.scheme, port) in (("http", 80), ("https", 443))
+    address = ADDRESS.match(context.server_url)
+    scheme, host = (address["scheme"], address["host"]) if address else ("http", "localhost")
+    usual = 443 if scheme == "https" else 80
+    port = int(address["port"] or usual) if address else usual
     version = [*context.server_version.split("-")[0].split("."), "0", "0", "0"][:3]
     return {
         "CI_API_V4_URL": f"{context.server_url}/api/v4",
         "CI_API_GRAPHQL_URL": f"{context.server_url}/api/graphql",
         "CI_SERVER_URL": context.server_url,
-        "CI_SERVER_HOST": url.hostname or "",
-        "CI_SERVER_FQDN": (url.hostname or "") + ("" if plain_port else f":{port}"),
+        "CI_SERVER_HOST": host,
+        "CI_SERVER_FQDN": host + ("" if port == usual else f":{port}"),
         "CI_SERVER_PORT": port,
-        "CI_SERVER_PROTOCOL": url.scheme,
-        "CI_SERVER_SHELL_SSH_HOST": url.hostname or "",
+        "CI_SERVER_PROTOCOL": scheme,
+        "CI_SERVER_SHELL_SSH_HOST": host,
         "CI_SERVER_SHELL_SSH_PORT": 22,
         "CI_SERVER_NAME": context.server_name,
         "CI_SERVER_VERSION": context.server_version,

@@ -74,6 +74,8 @@ JOB_KEYS = (
     "dast_configuration",
 )
 BRIDGE_KEYS = (*COMMON_KEYS, "trigger")
+ALLOWED = frozenset(JOB_KEYS)
+BRIDGE_ALLOWED = frozenset(BRIDGE_KEYS)
 JOB_WHEN = ("on_success", "on_failure", "always", "manual", "delayed")
 BRIDGE_WHEN = ("on_success", "on_failure", "always", "manual")
 MAX_TAGS = 50
@@ -137,7 +139,7 @@ def job(entry: Entry, name: str) -> JobConfig:
     bridge = "trigger" in source
     if not entry.together("script", "trigger") or not entry.together("script", "run"):
         return found
-    entry.only_of(BRIDGE_KEYS if bridge else JOB_KEYS)
+    entry.only_of(BRIDGE_ALLOWED if bridge else ALLOWED)
     for key in source:
         keyword = KEYWORDS.get(key)
         if keyword is not None and source[key] is not None:
@@ -149,7 +151,7 @@ def job(entry: Entry, name: str) -> JobConfig:
     if "variables" in source:
         found.variables = variables(entry.child("variables"), "job")
     found.rules = rules(entry.child("rules"), "job")
-    found.needs = needs(entry.child("needs"))
+    found.needs = needs(entry.child("needs"), bridge=bridge)
     found.parallel = parallel(entry.child("parallel"), bridge)
     if bridge:
         found.values["trigger"] = trigger.trigger(entry.child("trigger"))

@@ -28,8 +28,8 @@ class Needed(msgspec.Struct, frozen=True):
     matrix: list[dict[str, Any]] | None = None
 
 
-def needs(entry: Entry, in_rule: bool = False) -> list[Needed] | None:
-    """The needs in order; None where the keyword is missing or wrong."""
+def needs(entry: Entry, in_rule: bool = False, bridge: bool = False) -> list[Needed] | None:
+    """The needs in order; None where the keyword is missing or wrong. `bridge`: those of a trigger job."""
     if entry.value is None:
         return None
     if isinstance(entry.value, Map):
@@ -40,6 +40,12 @@ def needs(entry: Entry, in_rule: bool = False) -> list[Needed] | None:
         entry.refuse("config can only be a hash or an array", hint="needs: [name]")
         return None
     found = [need(Entry(item.value, item.place, f"{entry.path}:need", entry.findings), in_rule) for item in items]
+    for item in found:
+        if item is not None and item.pipeline is not None and item.job is None and not bridge:
+            entry.refuse("config uses invalid types: bridge", item.place, "name the job whose artifacts are needed")
+        elif item is not None and bridge and (item.project or (item.pipeline and item.job)):
+            hint = "a trigger job can need only jobs of its own pipeline"
+            entry.refuse("config uses invalid types: cross_dependency", item.place, hint)
     if sum(1 for item in found if item and (item.project or (item.pipeline and item.job))) > MAX_CROSS_DEPENDENCIES:
         entry.refuse(f"config must be less than or equal to {MAX_CROSS_DEPENDENCIES} needs of other pipelines")
     return [item for item in found if item is not None]

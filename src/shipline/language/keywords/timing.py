@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from shipline.language.durations import DAY, seconds
+from shipline.language.durations import seconds
 from shipline.language.entry import Entry
 from shipline.language.keywords.rules import delay
 from shipline.language.patterns import BadPattern, slashed
 
-MAX_TIMEOUT = 31 * DAY
+MAX_TIMEOUT = 2629746
 
 
 def timeout(entry: Entry) -> int | None:
