@@ -12,7 +12,10 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from aiohttp import web
+from aiohttp import StreamReader, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.web_protocol import RequestHandler
 
 from shipline.cluster.api import authn, authz, bodies, paths, requestinfo, rest
 from shipline.cluster.api.authz import Attributes
@@ -60,7 +63,7 @@ async def serve(
     """
     bootstrap(api)
     handler = _Handler(api, streams, TokenKey(pki.token_key))
-    low_level = web.Server(handler.handle, access_log=None)
+    low_level = web.Server(handler.handle, request_factory=_request, access_log=None)
     runner = web.ServerRunner(low_level, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
     ports = []
@@ -78,6 +81,18 @@ async def serve(
             "stop what uses the port or choose another"
         ) from error
     return Server(runner, ports, handler)
+
+
+def _request(
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: RequestHandler,
+    writer: AbstractStreamWriter,
+    task: asyncio.Task[None],
+) -> web.BaseRequest:
+    """A request whose body may be as large as the largest object."""
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=_LARGEST_BODY)
 
 
 class _Handler:
@@ -113,6 +128,8 @@ class _Handler:
             response = await self._answer(request)
         except ApiError as error:
             response = _status(request, error)
+        except web.HTTPRequestEntityTooLarge:
+            response = _status(request, _too_large())
         except (ConnectionError, web.HTTPException):
             raise
         except Exception as error:
@@ -136,8 +153,7 @@ class _Handler:
         if not authz.allows(self._api, user, wanted):
             raise authz.refusal(user, wanted)
         if request.content_length is not None and request.content_length > _LARGEST_BODY:
-            message = f"Request entity too large: limit is {_LARGEST_BODY}"
-            raise ApiError(413, "RequestEntityTooLarge", message, {})
+            raise _too_large()
         exchange = Exchange(request, info, user, self._api, self._streams, self._key)
         if info.is_resource:
             return await rest.serve(exchange)
@@ -150,22 +166,27 @@ class _Handler:
         other = authn.impersonated(request.headers)
         if other is None:
             return user
-        names = [("users", other.name), *(("groups", group) for group in other.groups)]
-        if other.name.startswith("system:serviceaccount:"):
-            _, _, namespace, name = other.name.split(":", 3)
-            names = [("serviceaccounts", name)]
-            wanted = [Attributes("impersonate", "", plural, "", namespace, name) for plural, name in names]
-        else:
-            given = {g for g in other.groups if g not in ("system:authenticated", "system:unauthenticated")}
-            wanted = [
-                Attributes("impersonate", "", plural, "", "", name)
-                for plural, name in names
-                if plural == "users" or name in given
+        wanted = [Attributes("impersonate", "", "users", "", "", other.name)]
+        if other.name.startswith("system:serviceaccount:") and other.name.count(":") == 3:
+            _, _, namespace, name = other.name.split(":")
+            wanted = [Attributes("impersonate", "", "serviceaccounts", "", namespace, name)]
+        for group in request.headers.getall("Impersonate-Group", []):
+            wanted.append(Attributes("impersonate", "", "groups", "", "", group))
+        if other.uid:
+            wanted.append(Attributes("impersonate", "authentication.k8s.io", "uids", "", "", other.uid))
+        for key, values in other.extra.items():
+            wanted += [
+                Attributes("impersonate", "authentication.k8s.io", "userextras", key, "", value) for value in values
             ]
         for action in wanted:
             if not authz.allows(self._api, user, action):
                 raise authz.refusal(user, action)
         return other
+
+
+def _too_large() -> ApiError:
+    message = f"Request entity too large: limit is {_LARGEST_BODY}"
+    return ApiError(413, "RequestEntityTooLarge", message, {})
 
 
 def attributes(info: RequestInfo, request: web.BaseRequest) -> Attributes:
