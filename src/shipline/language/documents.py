@@ -198,7 +198,7 @@ class Reader:
                 value_at = PLACE(Place, (file, mark.line + 1, mark.column + 1))
             if key == "<<" and not getattr(key_event, "style", None) and merge(new, value):
                 continue
-            if key in own or type(key) is not str:
+            if type(key) is not str or key in own:
                 self.check_key(key, key_at, own)
             own.add(key)
             new[key] = value
