@@ -6,6 +6,7 @@ engine behaves like the oldest. Requests are plain paths and JSON: the API's own
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -81,6 +82,9 @@ class ContainerEngine:
         self._docker = docker
         self.address = address
         self.info: Json = {}
+        # Docker 20.10 can lock itself up for good when containers join and leave one network at the same moment:
+        # whoever starts or removes a container that has a network of its own takes this first.
+        self.network_turn = asyncio.Lock()
 
     @classmethod
     async def connect(cls) -> ContainerEngine:

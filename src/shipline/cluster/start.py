@@ -18,6 +18,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from shipline.cluster import labels
 from shipline.cluster.config import ClusterConfig, Home, clusters_directory
@@ -158,7 +159,17 @@ async def _stop_containers(name: str) -> None:
 
     async with await ContainerEngine.connect() as engine:
         running = await engine.find("containers/json", [labels.of_cluster(name)])
-        await asyncio.gather(*(engine.post(f"containers/{one['Id']}/stop", t=1) for one in running))
+        plain, networked = _by_network(running)
+        await asyncio.gather(*(engine.post(f"containers/{one}/stop", t=1) for one in plain))
+        for one in networked:  # one after the other: see ContainerEngine.network_turn
+            await engine.post(f"containers/{one}/kill", signal="SIGKILL")
+
+
+def _by_network(containers: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
+    """The ids of containers without and with a network of their own."""
+    roles = {one["Id"]: (one.get("Labels") or {}).get(labels.ROLE) for one in containers}
+    networked = [one for one, role in roles.items() if role in (labels.SANDBOX, labels.NODE)]
+    return [one for one in roles if one not in networked], networked
 
 
 def delete(name: str = "default") -> bool:
@@ -180,7 +191,10 @@ async def _remove(name: str) -> bool:
     mine = [labels.of_cluster(name)]
     async with await ContainerEngine.connect() as engine:
         containers = await engine.find("containers/json", mine, all=True)
-        await asyncio.gather(*(engine.delete(f"containers/{one['Id']}", force=True, v=True) for one in containers))
+        plain, networked = _by_network(containers)
+        await asyncio.gather(*(engine.delete(f"containers/{one}", force=True, v=True) for one in plain))
+        for one in networked:  # one after the other: see ContainerEngine.network_turn
+            await engine.delete(f"containers/{one}", force=True, v=True)
         volumes = await engine.find("volumes", mine)
         await asyncio.gather(*(engine.delete(f"volumes/{one['Name']}", force=True) for one in volumes))
         networks = await engine.find("networks", mine)

@@ -254,7 +254,8 @@ class ContainerWorker:
 
     def probe_failed(self, kind: str, text: str) -> None:
         """Tell of it, unless the container is on its way out anyway."""
-        if not (self._stopping and kind == "liveness"):
+        ending = self._stopping or self._kills
+        if not ending or kind == "readiness":
             self._tell(WARNING, "Unhealthy", f"{kind.capitalize()} probe failed: {text}")
 
     def probe_decided(self, kind: str, success: bool) -> None:

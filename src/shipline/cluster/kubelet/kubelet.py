@@ -52,7 +52,7 @@ class Kubelet:
         for uid, containers in list(by_pod.items()):
             if uid not in known:
                 log.info("removing what is left of pod %s", uid)
-                await asyncio.gather(*(self._node.runtime.remove(one.id) for one in containers))
+                await asyncio.gather(*(self._node.runtime.remove(one.id, one.networked) for one in containers))
         cluster = labels.of_cluster(self._node.facts.cluster)
         for volume in await self._node.engine.find("volumes", [cluster]):
             if (volume.get("Labels") or {}).get(labels.POD_UID) not in known:

@@ -284,7 +284,7 @@ class PodWorker:
         if sandbox is None:
             return
         if sandbox.id:
-            await self._node.runtime.remove(sandbox.id)
+            await self._node.runtime.remove(sandbox.id, networked=True)
         if sandbox.address != self._node.bridge.node:
             self._node.bridge.release(sandbox.address)
 
@@ -350,8 +350,8 @@ class PodWorker:
         await self._drop_sandbox()
         for _ in range(_CLEANINGS):
             found = await self._node.runtime.containers()
-            mine = [one.id for one in found if one.labels.get(labels.POD_UID) == self._uid]
-            await asyncio.gather(*(self._node.runtime.remove(one) for one in mine))
+            mine = [one for one in found if one.labels.get(labels.POD_UID) == self._uid]
+            await asyncio.gather(*(self._node.runtime.remove(one.id, one.networked) for one in mine))
             try:
                 await self._volumes.remove()
                 return

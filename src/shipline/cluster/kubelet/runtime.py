@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from dataclasses import dataclass
@@ -26,6 +27,11 @@ class Found:
     state: str
     labels: dict[str, str]
     address: str = ""
+
+    @property
+    def networked(self) -> bool:
+        """It holds a network namespace of its own."""
+        return self.labels.get(labels.ROLE) in (labels.SANDBOX, labels.NODE)
 
     @property
     def attempt(self) -> int:
@@ -130,10 +136,11 @@ class Runtime:
             if error.status not in (404, 409):
                 raise
 
-    async def remove(self, container: str) -> None:
-        """Remove a container, running or not."""
+    async def remove(self, container: str, networked: bool = False) -> None:
+        """Remove a container, running or not; `networked` says that it has a network of its own."""
         self._killed_by_memory.discard(container)
-        await self.engine.delete(f"containers/{container}", force=True, v=True)
+        async with self.engine.network_turn if networked else contextlib.nullcontext():
+            await self.engine.delete(f"containers/{container}", force=True, v=True)
         if end := self._ends.pop(container, None):
             end.set()
 

@@ -75,7 +75,7 @@ class Sandbox:
         )
         try:
             async with asyncio.timeout(_START_TIMEOUT):
-                await asyncio.gather(self._engine.post(f"containers/{self.id}/start"), attached.write(archive))
+                await asyncio.gather(self._begin(), attached.write(archive))
                 attached.close_write()
                 await _ready(attached)
         except TimeoutError:
@@ -84,6 +84,10 @@ class Sandbox:
             raise SandboxError(str(error)) from None
         finally:
             await attached.close()
+
+    async def _begin(self) -> None:
+        async with self._engine.network_turn:
+            await self._engine.post(f"containers/{self.id}/start")
 
     async def update(self, rendered: dict[str, dict[str, File]]) -> None:
         """Put changed rendered volumes in the place of the old, each by one rename."""

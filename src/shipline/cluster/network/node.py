@@ -55,10 +55,13 @@ class NodeContainer:
         except ContainerEngineError as error:
             if error.status != 404:
                 raise
-        await self._engine.delete(f"containers/{self.name}", force=True)
         try:
-            await self._engine.post("containers/create", self._request(image, hostname, upstream), name=self.name)
-            await self._engine.post(f"containers/{self.name}/start")
+            async with self._engine.network_turn:
+                await self._engine.delete(f"containers/{self.name}", force=True)
+                await self._engine.post(
+                    "containers/create", self._request(image, hostname, upstream), name=self.name
+                )
+                await self._engine.post(f"containers/{self.name}/start")
         except ContainerEngineError as error:
             raise ClusterError(f"the node container cannot be started from {image}: {error}") from None
 
