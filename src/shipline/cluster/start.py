@@ -198,6 +198,6 @@ async def _remove(name: str) -> bool:
         volumes = await engine.find("volumes", mine)
         await asyncio.gather(*(engine.delete(f"volumes/{one['Name']}", force=True) for one in volumes))
         networks = await engine.find("networks", mine)
-        for one in networks:
-            await engine.delete(f"networks/{one['Id']}")
+        for network in networks:
+            await engine.delete(f"networks/{network['Id']}")
     return bool(containers or volumes or networks)
