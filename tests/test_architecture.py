@@ -16,7 +16,8 @@ MAY_IMPORT = {
     "doctor": {"protocol"},
     "runner": {"protocol"},
     "engine": {"language", "protocol"},
-    "cli": {"language", "protocol", "cluster", "images", "doctor", "runner", "engine"},
+    "server": {"language", "protocol", "engine"},
+    "cli": {"language", "protocol", "cluster", "images", "doctor", "runner", "engine", "server"},
 }
 
 

@@ -20,7 +20,7 @@ from shipline.language.pipeline import Job, Variable
 from shipline.language.predefined import environment_slug, slug
 from shipline.protocol import payload as protocol
 
-OUTSIDE = ("project", "pipeline")
+OUTSIDE = ("instance", "project", "pipeline")
 """Levels that are read afresh from where they are kept, not from what was compiled."""
 
 
@@ -34,6 +34,8 @@ class Facts(msgspec.Struct, frozen=True):
     runner: str = "shipline"
     runner_tags: tuple[str, ...] = ()
     timeout: int = 3600
+    runner_id: int = 1
+    instance_variables: tuple[ProjectVariable, ...] = ()
 
 
 def job_variables(live: Live, job: JobRecord, facts: Facts) -> list[protocol.Variable]:
@@ -113,7 +115,7 @@ def persisted(live: Live, job: JobRecord, facts: Facts, known: dict[str, str]) -
         "CI_JOB_STARTED_AT_SLUG": slug(started),
         "CI_JOB_RETRY_COUNT": str(job.attempt - 1),
         "CI_JOB_TAGS": json.dumps(job.tags),
-        "CI_RUNNER_ID": "1",
+        "CI_RUNNER_ID": str(facts.runner_id),
         "CI_RUNNER_DESCRIPTION": facts.runner,
         "CI_RUNNER_TAGS": json.dumps(sorted(facts.runner_tags)),
         "CI_REPOSITORY_URL": facts.repository_url,
@@ -121,14 +123,16 @@ def persisted(live: Live, job: JobRecord, facts: Facts, known: dict[str, str]) -
 
 
 def kept_outside(live: Live, job: JobRecord, facts: Facts, environment: str | None) -> list[Variable]:
-    """The project's variables that this job may see, then what was given to the pipeline, then to this start."""
+    """The instance's and then the project's variables that this job may see, then what was given to the pipeline,
+    then to this start."""
     protected = is_protected(live.record.commit)
-    project = [
-        Variable(v.key, v.value, "project", v.kind == "file", v.masked, v.raw, public=False)
-        for v in visible(facts.project_variables, protected, environment)
+    kept = [
+        Variable(v.key, v.value, level, v.kind == "file", v.masked, v.raw, public=False)
+        for level, variables in (("instance", facts.instance_variables), ("project", facts.project_variables))
+        for v in visible(variables, protected, environment)
     ]
     given = [*live.record.variables, *job.variables]
-    return [*project, *(Variable(v.key, v.value, "pipeline", public=False) for v in given)]
+    return [*kept, *(Variable(v.key, v.value, "pipeline", public=False) for v in given)]
 
 
 def _secrets(facts: Facts, known: dict[str, str]) -> dict[str, str]:

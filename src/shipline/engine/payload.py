@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from typing import Any
 
 import msgspec
@@ -27,7 +28,8 @@ TOKEN_PREFIX = "glcbt-"
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Where a pipeline's jobs come from and who runs them: the same for all jobs of one process."""
+    """Where a pipeline's jobs come from and who runs them. `instance_variables` hold for all projects;
+    `timeout` and `depth` are the project's, for jobs that say nothing; no job gets more than `longest` seconds."""
 
     repository_url: str
     project_path: str
@@ -35,16 +37,31 @@ class Origin(msgspec.Struct, frozen=True):
     runner: str = "shipline"
     runner_tags: tuple[str, ...] = ()
     credentials: tuple[protocol.Credentials, ...] = ()
+    runner_id: int = 1
+    instance_variables: tuple[ProjectVariable, ...] = ()
+    timeout: int = DEFAULT_TIMEOUT
+    depth: int = DEFAULT_DEPTH
+    longest: int | None = None
 
 
 def make_payload(
-    live: Live, job: JobRecord, origin: Origin, project_variables: list[ProjectVariable]
+    live: Live, job: JobRecord, origin: Origin, project_variables: list[ProjectVariable], token: str = ""
 ) -> protocol.JobPayload:
-    """The payload of a job that a runner has just taken. It carries a token that is good for this job alone."""
+    """The payload of a job that a runner has just taken. It carries a token that is good for this job alone, made
+    here unless it is given."""
     definition = live.definitions[job.name]
-    token = TOKEN_PREFIX + secrets.token_urlsafe(24)
-    timeout = definition.timeout or DEFAULT_TIMEOUT
-    facts = Facts(project_variables, token, origin.repository_url, origin.runner, origin.runner_tags, timeout)
+    token = token or new_token()
+    timeout = min(definition.timeout or origin.timeout, origin.longest or sys.maxsize)
+    facts = Facts(
+        project_variables,
+        token,
+        origin.repository_url,
+        origin.runner,
+        origin.runner_tags,
+        timeout,
+        origin.runner_id,
+        origin.instance_variables,
+    )
     variables = job_variables(live, job, facts)
     return protocol.JobPayload(
         id=job.id,
@@ -70,6 +87,11 @@ def make_payload(
     )
 
 
+def new_token() -> str:
+    """A job's token."""
+    return TOKEN_PREFIX + secrets.token_urlsafe(24)
+
+
 def steps(definition: language.Job, timeout: int) -> list[protocol.Step]:
     """before_script and script share a shell, so they are one step; after_script is one of its own."""
     script = protocol.Step("script", [*definition.before_script, *definition.script], timeout)
@@ -92,7 +114,7 @@ def git_info(record: PipelineRecord, origin: Origin, variables: list[protocol.Va
         before_sha=commit.before_sha,
         ref_type="tag" if commit.is_tag else "branch",
         refspecs=_refspecs(record.id, commit),
-        depth=int(depth) if depth.isdigit() else DEFAULT_DEPTH,
+        depth=int(depth) if depth.isdigit() else origin.depth,
         repo_object_format="sha256" if len(commit.sha) == 64 else "sha1",
     )
 

@@ -30,7 +30,8 @@ class PipelineVariable(msgspec.Struct, frozen=True):
 class Commit(msgspec.Struct, frozen=True):
     """The commit that a pipeline is for, and where it stands. `timestamp` is ISO 8601 with its offset.
 
-    `dirty`: the commit was made of uncommitted changes and is in no branch.
+    `dirty`: the commit was made of uncommitted changes and is in no branch. `protected`: whether its ref is, where
+    somebody keeps such rules; None where nobody does.
     """
 
     sha: str
@@ -43,6 +44,7 @@ class Commit(msgspec.Struct, frozen=True):
     default_branch: str
     tag_message: str | None = None
     dirty: bool = False
+    protected: bool | None = None
 
 
 class PipelineRecord(msgspec.Struct, frozen=True):

@@ -9,7 +9,10 @@ from shipline.engine.records import Commit, ProjectVariable
 
 
 def is_protected(commit: Commit) -> bool:
-    """Whether the commit's ref is protected. As in a fresh GitLab project, the default branch is, and it alone."""
+    """Whether the commit's ref is protected: as the commit says, else as in a fresh GitLab project, where the
+    default branch is, and it alone."""
+    if commit.protected is not None:
+        return commit.protected
     return not commit.is_tag and commit.ref == commit.default_branch
 
 

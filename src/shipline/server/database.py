@@ -1,0 +1,113 @@
+"""One connection to the database, and transactions on it.
+
+The whole process uses the database from one thread, that of the event loop; statements take microseconds, and what
+takes longer (git, compiling, hashing a password) is done outside. Writers wait for each other, in one process and
+among several: what the engine decides is decided on what is there.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
+
+from shipline.server import tables
+from shipline.server.errors import ServerError
+
+WRITERS_LOCK = 0x5819
+"""The advisory lock that writers on PostgreSQL take."""
+
+Values = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+
+class Database:
+    """`execute` outside of a transaction commits at once."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            self._engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+            self.connection = self._engine.connect()
+        except (sa.exc.SQLAlchemyError, ImportError) as error:
+            shown = sa.engine.make_url(url).render_as_string(hide_password=True)
+            raise ServerError(f"The database {shown} cannot be opened: {error}") from None
+        self.is_sqlite = self._engine.dialect.name == "sqlite"
+        self.writer = secrets.token_hex(8)
+        self._depth = 0
+        if self.is_sqlite:
+            for setting in ("journal_mode = wal", "synchronous = normal", "busy_timeout = 30000"):
+                self.connection.exec_driver_sql(f"pragma {setting}")
+
+    def migrate(self) -> None:
+        """Brings the database to the form that this version knows."""
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config.attributes["connection"] = self.connection
+        with self.transaction():
+            try:
+                command.upgrade(config, "head")
+            except Exception as error:
+                if "Can't locate revision" in str(error):
+                    raise ServerError(
+                        "The database was written by a newer Shipline. Upgrade Shipline, or restore a backup."
+                    ) from None
+                raise
+        if not self.is_sqlite:
+            self.execute(sa.insert(tables.writers).values(process=self.writer, count=0))
+
+    def execute(self, statement: sa.Executable, values: Values | None = None) -> sa.CursorResult[Any]:
+        return self.connection.execute(statement, values)
+
+    def one(self, statement: sa.Executable, values: Values | None = None) -> Any | None:
+        """The first row, None when there is none."""
+        return self.execute(statement, values).first()
+
+    def all(self, statement: sa.Executable, values: Values | None = None) -> Sequence[Any]:
+        return self.execute(statement, values).all()
+
+    def insert(self, table: sa.Table, **values: Any) -> int:
+        """Adds a row; gives its id."""
+        result = self.execute(sa.insert(table).values(**values))
+        return int((result.inserted_primary_key or (0,))[0])
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """What happens inside happens wholly or not at all, and no other writer comes between."""
+        if self._depth:
+            yield
+            return
+        self.connection.exec_driver_sql("begin immediate" if self.is_sqlite else "begin")
+        self._depth = 1
+        try:
+            if not self.is_sqlite:
+                self.connection.exec_driver_sql(f"select pg_advisory_xact_lock({WRITERS_LOCK})")
+            yield
+            if not self.is_sqlite:
+                mine = tables.writers.c.process == self.writer
+                self.execute(sa.update(tables.writers).where(mine).values(count=tables.writers.c.count + 1))
+        except BaseException:
+            self.connection.exec_driver_sql("rollback")
+            raise
+        else:
+            self.connection.exec_driver_sql("commit")
+        finally:
+            self._depth = 0
+
+    def version(self) -> int:
+        """A number that changes when another process has changed the database."""
+        if self.is_sqlite:
+            return int(self.connection.exec_driver_sql("pragma data_version").scalar_one())
+        others = tables.writers.c.process != self.writer
+        total = sa.select(sa.func.coalesce(sa.func.sum(tables.writers.c.count), 0)).where(others)
+        return int(self.execute(total).scalar_one())
+
+    def close(self) -> None:
+        self.connection.close()
+        self._engine.dispose()

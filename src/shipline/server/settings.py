@@ -1,0 +1,39 @@
+"""How the server is set up: where it keeps things, where it listens, what it calls itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+MIB = 1 << 20
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """`home` holds database, key, repositories, logs and artifacts. `database`: an SQLAlchemy URL; empty means
+    SQLite in `home`. `external_url`: what browsers, git and runners call the server, without a slash at its end.
+
+    Sizes are bytes, times seconds.
+    """
+
+    home: Path
+    host: str = "127.0.0.1"
+    port: int = 8929
+    database: str = ""
+    external_url: str = ""
+    trace_limit: int = 100 * MIB
+    artifact_limit: int = 100 * MIB
+    artifacts_expire_in: str = "30 days"
+    long_poll: float = 50.0
+    acknowledge_within: float = 120.0
+    silent_for: float = 3600.0
+    requests_a_minute: int = 2000
+
+    @property
+    def url(self) -> str:
+        """The server's address as others know it."""
+        return self.external_url.rstrip("/") or f"http://{self.host}:{self.port}"
+
+    @property
+    def database_url(self) -> str:
+        return self.database or f"sqlite:///{self.home / 'server.db'}"

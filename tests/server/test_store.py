@@ -1,0 +1,46 @@
+"""The server's database keeps what every store of the engine promises, and queues what is pending."""
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+from tests.engine import test_store as promises
+from tests.engine.test_store import *  # noqa: F403
+
+from shipline.engine.records import ProjectVariable
+from shipline.server import tables as t
+from shipline.server.database import Database
+from shipline.server.store import DatabaseStore
+from shipline.server.traces import Traces
+from shipline.server.vault import Vault
+
+
+@pytest.fixture
+def store(tmp_path):
+    database = Database(f"sqlite:///{tmp_path / 'server.db'}")
+    database.migrate()
+    yield DatabaseStore(database, Vault.open(tmp_path / "key"), Traces(tmp_path / "traces"))
+    database.close()
+
+
+def test_the_migrations_lead_to_the_tables(store):
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    context = MigrationContext.configure(store.database.connection)
+    assert compare_metadata(context, t.metadata) == []
+
+
+def test_a_pending_job_is_in_the_queue_until_it_is_something_else(store):
+    pipeline, jobs = promises.a_pipeline(store)
+    store.save(pipeline, [msgspec.structs.replace(jobs[0], status="pending")])
+    assert [row.job_id for row in store.database.all(sa.select(t.queue))] == [jobs[0].id]
+    store.save(pipeline, [msgspec.structs.replace(jobs[0], status="running")])
+    assert store.database.all(sa.select(t.queue)) == []
+
+
+def test_values_of_variables_are_encrypted(store, tmp_path):
+    project = store.project("/project").id
+    store.set_variable(project, ProjectVariable("TOKEN", "a-secret-value"))
+    assert store.variables(project)[0].value == "a-secret-value"
+    files = [path.read_bytes() for path in tmp_path.glob("server.db*")]
+    assert files and not any(b"a-secret-value" in text for text in files)
