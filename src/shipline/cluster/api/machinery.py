@@ -258,6 +258,11 @@ class Api:
         if said != name:
             raise bad_request(f"the name of the object ({said}) does not match the name on the URL ({name})")
         trimmed = said_only(decoded(kind, config, call), config)
+        if subresource == "status":
+            trimmed = {key: value for key, value in trimmed.items() if key != "spec"}
+            trimmed["metadata"] = {"name": name}
+        elif kind.subresource("status"):
+            trimmed.pop("status", None)
         found = self.look_up(resource, namespace, name)
         live = self.get(resource, namespace, name) if found else {"metadata": {}}
         types = schema.of_kind(kind.api_version, kind.kind)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from decimal import ROUND_UP, Decimal
+from decimal import ROUND_UP, Context, Decimal, localcontext
 from functools import lru_cache
 
 PATTERN = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
@@ -15,6 +15,9 @@ _FORM = re.compile(r"^([+-]?)(\d+\.?\d*|\.\d+)(|Ki|Mi|Gi|Ti|Pi|Ei|n|u|m|k|M|G|T|
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _NANO = Decimal(1).scaleb(-9)
+_LARGEST = Decimal(2**63 - 1)
+_EXPONENTS = range(-40, 41)
+_PRECISE = Context(prec=80)
 
 
 class QuantityError(ValueError):
@@ -30,12 +33,23 @@ def _parse(text: str) -> tuple[Decimal, str]:
     if match is None:
         raise QuantityError
     sign, digits, suffix = match.groups()
-    number = Decimal(sign + digits)
-    if suffix in _BINARY:
-        return number * 1024 ** _BINARY[suffix], "binary"
-    if suffix in _DECIMAL:
-        return number.scaleb(_DECIMAL[suffix]), "decimal"
-    return number.scaleb(int(suffix[1:])), "exponent"
+    if len(digits) > _PRECISE.prec // 2:
+        raise QuantityError
+    with localcontext(_PRECISE):
+        number = Decimal(sign + digits)
+        if suffix in _BINARY:
+            return _capped(number * 1024 ** _BINARY[suffix]), "binary"
+        if suffix in _DECIMAL:
+            return _capped(number.scaleb(_DECIMAL[suffix])), "decimal"
+        exponent = int(suffix[1:])
+        if exponent not in _EXPONENTS:
+            raise QuantityError
+        return _capped(number.scaleb(exponent)), "exponent"
+
+
+def _capped(number: Decimal) -> Decimal:
+    """Larger amounts than a 64-bit number are that number, as in Kubernetes."""
+    return max(-_LARGEST, min(_LARGEST, number))
 
 
 def value(text: str) -> Decimal:
@@ -47,6 +61,11 @@ def value(text: str) -> Decimal:
 def canonical(text: str) -> str:
     """The one way to write this amount; QuantityError when it cannot be read."""
     number, form = _parse(text)
+    with localcontext(_PRECISE):
+        return _written(number, form)
+
+
+def _written(number: Decimal, form: str) -> str:
     number = number.quantize(_NANO, rounding=ROUND_UP) if number % _NANO else number
     if form == "binary" and (number == number.to_integral_value()) and (abs(number) >= 1024 or number == 0):
         return _binary(int(number))

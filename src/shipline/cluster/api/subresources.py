@@ -109,7 +109,7 @@ async def _scale(exchange: Exchange, resource: Resource) -> web.Response:
     if version:
         obj["metadata"]["resourceVersion"] = version
     obj["spec"]["replicas"] = replicas
-    return exchange.answer(scale_of(api.update(resource.name, info.namespace, obj, call)))
+    return exchange.answer(scale_of(api.update(resource.name, info.namespace, obj, call, "scale")))
 
 
 # Pods

@@ -13,6 +13,10 @@ _MISREAD = re.compile(
     r"[-+]?\.[0-9]+|[-+]?0[xo][0-9a-f_]+|[-+]?\.(inf|nan))$"
 )
 
+# Line ends of other systems and signs that a block cannot hold; and texts that would read back otherwise from one.
+_UNPRINTABLE = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_UNBLOCKED = re.compile(r"^[ \n\t]|[ \t]\n|[ \t]$")
+
 
 class _Dumper(yaml.SafeDumper):
     """Writes texts the way the API does."""
@@ -21,13 +25,11 @@ class _Dumper(yaml.SafeDumper):
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     plain = dumper.resolve(yaml.ScalarNode, value, (True, False)) == "tag:yaml.org,2002:str"  # type: ignore[no-untyped-call]
     style = None
-    if (
-        "\n" in value
-        and not value.startswith((" ", "\n"))
-        and not re.search(r"[ \t]\n|[^\x09\x0a\x20-\x7e\xa0-\uffff]", value)
-    ):
+    if _UNPRINTABLE.search(value):
+        style = '"'
+    elif "\n" in value and not _UNBLOCKED.search(value):
         style = "|"
-    elif not plain or not value or _MISREAD.match(value):
+    elif not plain or not value or _MISREAD.match(value) or "\n" in value:
         style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 

@@ -59,7 +59,7 @@ def update(resource: Resource, new: Json, old: Json, subresource: str | None) ->
     causes = Causes()
     check_metadata_update(causes, new["metadata"], old["metadata"])
     check_metadata(causes, resource, new["metadata"])
-    if subresource is None:
+    if subresource in (None, "scale"):
         change, check = _CHANGES.get(resource.name), _CHECKS.get(resource.name)
         if change is not None:
             change(causes, new, old)
