@@ -50,7 +50,9 @@ class Grace:
         """Wait for an event while time is left; whether it came."""
         while not event.is_set() and self.left > 0:
             waiting = {asyncio.ensure_future(one.wait()) for one in (event, self._cut)}
-            _, unfinished = await asyncio.wait(waiting, timeout=self.left, return_when=asyncio.FIRST_COMPLETED)
-            for task in unfinished:
-                task.cancel()
+            try:
+                await asyncio.wait(waiting, timeout=self.left, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in waiting:
+                    task.cancel()
         return event.is_set()

@@ -195,8 +195,10 @@ class PodWorker:
     async def _begun(self, worker: ContainerWorker, task: asyncio.Task[None]) -> None:
         """Wait until a sidecar has started, or never will."""
         started = asyncio.create_task(worker.started.wait())
-        await asyncio.wait({started, task}, return_when=asyncio.FIRST_COMPLETED)
-        started.cancel()
+        try:
+            await asyncio.wait({started, task}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            started.cancel()
 
     async def _finish(self) -> None:
         """All containers have ended for good: nothing needs the sandbox any more."""
