@@ -1,8 +1,7 @@
-"""The truth of the cluster: objects in memory, journalled, watched, and changed by one set of rules.
+"""The truth of the cluster: its store, changed by one set of rules.
 
-Everything runs on one event loop and no method but a watch waits, so each call is a transaction. Objects
-handed out are fresh copies. Controllers, the kubelet and HTTP requests meet the same admission, defaulting and
-validation; they differ in their `Call`.
+Controllers, the kubelet and HTTP requests meet the same admission, defaulting and validation; they differ in
+their `Call`. No method but a watch waits.
 """
 
 from __future__ import annotations
@@ -11,17 +10,13 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from shipline.cluster.api import (
     addresses,
     admission,
     binding,
     defaults,
-    fieldselectors,
     names,
     schema,
-    selectors,
     strategy,
     validation,
 )
@@ -35,115 +30,25 @@ from shipline.cluster.api.errors import (
     conflict,
     method_not_allowed,
     modified,
-    not_found,
 )
 from shipline.cluster.api.objects import check_patched, decoded, ordered, said_only
 from shipline.cluster.api.resources import Resource, find
-from shipline.cluster.api.storage import Journal
-from shipline.cluster.api.watch import Change, Ring, Stored, Watch
+from shipline.cluster.api.store import Objects, Store, StoredObjects, key_of
+from shipline.cluster.api.watch import Stored, Watch
 
 Json = dict[str, Any]
-Key = tuple[str, str]
-Objects = list[Json]
-StoredObjects = list[Stored]
 
-__all__ = ["Api", "ApiError", "Call", "Watch"]
+__all__ = ["Api", "ApiError", "Call", "StoredObjects", "Watch"]
 
 
-class Api:
-    """Resources are named `plural[.group]`; `namespace` is None for cluster-scoped ones."""
+class Api(Store):
+    """The store with its rules: all writes go through here."""
 
     def __init__(self, path: Path | None = None, service_network: str = "10.43.0.0/16") -> None:
         """Open the journal at `path` (None: memory only) and load what it holds. Services get their cluster
         addresses from `service_network`."""
+        super().__init__(path)
         self.service_network = IPv4Network(service_network)
-        self._journal = Journal(path)
-        self._version = self._journal.resource_version()
-        self._first_version = self._version
-        self._objects: dict[str, dict[Key, Stored]] = {}
-        self._rings: dict[str, Ring] = {}
-        for resource, namespace, name, raw in self._journal.objects():
-            obj = msgspec.json.decode(raw)
-            stored = Stored(obj, raw, int(obj["metadata"]["resourceVersion"]))
-            self._objects.setdefault(resource, {})[namespace, name] = stored
-
-    @property
-    def resource_version(self) -> str:
-        """The version of the newest change."""
-        return str(self._version)
-
-    # Reading
-
-    def get(self, resource: str, namespace: str | None, name: str) -> Json:
-        """The object; ApiError 404."""
-        return self.stored(resource, namespace, name).copy()
-
-    def stored(self, resource: str, namespace: str | None, name: str) -> Stored:
-        """The object as stored, not to be changed; ApiError 404."""
-        found = self._table(resource).get((namespace or "", name))
-        if found is None:
-            raise not_found(resource, name)
-        return found
-
-    def look_up(self, resource: str, namespace: str | None, name: str) -> Json | None:
-        """The object as stored, not to be changed; None when there is none."""
-        found = self._table(resource).get((namespace or "", name))
-        return found.obj if found else None
-
-    def list(
-        self,
-        resource: str,
-        namespace: str | None = None,
-        label_selector: str | None = None,
-        field_selector: str | None = None,
-    ) -> Objects:
-        """All objects, of one namespace or (None) of all, in order of namespace and name."""
-        return [s.copy() for s in self.select(resource, namespace, label_selector, field_selector)]
-
-    def select(
-        self,
-        resource: str,
-        namespace: str | None = None,
-        label_selector: str | None = None,
-        field_selector: str | None = None,
-    ) -> StoredObjects:
-        """Like `list`, the objects as stored."""
-        matches = self._matcher(find(resource), label_selector, field_selector)
-        return [
-            stored
-            for (where, _), stored in sorted(self._table(resource).items())
-            if (namespace is None or where == namespace) and matches(stored.obj)
-        ]
-
-    def watch(
-        self,
-        resource: str,
-        namespace: str | None = None,
-        since: str | int | None = None,
-        label_selector: str | None = None,
-        field_selector: str | None = None,
-    ) -> Watch:
-        """Changes as (type, object) after the resourceVersion `since`; with None the present objects come
-        first, as ADDED. `async for kind, obj in api.watch("pods")` from then on misses nothing."""
-        matches = self._matcher(find(resource), label_selector, field_selector)
-        initial: StoredObjects = []
-        version = self._version if since is None else int(since)
-        if since is None:
-            initial = self.select(resource, namespace, label_selector, field_selector)
-        return Watch(self._ring(resource), version, namespace, matches, initial)
-
-    def check_remembered(self, resource: str, version: int) -> None:
-        """ApiError 410 when changes after `version` are no longer all known."""
-        self._ring(resource).position_after(version)
-
-    def unchanged_since(self, resource: str, version: int) -> bool:
-        """Whether no object of the resource has changed after `version`, as far as is remembered."""
-        ring = self._ring(resource)
-        if version < ring.forgotten_version:
-            return False
-        return ring.position_after(version) == ring.start + len(ring.changes)
-
-    # Writing
 
     def create(
         self,
@@ -179,7 +84,10 @@ class Api:
         obj = ordered(kind, obj)
         if call.manager and not applied:
             self._record(kind, ordered(kind, {}), obj, call)
-        return self._store(kind, key, None, obj, call)
+        if call.dry_run:
+            obj["metadata"].pop("resourceVersion")
+            return obj
+        return self.put(kind, None, obj)
 
     def update(
         self,
@@ -296,39 +204,17 @@ class Api:
         how = Deletion(grace_period, propagation, wanted.get("uid"), wanted.get("resourceVersion"))
         deleting.check(kind, old.obj, how)
         obj = old.copy()
-        if deleting.mark(kind, obj, how):
-            return self._remove(kind, old, obj, call)
-        if obj == old.obj:
+        over = deleting.mark(kind, obj, how)
+        if call.dry_run or (obj == old.obj and not over):
             return obj
-        return self._store(kind, _key(old.obj), old, obj, call)
+        return self.remove(kind, old, obj) if over else self.put(kind, old, obj)
 
     def bind(self, namespace: str, name: str, node: str, call: Call = INSIDE) -> None:
         """Give a pod its node: the scheduler's one write."""
         old = self.stored("pods", namespace, name)
         pod = binding.bound(old.copy(), node)
-        self._store(find("pods"), (namespace, name), old, ordered(find("pods"), pod), call)
-
-    def close(self) -> None:
-        """Close the journal."""
-        self._journal.close()
-
-    # The store
-
-    def _table(self, resource: str) -> dict[Key, Stored]:
-        return self._objects.setdefault(find(resource).name, {})
-
-    def _ring(self, resource: str) -> Ring:
-        if resource not in self._rings:
-            self._rings[resource] = Ring(self._first_version)
-        return self._rings[resource]
-
-    def _matcher(self, kind: Resource, labels: str | None, fields: str | None) -> selectors.Test:
-        try:
-            by_label = selectors.labels(labels)
-            by_field = selectors.fields(fields, fieldselectors.selectable(kind.name), fieldselectors.ZERO)
-        except selectors.SelectorError as error:
-            raise bad_request(str(error)) from None
-        return lambda obj: by_label(obj) and by_field(obj)
+        if not call.dry_run:
+            self.put(find("pods"), old, ordered(find("pods"), pod))
 
     def _record(self, kind: Resource, old: Json, new: Json, call: Call, subresource: str | None = None) -> None:
         from shipline.cluster.api import managedfields
@@ -343,7 +229,7 @@ class Api:
             check_granted(self, call.user, kind, obj)
 
     def _others(self, resource: str, obj: Json) -> Objects:
-        key = _key(obj)
+        key = key_of(obj)
         return [stored.obj for other, stored in self._table(resource).items() if other != key]
 
     def _place(self, kind: Resource, namespace: str | None, obj: Json) -> Json:
@@ -365,44 +251,11 @@ class Api:
         """Store a changed object; remove it when that was all that held it; nothing when nothing changed."""
         metadata = obj["metadata"]
         metadata["resourceVersion"] = old.obj["metadata"]["resourceVersion"]
+        if call.dry_run:
+            return obj
         if metadata.get("deletionTimestamp") and deleting.removable(kind, obj):
-            return self._remove(kind, old, obj, call)
-        if obj == old.obj:
-            return old.copy()
-        return self._store(kind, _key(old.obj), old, obj, call)
-
-    def _store(self, kind: Resource, key: Key, old: Stored | None, obj: Json, call: Call) -> Json:
-        if call.dry_run:
-            if old is None:
-                obj["metadata"].pop("resourceVersion", None)
-            return obj
-        version = self._version + 1
-        obj["metadata"]["resourceVersion"] = str(version)
-        stored = Stored.of(obj, version)
-        ring = self._ring(kind.name)
-        self._journal.write(kind.name, *key, stored.raw, version)
-        self._version = version
-        self._objects[kind.name][key] = stored
-        ring.append(Change(version, key[0], old, stored))
-        return stored.copy()
-
-    def _remove(self, kind: Resource, old: Stored, obj: Json, call: Call) -> Json:
-        if call.dry_run:
-            return obj
-        key = _key(old.obj)
-        version = self._version + 1
-        obj["metadata"]["resourceVersion"] = str(version)
-        stored = Stored.of(obj, version)
-        ring = self._ring(kind.name)
-        self._journal.write(kind.name, *key, None, version)
-        self._version = version
-        del self._objects[kind.name][key]
-        ring.append(Change(version, key[0], old, stored, gone=True))
-        return stored.copy()
-
-
-def _key(obj: Json) -> Key:
-    return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+            return self.remove(kind, old, obj)
+        return old.copy() if obj == old.obj else self.put(kind, old, obj)
 
 
 def _allowed(kind: Resource, verb: str) -> None:

@@ -11,6 +11,9 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from shipline.cluster.api.errors import ApiError
+from shipline.cluster.errors import ClusterError
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
     resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL,
@@ -25,11 +28,16 @@ class Journal:
     """Objects by (resource, namespace or "", name), each as the JSON bytes that were stored."""
 
     def __init__(self, path: Path | None) -> None:
-        """`path` None keeps everything in memory: for tests."""
-        self._database = sqlite3.connect(path or ":memory:", isolation_level=None)
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=NORMAL")
-        self._database.executescript(_SCHEMA)
+        """`path` None keeps everything in memory: for tests. ClusterError when it cannot be opened."""
+        try:
+            self._database = sqlite3.connect(path or ":memory:", isolation_level=None)
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=NORMAL")
+            self._database.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            raise ClusterError(
+                f"the cluster's state in {path} cannot be opened: {error}; delete the cluster if it is beyond repair"
+            ) from error
 
     def resource_version(self) -> int:
         """The last one given out."""
@@ -41,7 +49,17 @@ class Journal:
         yield from self._database.execute("SELECT resource, namespace, name, value FROM objects")
 
     def write(self, resource: str, namespace: str, name: str, value: bytes | None, version: int) -> None:
-        """Store an object, or forget it when `value` is None; `version` is the resourceVersion it made."""
+        """Store an object, or forget it when `value` is None; `version` is the resourceVersion it made.
+        ApiError 500 when the disk takes no more; nothing has changed then."""
+        try:
+            self._write(resource, namespace, name, value, version)
+        except sqlite3.Error as error:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            message = f"Internal error occurred: the cluster's journal cannot be written: {error}"
+            raise ApiError(500, "InternalError", message, {}) from error
+
+    def _write(self, resource: str, namespace: str, name: str, value: bytes | None, version: int) -> None:
         self._database.execute("BEGIN IMMEDIATE")
         if value is None:
             self._database.execute(
