@@ -24,9 +24,9 @@ def allocate(service: Json, others: Iterable[Json], network: Network, old: Json 
     """Complete a Service in place. `others` are all other Services; `old` is its state before an update."""
     spec, taken = service["spec"], list(others)
     before = (old or {}).get("spec", {})
+    if before and before.get("type") != spec["type"]:
+        _drop_unfit(spec, before)
     if spec["type"] == "ExternalName":
-        for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"):
-            spec.pop(field, None)
         return
     if before.get("type") in _WITH_ADDRESS and not spec.get("clusterIP"):
         spec["clusterIP"] = before.get("clusterIP", "")
@@ -35,9 +35,26 @@ def allocate(service: Json, others: Iterable[Json], network: Network, old: Json 
     spec.setdefault("ipFamilyPolicy", "SingleStack")
     if spec["type"] in _WITH_PORTS:
         _node_ports(service, taken, before)
-    else:
+
+
+def _drop_unfit(spec: Json, before: Json) -> None:
+    """A changed type takes along what the old type had and the new one cannot have, unless it was said anew."""
+    if spec["type"] not in _WITH_PORTS:
+        had = {port.get("nodePort") for port in before.get("ports") or ()}
         for port in spec.get("ports") or ():
-            port.pop("nodePort", None)
+            if port.get("nodePort") in had:
+                port.pop("nodePort", None)
+        _drop_same(spec, before, ("externalTrafficPolicy", "allocateLoadBalancerNodePorts", "loadBalancerClass"))
+    if spec["type"] == "ExternalName":
+        _drop_same(
+            spec, before, ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy")
+        )
+
+
+def _drop_same(spec: Json, before: Json, fields: tuple[str, ...]) -> None:
+    for field in fields:
+        if field in spec and spec[field] == before.get(field):
+            del spec[field]
 
 
 def _address(service: Json, others: list[Json], network: Network, before: str | None) -> None:

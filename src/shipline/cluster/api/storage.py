@@ -35,9 +35,8 @@ class Journal:
             self._database.execute("PRAGMA synchronous=NORMAL")
             self._database.executescript(_SCHEMA)
         except sqlite3.Error as error:
-            raise ClusterError(
-                f"the cluster's state in {path} cannot be opened: {error}; delete the cluster if it is beyond repair"
-            ) from error
+            remedy = "if it is beyond repair, delete the cluster"
+            raise ClusterError(f"the cluster's state in {path} cannot be opened: {error}; {remedy}") from error
 
     def resource_version(self) -> int:
         """The last one given out."""

@@ -42,10 +42,10 @@ def check_service(causes: Causes, service: Json) -> None:
     if address not in ("", "None"):
         for complaint in formats.ip_address(address):
             causes.invalid("spec.clusterIPs[0]", address, complaint)
-    if kind == "ClusterIP":
+    if kind in ("ClusterIP", "ExternalName"):
         for index, port in enumerate(ports):
             if port.get("nodePort"):
-                why = "may not be used when `type` is 'ClusterIP'"
+                why = f"may not be used when `type` is '{kind}'"
                 causes.forbidden(f"spec.ports[{index}].nodePort", why)
     _policies(causes, spec)
     for index, external in enumerate(spec.get("externalIPs") or ()):
