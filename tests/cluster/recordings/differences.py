@@ -1,7 +1,6 @@
 """Where the embedded cluster answers otherwise than the real one on purpose, each with its reason.
 
-Nothing else may differ. A difference is either of the text (a pattern that stands for what differs, applied to both
-sides), of lines (those that match are left out on both sides), or of a whole step.
+Nothing else may differ: this table is the whole of it.
 """
 
 from __future__ import annotations
@@ -14,10 +13,12 @@ from dataclasses import dataclass
 class Difference:
     """One difference with its reason.
 
-    `recording` and `command` say where it holds (patterns; all by default). Exactly one of `drop` (lines to leave
-    out), `same` (a pattern and what stands for it) and `mode` says what becomes of it; a `mode` is `ignored` (the
-    step runs, its answer isn't compared), `status` (the exit status alone is compared) or `subset` (each recorded
-    line has to be answered, others may be).
+    `recording` and `command` say where it holds (all by default). What becomes of it is said by one of
+    - `drop`: lines that match this pattern are left out on both sides;
+    - `same`: a pattern and what stands for it on both sides;
+    - `without`: items of lists in YAML or JSON whose names match this pattern are left out on both sides;
+    - `mode`: `ignored` (the step is given, but its answer isn't compared), `status` (the exit status alone is),
+      `more` (we may answer lines that aren't recorded), `fewer` (we may leave recorded lines out).
     """
 
     reason: str
@@ -25,29 +26,66 @@ class Difference:
     command: str = ""
     drop: str = ""
     same: tuple[str, str] | None = None
+    without: str = ""
     mode: str = ""
 
     def holds(self, recording: str, command: str) -> bool:
         return recording.startswith(self.recording) and re.search(self.command, command) is not None
 
 
-SCOPE = "API groups that the embedded cluster doesn't serve"
+SCOPE = "the embedded cluster doesn't serve these kinds"
+CHECKS = "the checks of an API server are its own"
 DNS = "that cluster had no DNS service; ours has one"
+CGROUPS = "cgroups are the container engine's affair"
+MACHINE = "another machine: its memory, disk, kernel and ids"
 RACE = "what is seen depends on how quick the machine is"
-ENGINE = "the engine's own words"
 LEAVING = "how many pods are still on their way out depends on how quick the steps before were"
+ENGINE = "the container engine's own words"
+OWN = "names of our own"
+
+GROUPS = (
+    r"^(admissionregistration|apiextensions|apiregistration|certificates|flowcontrol\.apiserver|networking|node"
+    r"|resource|scheduling|storage)\.k8s\.io|^(autoscaling|batch|policy)(/|$)"
+)
+KINDS = (
+    r"^(componentstatuses|limitranges|persistentvolume(claim)?s|podtemplates|replicationcontrollers|resourcequotas"
+    r"|controllerrevisions|daemonsets|statefulsets|(nodes|pods|services)/proxy|pods/(ephemeralcontainers|resize)$"
+    r"|serviceaccounts/token$)"
+)
 
 DIFFERENCES = (
-    Difference(DNS, drop=r"MissingClusterDNS|kubelet does not have ClusterDNS IP"),
-    Difference("cgroups are the container engine's affair", drop=r"CgroupV1"),
+    Difference(OWN, "01", "kubectl config view", mode="ignored"),
+    Difference(SCOPE, "01", "kubectl api-versions", drop=GROUPS),
+    Difference(SCOPE, "01", "kubectl api-resources", drop=KINDS[:-1] + r")\b"),
+    Difference(SCOPE, "01", "kubectl api-resources", drop=GROUPS.replace("^", "  ")),
+    Difference(SCOPE, "01", "--raw /apis$", without=GROUPS),
+    Difference(SCOPE, "01", "--raw /ap", without=KINDS),
+    Difference(CHECKS, "01", "readyz[?]verbose", drop=r"^\[\+\]"),
+    Difference(SCOPE, "01", "--raw / $", mode="fewer"),
+    Difference(CHECKS, "01", "--raw / $", drop=r"/(healthz|livez|readyz)/"),
+    Difference(MACHINE, "01", "get svc,", same=(r"<(server|pod|node) address>(:\d+)?", "<address>")),
+    Difference(MACHINE, "01", "get svc,", same=(r"IPv4  \d+", "IPv4  <port>")),
+    Difference(SCOPE, "01", "componentstatuses", mode="ignored"),
+    Difference("descriptions of fields aren't ours to copy", "01", "explain", mode="fewer"),
+    Difference(
+        "descriptions of fields aren't ours to copy", "01", "explain", drop=r"<(no description|empty)>|^ *$"
+    ),
+    Difference(MACHINE, "01", "describe node|get nodes -o wide", same=(r"6\.\d+\.\d+[\w.-]*", "<kernel>")),
+    Difference(
+        MACHINE, "01", "describe node", drop="ephemeral-storage|^ *(Machine ID|System UUID|Boot ID|memory):"
+    ),
+    Difference(MACHINE, "01", "describe node", same=(r"<pod address>/\d+", "<pods>")),
+    Difference(SCOPE, "04", "autoscale|delete hpa", mode="ignored"),
+    Difference(DNS, drop="MissingClusterDNS|kubelet does not have ClusterDNS IP"),
+    Difference(DNS, without="MissingClusterDNS"),
+    Difference(RACE, "03", "endpointslices", same=(r'"generation": "\d+"', '"generation": "<n>"')),
+    Difference(CGROUPS, drop="CgroupV1"),
 )
 
 
 def prepare(recording: str, command: str, lines: list[str]) -> list[str]:
     """The lines of an answer without what may differ."""
-    for difference in DIFFERENCES:
-        if not difference.holds(recording, command):
-            continue
+    for difference in _holding(recording, command):
         if difference.drop:
             lines = [line for line in lines if not re.search(difference.drop, line)]
         if difference.same is not None:
@@ -55,7 +93,15 @@ def prepare(recording: str, command: str, lines: list[str]) -> list[str]:
     return lines
 
 
+def without(recording: str, command: str) -> str:
+    """A pattern for the items of lists that aren't compared; "" for none."""
+    return "|".join(one.without for one in _holding(recording, command) if one.without)
+
+
 def mode(recording: str, command: str) -> str:
     """How a step is compared: "" for fully."""
-    modes = (one.mode for one in DIFFERENCES if one.mode and one.holds(recording, command))
-    return next(modes, "")
+    return next((one.mode for one in _holding(recording, command) if one.mode), "")
+
+
+def _holding(recording: str, command: str) -> list[Difference]:
+    return [one for one in DIFFERENCES if one.holds(recording, command)]

@@ -69,6 +69,7 @@ class Place:
             text = text.replace(server, "<server>")
             text = text.replace(server.partition("//")[2], "<server address>")
         text = re.sub(ADDRESS, self._address, text)
+        text = text.replace(f"default-scheduler-{self.node}", "default-scheduler-<node>")
         return re.sub(rf"(?<![\w.-]){re.escape(self.node)}(?![\w-]|\.\w)", "<node>", text)
 
     def _address(self, match: re.Match[str]) -> str:
@@ -92,10 +93,16 @@ RECORDED = Place(
 )
 
 
-def lines(command: str, text: str, place: Place) -> list[str]:
-    """The lines of an answer that are the same in every run of `command`."""
+def lines(command: str, text: str, place: Place, without: str = "") -> list[str]:
+    """The lines of an answer that are the same in every run of `command`.
+
+    Of lists in YAML and JSON the items are left out that, or whose names or reasons, match the pattern `without`.
+    """
     value = _value(command, text)
     if value is not None:
+        value = _reduce(value, without) if without else value
+        if "| head" in command:  # the end is cut off somewhere
+            value["items"] = value["items"][:3]
         return json.dumps(_plain(value, place), indent=1, sort_keys=True, ensure_ascii=False).splitlines()
     text = scrub(text, place)
     if re.search(r"kubectl (get )?events", command):
@@ -105,8 +112,14 @@ def lines(command: str, text: str, place: Place) -> list[str]:
     if "describe" in command:
         return _description(text)
     if re.search(r"kubectl (get|top|api-resources|auth|config)", command):
-        return [_cells(line) for line in text.splitlines()]
+        return _by_name([_cells(line) for line in text.splitlines()])
     return text.splitlines()
+
+
+def _by_name(rows: list[str]) -> list[str]:
+    """Rows of objects with random names follow those names; here they are put in an order of their own."""
+    random = iter(sorted(row for row in rows if "-<hash>" in row))
+    return [next(random) if "-<hash>" in row else row for row in rows]
 
 
 def scrub(text: str, place: Place) -> str:
@@ -132,6 +145,21 @@ def _value(command: str, text: str) -> Any:
     return None
 
 
+def _reduce(value: Any, without: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _reduce(item, without) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_reduce(item, without) for item in value if not re.search(without, _called(item))]
+    return value
+
+
+def _called(item: Any) -> str:
+    """By what an item of a list is left out or kept."""
+    if isinstance(item, dict):
+        return str(item.get("name") or item.get("reason") or "")
+    return item if isinstance(item, str) else ""
+
+
 def _plain(value: Any, place: Place) -> Any:
     """`value` with its texts scrubbed, and lists whose order is chance sorted."""
     if isinstance(value, dict):
@@ -139,6 +167,8 @@ def _plain(value: Any, place: Place) -> Any:
         for key in ("resourceVersion", "terminatingReplicas"):
             if scrubbed.get(key) not in (None, "", "0", 0):
                 scrubbed[key] = "<n>"
+        if "pod-template-hash" in scrubbed:
+            scrubbed["pod-template-hash"] = "<hash>"
         for key in ("endpoints", "addresses"):
             if isinstance(scrubbed.get(key), list):
                 scrubbed[key] = sorted(scrubbed[key], key=json.dumps)
@@ -166,10 +196,11 @@ def _description(text: str) -> list[str]:
         if events is not None:
             result += sorted(set(events))
             events = None
-        result.append(_cells(line))
+        if line.strip() or (result and result[-1]):  # the recordings hold no two empty lines in a row
+            result.append(_cells(line))
         if line.startswith("Events:"):
             events = []
-    return result[:-1]
+    return result[:-1] if result and not result[-1] else result
 
 
 def _progress(text: str) -> list[str]:

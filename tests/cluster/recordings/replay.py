@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import os
+import signal
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -91,10 +92,13 @@ def compare(recording: str, step: Step, answer: Answer, place: Place) -> str:
     result = ""
     if mode != "status":
         for name, recorded, ours in (("output", step.stdout, answer.stdout), ("error", step.stderr, answer.stderr)):
-            left = differences.prepare(recording, step.command, lines(step.command, recorded, RECORDED))
-            right = differences.prepare(recording, step.command, lines(step.command, ours, place))
-            if mode == "subset":
+            without = differences.without(recording, step.command)
+            left = differences.prepare(recording, step.command, lines(step.command, recorded, RECORDED, without))
+            right = differences.prepare(recording, step.command, lines(step.command, ours, place, without))
+            if mode == "more":
                 right = [line for line in right if line in left]
+            if mode == "fewer":
+                left = [line for line in left if line in right]
             found = difflib.unified_diff(left, right, f"recorded {name}", f"our {name}", lineterm="", n=2)
             result += "".join(f"{line}\n" for line in found)
     if step.status != answer.status:
@@ -134,6 +138,9 @@ async def main(arguments: list[str]) -> int:
     if options.only:
         first, _, last = options.only.partition("-")
         only = range(int(first), int(last or first) + 1)
+    task = asyncio.current_task()
+    if task is not None:  # what was put up is taken down also when somebody loses patience
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     different = 0
     async with contextlib.AsyncExitStack() as stack:
         if options.kubeconfig:

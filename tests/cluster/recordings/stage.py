@@ -78,6 +78,7 @@ async def registry() -> AsyncIterator[str]:
         try:
             await docker("start", name)
             address = (await docker("port", name, "5000/tcp")).splitlines()[0]
+            await _answers(address)
             _write(folder, "config.json", "{}")
             await docker(*("--config", folder, "login", "-u", USER, "--password-stdin", address), given=PASSWORD)
             for tag, version in VERSIONS.items():
@@ -88,6 +89,19 @@ async def registry() -> AsyncIterator[str]:
             yield address
         finally:
             await docker("rm", "-f", "-v", name)
+
+
+async def _answers(address: str) -> None:
+    """Wait until a registry answers."""
+    import aiohttp
+
+    async with aiohttp.ClientSession() as session, asyncio.timeout(20):
+        while True:
+            try:
+                async with session.get(f"http://{address}/v2/"):
+                    return
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.1)
 
 
 async def build_application(image: str, version: str) -> None:
@@ -120,13 +134,19 @@ async def fresh(recordings: Iterable[str], keep: bool = False) -> AsyncIterator[
         registries = {}
         if {"03", "04", "05"} & {recording[:2] for recording in recordings}:
             address = await stack.enter_async_context(registry())
-            registries[REGISTRY] = {"endpoint": address, "address": address}
-        kubeconfig = await cluster.start(name, {"registries": registries})
+            registries[REGISTRY] = cluster.Registry(endpoint=address)
+        config = cluster.ClusterConfig(name=name, registries=registries, node_port_address=_loopback())
+        if not keep:
+            stack.push_async_callback(asyncio.to_thread, cluster.delete, name)
+        kubeconfig = await asyncio.to_thread(cluster.start, name, config)
         if keep:
             print(f"cluster {name}: KUBECONFIG={kubeconfig}")
-        else:
-            stack.push_async_callback(cluster.delete, name)
         yield await existing(kubeconfig)
+
+
+def _loopback() -> str:
+    """An address of this machine's own for node ports, so that clusters side by side don't take each other's."""
+    return ".".join(["127", *(str(1 + secrets.randbelow(253)) for _ in range(3))])
 
 
 async def existing(kubeconfig: Path) -> Stage:

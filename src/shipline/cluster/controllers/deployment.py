@@ -70,12 +70,15 @@ class DeploymentController:
             if error.status_code == 404:
                 return None
             raise
+        matches = match_labels(deployment["spec"]["selector"])
+        if not matches(deployment["spec"]["template"]["metadata"].get("labels") or {}):
+            return None  # refused by the API; what it made would never count as its own, and it would make for ever
         replicasets = claim(
             self._api,
             REPLICASETS,
             controller_reference("apps/v1", "Deployment", deployment),
             not deployment["metadata"].get("deletionTimestamp"),
-            match_labels(deployment["spec"]["selector"]),
+            matches,
             self._api.list(REPLICASETS, key[0]),
         )
         new = revisions.find_new(deployment, replicasets)

@@ -56,12 +56,15 @@ class ReplicaSetController:
                 return None
             raise
         leaving = bool(replicaset["metadata"].get("deletionTimestamp"))
+        matches = match_labels(replicaset["spec"]["selector"])
+        if not matches(replicaset["spec"]["template"]["metadata"].get("labels") or {}):
+            return None  # as for Deployments: its pods would never count
         pods = claim(
             self._api,
             "pods",
             controller_reference("apps/v1", "ReplicaSet", replicaset),
             not leaving,
-            match_labels(replicaset["spec"]["selector"]),
+            matches,
             (stored.copy() for stored in self._api.select("pods", key[0])),
         )
         active = [pod for pod in pods if podstate.is_active(pod)]
