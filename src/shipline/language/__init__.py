@@ -5,7 +5,7 @@ the environment or a process; what has to be read (includes) comes through a loa
 """
 
 from shipline.language.compiler import compile
-from shipline.language.context import Context, MergeRequest
+from shipline.language.context import Context, ExternalPullRequest, MergeRequest
 from shipline.language.explain import Explanation, explain
 from shipline.language.findings import Finding, LanguageError
 from shipline.language.lint import lint
@@ -16,6 +16,7 @@ from shipline.language.pipeline import Image, Job, Need, Pipeline, Service, Vari
 __all__ = [
     "Context",
     "Explanation",
+    "ExternalPullRequest",
     "Finding",
     "Image",
     "Job",

@@ -15,15 +15,16 @@ from shipline.language.cautions import cautions
 from shipline.language.conditions import Circumstances, Repository, Verdict, first_match, verdicts
 from shipline.language.context import Context
 from shipline.language.entry import did_you_mean
-from shipline.language.expansion import expand, expand_all
+from shipline.language.expansion import expand
 from shipline.language.extends import extend
 from shipline.language.findings import Finding, LanguageError, finding
 from shipline.language.includes import Includes
 from shipline.language.job_variables import by_name, expander, outer_variables, written_variables
 from shipline.language.jobs import Builder
 from shipline.language.keywords.job import JobConfig
-from shipline.language.keywords.root import Root, root
+from shipline.language.keywords.root import FIRST, LAST, Root, root
 from shipline.language.keywords.rules import Rule
+from shipline.language.keywords.workflow import MAX_NAME
 from shipline.language.loader import Loader, MemoryLoader
 from shipline.language.pipeline import Job, Pipeline, Variable
 from shipline.language.predefined import predefined
@@ -103,10 +104,13 @@ def run(done: Compilation, text: str, loader: Loader) -> Pipeline:
         done.pipeline = Pipeline([], [], warnings=done.warnings, predefined=known, all_stages=done.root.stages)
         return done.pipeline
     top |= written_variables(rule.variables, "workflow")
+    name = pipeline_name(done.root.workflow.name, [*known, *top.values(), *outer_variables(context)])
+    if name:
+        known = [*known, Variable("CI_PIPELINE_NAME", name, "predefined")]
     done.builder = Builder(done.root, context, repository, known, top)
     jobs = done.builder.jobs()
     needs_graph.check_present(jobs)
-    done.pipeline = pipeline(done.root, context, known, top, rule, jobs)
+    done.pipeline = pipeline(done.root, name, known, top, rule, jobs)
     done.pipeline.warnings = done.warnings
     return done.pipeline
 
@@ -149,21 +153,24 @@ def workflow_rule(read: Root, circumstances: Circumstances) -> Rule | None:
     return first_match(read.workflow.rules, circumstances)
 
 
+def pipeline_name(written: str | None, variables: list[Variable]) -> str | None:
+    """The name that `workflow:name` gives, with variables replaced; None where that leaves nothing."""
+    if not written:
+        return None
+    name = expand(written, expander(variables)()).strip()
+    return name[:MAX_NAME] or None
+
+
 def pipeline(
-    read: Root, context: Context, known: list[Variable], top: dict[str, Variable], rule: Rule, jobs: list[Job]
+    read: Root, name: str | None, known: list[Variable], top: dict[str, Variable], rule: Rule, jobs: list[Job]
 ) -> Pipeline:
+    """The pipeline of the jobs that were added; none where only `.pre` and `.post` have any."""
     used = {job.stage for job in jobs}
-    variables = [*known, *top.values(), *outer_variables(context)]
-    name = read.workflow.name
-    if name:
-        values = {item.key: item.value for item in expand_all(variables, keep_undefined=True)}
-        name = expand(name, values).strip() or None
-    stages = [stage for stage in read.stages if stage in used]
-    edges_only = used <= {".pre", ".post"}
+    edges_only = used <= {FIRST, LAST}
     return Pipeline(
-        stages=[] if edges_only else stages,
+        stages=[] if edges_only else [stage for stage in read.stages if stage in used],
         jobs=[] if edges_only else jobs,
-        name=name or None,
+        name=name,
         variables=list(top.values()),
         auto_cancel={**read.workflow.auto_cancel, **(rule.auto_cancel or {})},
         predefined=known,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -139,7 +139,9 @@ def changed(changes: Changes, place: Place, circumstances: Circumstances) -> tup
     if paths is None:
         return True, "changes: what changed cannot be known here, so it holds"
     if changes.regexp is not None:
-        return changed_regexp(circumstances.written_out(changes.regexp), paths, place)
+        pattern = circumstances.written_out(changes.regexp)
+        path = searched(pattern, paths, place, "changes")
+        return (True, f"changes: {path} changed") if path else (False, f"changes: nothing matches {pattern}")
     globs = [circumstances.written_out(glob) for glob in changes.paths]
     if len(globs) * len(paths) > MAX_COMPARISONS:
         return True, f"changes: more than {MAX_COMPARISONS} comparisons, so it holds"
@@ -147,14 +149,13 @@ def changed(changes: Changes, place: Place, circumstances: Circumstances) -> tup
     return (True, f"changes: {path} changed") if path else (False, f"changes: nothing matches {', '.join(globs)}")
 
 
-def changed_regexp(pattern: str, paths: Sequence[str], place: Place) -> tuple[bool, str]:
-    """`changes:regexp`, in Ruby's dialect; of it what Python's has too."""
+def searched(pattern: str, paths: Iterable[str], place: Place, key: str) -> str | None:
+    """The first path that a `regexp:` finds. Ruby's dialect, as far as Python's has the same."""
     try:
         compiled = re.compile(pattern.replace(r"\z", r"\Z").replace(r"\h", "[0-9a-fA-F]"))
     except re.error as error:
-        raise refuse("rules:changes:regexp invalid regular expression", place, str(error)) from None
-    path = next((path for path in paths if compiled.search(path)), None)
-    return (True, f"changes: {path} changed") if path else (False, f"changes: nothing matches {pattern}")
+        raise refuse(f"rules:{key}:regexp invalid regular expression", place, str(error)) from None
+    return next((path for path in paths if compiled.search(path)), None)
 
 
 def existing(exists: Exists, place: Place, circumstances: Circumstances) -> tuple[bool, str]:
@@ -166,6 +167,10 @@ def existing(exists: Exists, place: Place, circumstances: Circumstances) -> tupl
         paths = circumstances.repository.paths(project, ref)
     except NotLoaded:
         raise refuse(f"rules:exists:project `{project}` not found or access denied", place) from None
+    if exists.regexp is not None:
+        pattern = circumstances.written_out(exists.regexp)
+        path = searched(pattern, sorted(paths), place, "exists")
+        return (True, f"exists: {path} is there") if path else (False, f"exists: no file matches {pattern}")
     exact = next((glob for glob in globs if glob in paths), None)
     if exact is not None:
         return True, f"exists: {exact} is there"

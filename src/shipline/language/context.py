@@ -53,6 +53,18 @@ class MergeRequest(msgspec.Struct, frozen=True, kw_only=True):
     target_protected: bool = True
 
 
+class ExternalPullRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The pull request on another host that a pipeline with source `external_pull_request_event` is for."""
+
+    iid: int = 1
+    source_repository: str = ""
+    target_repository: str = ""
+    source_branch: str = ""
+    source_sha: str = ""
+    target_branch: str = "main"
+    target_sha: str = ""
+
+
 class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What a pipeline is made for. Everything has a default, so that a file can be read without a repository.
 
@@ -100,12 +112,19 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     features: str = ""
 
     merge_request: MergeRequest | None = None
+    external_pull_request: ExternalPullRequest | None = None
     open_merge_requests: list[str] = []
     schedule_description: str = ""
     trigger_payload: str = ""
     upstream: dict[str, int] = {}
     pipeline_iid: int | None = None
     debug_trace: bool = False
+    debug_services: bool = False
+    deploy_freeze: bool = False
+    chat: dict[str, str] = {}
+    default_branch_base_sha: str = ""
+    commit_user_login: str = ""
+    pages_domain: str = ""
     kubernetes_active: bool = False
 
     variables: list[Variable] = []

@@ -11,8 +11,9 @@ from shipline.language.keywords.job import JobConfig
 from shipline.language.keywords.variables import Written
 from shipline.language.matrix import Instance
 from shipline.language.pipeline import Variable
-from shipline.language.predefined import slug
+from shipline.language.predefined import environment_slug, slug
 
+MAX_RELEASE_DESCRIPTION = 1024
 TIERS = (
     (re.compile(r"(?:^|[^a-z])(?:dev|review|trunk)|dev", re.I), "development"),
     (re.compile(r"test|tst|int|ac(?:ce|)pt|qa|qc|control|quality", re.I), "testing"),
@@ -85,6 +86,11 @@ def job_predefined(config: JobConfig, instance: Instance, stage: str, environmen
         values["CI_ENVIRONMENT_TIER"] = environment.get("deployment_tier") or tier(environment_name)
         if environment.get("url"):
             values["CI_ENVIRONMENT_URL"] = environment["url"]
+        if "$" not in environment_name:
+            values["CI_ENVIRONMENT_SLUG"] = environment_slug(environment_name)
+    release = config.get("release")
+    if release:
+        values["CI_RELEASE_DESCRIPTION"] = str(release.get("description") or "")[:MAX_RELEASE_DESCRIPTION]
     return [Variable(key, value, "predefined") for key, value in values.items()]
 
 

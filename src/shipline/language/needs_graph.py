@@ -11,7 +11,7 @@ from shipline.language.keywords.job import JobConfig
 from shipline.language.keywords.needs import Needed
 from shipline.language.keywords.root import Root
 from shipline.language.keywords.trigger import artifact_jobs
-from shipline.language.matrix import Instance, instances, selected
+from shipline.language.matrix import Instance, instances, matrix_name, rows, selected
 from shipline.language.matrix_expressions import substituted
 from shipline.language.pipeline import Job, Need
 
@@ -148,7 +148,12 @@ def resolve(needs: list[Needed], instance: Instance, config: JobConfig, jobs: Jo
     found: list[Need] = []
     for need in needs:
         if need.project or need.pipeline:
-            found.append(Need(need.job or "", need.artifacts, need.optional, need.pipeline, need.project, need.ref))
+            names = [need.job or ""]
+            if need.matrix is not None:
+                chosen = rows(substituted(need.matrix, instance, config, need.place))
+                names = [matrix_name(need.job or "", row) for row in chosen]
+            others = (need.artifacts, need.optional, need.pipeline, need.project, need.ref)
+            found += [Need(name, *others) for name in names]
             continue
         found += [Need(name, need.artifacts, need.optional) for name in jobs.needed(need, instance, config)]
     return found

@@ -9,7 +9,7 @@ import hashlib
 import re
 from typing import Any
 
-from shipline.language.context import Context
+from shipline.language.context import Context, ExternalPullRequest
 from shipline.language.pipeline import Variable
 
 MAX_MESSAGE = 100_000
@@ -52,6 +52,8 @@ def predefined(context: Context) -> list[Variable]:
     }
     if context.merge_request and context.source == "merge_request_event":
         values |= merge_request(context)
+    if context.external_pull_request and context.source == "external_pull_request_event":
+        values |= external_pull_request(context.external_pull_request)
     values |= context.extra_predefined
     return [
         Variable(key, str(value), "predefined", file=key == "TRIGGER_PAYLOAD")
@@ -112,6 +114,7 @@ def project(context: Context) -> dict[str, Any]:
         "CI_PROJECT_REPOSITORY_LANGUAGES": "",
         "CI_PROJECT_CLASSIFICATION_LABEL": "",
         "CI_PROJECT_TOPICS": "",
+        "CI_PAGES_DOMAIN": context.pages_domain or None,
         "CI_KUBERNETES_ACTIVE": "true" if context.kubernetes_active else None,
     }
     if context.registry:
@@ -141,6 +144,8 @@ def commit(context: Context) -> dict[str, Any]:
         "CI_COMMIT_DESCRIPTION": rest.strip("\n") if len(title) < 100 else message,
         "CI_COMMIT_AUTHOR": context.commit_author,
         "CI_COMMIT_TIMESTAMP": context.commit_timestamp,
+        "CI_COMMIT_USER_LOGIN": context.commit_user_login or None,
+        "CI_COMMIT_DEFAULT_BRANCH_BASE_SHA": context.default_branch_base_sha or None,
     }
 
 
@@ -154,6 +159,11 @@ def event(context: Context) -> dict[str, Any]:
         "TRIGGER_PAYLOAD": context.trigger_payload or None,
         "CI_OPEN_MERGE_REQUESTS": requests or None,
         "CI_DEBUG_TRACE": "true" if context.debug_trace else None,
+        "CI_DEBUG_SERVICES": "true" if context.debug_services else None,
+        "CI_DEPLOY_FREEZE": "true" if context.deploy_freeze else None,
+        "CHAT_CHANNEL": context.chat.get("channel"),
+        "CHAT_INPUT": context.chat.get("input"),
+        "CHAT_USER_ID": context.chat.get("user_id"),
         "CI_UPSTREAM_PIPELINE_ID": context.upstream.get("pipeline_id"),
         "CI_UPSTREAM_PROJECT_ID": context.upstream.get("project_id"),
         "CI_UPSTREAM_JOB_ID": context.upstream.get("job_id"),
@@ -203,5 +213,19 @@ def merge_request(context: Context) -> dict[str, Any]:
         "DRAFT": "true" if request.draft else "false",
         "APPROVED": "true" if request.approved else None,
         "SQUASH_ON_MERGE": "true" if request.squash else "false",
+    }
+    return {prefix + key: value for key, value in values.items()}
+
+
+def external_pull_request(request: ExternalPullRequest) -> dict[str, Any]:
+    prefix = "CI_EXTERNAL_PULL_REQUEST_"
+    values = {
+        "IID": request.iid,
+        "SOURCE_REPOSITORY": request.source_repository,
+        "TARGET_REPOSITORY": request.target_repository,
+        "SOURCE_BRANCH_NAME": request.source_branch,
+        "SOURCE_BRANCH_SHA": request.source_sha,
+        "TARGET_BRANCH_NAME": request.target_branch,
+        "TARGET_BRANCH_SHA": request.target_sha,
     }
     return {prefix + key: value for key, value in values.items()}

@@ -12,7 +12,7 @@ KEYS = ("key", "untracked", "paths", "when", "policy", "unprotect", "fallback_ke
 WHEN = ("on_success", "on_failure", "always")
 POLICIES = ("pull-push", "push", "pull")
 MAX_CACHES = 4
-MAX_FILES = 2
+MAX_FILES = {"files": 10, "files_commits": 2}
 MAX_FALLBACK_KEYS = 5
 DOTS = re.compile(r"(?:\.|%2e){1,2}\Z", re.I)
 VARIABLE = re.compile(r"\$\w{1,255}\Z|\$\{\w{1,255}\}\Z")
@@ -87,7 +87,7 @@ def key(entry: Entry) -> Any:
         files.refuse("config should be an array of strings")
     elif not files.value:
         files.refuse("config requires at least 1 item")
-    elif len(files.value) > MAX_FILES:
-        files.refuse(f"config has too many items (maximum is {MAX_FILES})")
+    elif len(files.value) > MAX_FILES[kind]:
+        files.refuse(f"config has too many items (maximum is {MAX_FILES[kind]})")
     text(entry, "prefix")
     return {name: list(item) if isinstance(item, list) else item for name, item in value.items()}

@@ -10,8 +10,8 @@ from shipline.language.entry import Entry, boolean, required, text
 from shipline.language.values import List, Map, Place
 
 JOB_KEYS = ("job", "artifacts", "optional", "parallel")
-PROJECT_KEYS = ("project", "ref", "job", "artifacts")
-PIPELINE_KEYS = ("pipeline", "job", "artifacts", "optional")
+PROJECT_KEYS = ("project", "ref", "job", "artifacts", "parallel")
+PIPELINE_KEYS = ("pipeline", "job", "artifacts", "optional", "parallel")
 MAX_CROSS_DEPENDENCIES = 5
 
 
@@ -89,7 +89,8 @@ def cross_project(entry: Entry, in_rule: bool) -> Needed | None:
     if not all(fine) or None in texts:
         return None
     project, ref, job = texts
-    return Needed(job, entry.place, artifacts is not False, False, None, project, ref)
+    matrix = selection(entry.child("parallel")) if entry.value.get("parallel") is not None else None
+    return Needed(job, entry.place, artifacts is not False, False, None, project, ref, matrix)
 
 
 def cross_pipeline(entry: Entry, in_rule: bool) -> Needed | None:
@@ -101,7 +102,8 @@ def cross_pipeline(entry: Entry, in_rule: bool) -> Needed | None:
         return None
     job = text(entry, "job")
     artifacts, optional = boolean(entry, "artifacts"), boolean(entry, "optional")
-    return Needed(job, entry.place, artifacts is not False, optional is True, pipeline)
+    matrix = selection(entry.child("parallel")) if entry.value.get("parallel") is not None else None
+    return Needed(job, entry.place, artifacts is not False, optional is True, pipeline, matrix=matrix)
 
 
 def selection(entry: Entry) -> list[dict[str, Any]] | None:

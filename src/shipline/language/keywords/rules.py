@@ -47,6 +47,7 @@ class Exists(msgspec.Struct, frozen=True):
     paths: list[str] = []
     project: str | None = None
     ref: str | None = None
+    regexp: str | None = None
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -230,18 +231,19 @@ def exists(entry: Entry) -> Exists | None:
     if not isinstance(entry.value, Map):
         entry.refuse("config should be a string, an array of strings, or a hash")
         return None
-    entry.only("paths", "project", "ref")
-    for key in ("project", "ref"):
+    entry.only("paths", "project", "ref", "regexp")
+    for key in ("project", "ref", "regexp"):
         if entry.value.get(key) is not None and not is_string(entry.value[key]):
             entry.refuse_key(key, "should be a string")
             return None
-    if "paths" not in entry.value:
+    regexp = entry.value.get("regexp")
+    if "paths" not in entry.value and regexp is None:
         entry.refuse("config missing required keys: paths")
         return None
     if entry.value.get("ref") is not None and entry.value.get("project") is None:
         entry.refuse("config missing required keys: project", hint="ref is a ref of that project")
-    paths = [] if entry.value["paths"] is None else listed(entry)
-    return Exists(paths, entry.value.get("project"), entry.value.get("ref"))
+    paths = [] if entry.value.get("paths") is None else listed(entry)
+    return Exists(paths, entry.value.get("project"), entry.value.get("ref"), regexp)
 
 
 def auto_cancel(entry: Entry) -> dict[str, str] | None:
