@@ -26,6 +26,8 @@ class Shell:
             "GIT_COMMITTER_NAME": "Ada",
             "GIT_COMMITTER_EMAIL": "ada@example.com",
         }
+        if engine := os.environ.get("DOCKER_HOST"):
+            self.environment["DOCKER_HOST"] = engine
 
     def shipline(self, *arguments: str, code: int = 0, stdin: str = "", **environment: str) -> str:
         """Runs the console script, checks its exit code; gives standard output and standard error together."""

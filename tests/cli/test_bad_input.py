@@ -59,8 +59,17 @@ def test_a_state_directory_that_cannot_be_written(repository):
     assert "SHIPLINE_HOME" in output
 
 
-def test_a_full_disk(repository):
+def test_a_disk_that_fills_up_while_a_job_runs(repository):
     """/dev/full is what a full disk looks like to the writer of a log."""
+    repository.commit(ci="job: {script: ['true']}\n")
+    (repository.home / "state" / "jobs" / "1").mkdir(parents=True)
+    (repository.home / "state" / "jobs" / "1" / "trace").symlink_to("/dev/full")
+    output = repository.shipline("run", code=3)
+    assert "Error: no space left" in output and "SHIPLINE_HOME" in output
+    assert "Nothing of it is running" in repository.shipline("cancel")
+
+
+def test_a_disk_that_is_full_from_the_start(repository):
     repository.commit(ci="job: {script: ['true']}\n")
     (repository.home / "state").mkdir()
     (repository.home / "state" / "shipline.db").symlink_to("/dev/full")
@@ -73,4 +82,4 @@ def test_a_wrong_runner_configuration(repository):
     config = repository.write("../config.toml", "concurrent = 'many'\n")
     output = repository.shipline("run", "--config", str(config), code=3)
     assert "config.toml" in output and "concurrent" in output
-    assert "canceled" in repository.shipline("pipelines")
+    assert "has had no pipeline yet" in repository.shipline("pipelines")

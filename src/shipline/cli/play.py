@@ -31,6 +31,5 @@ def play(job: str, pipeline: int | None, variables: tuple[str, ...], yes: bool, 
         if definition.manual_confirmation and not yes:
             click.confirm(definition.manual_confirmation, abort=True)
         pairs = [PipelineVariable(key, value) for key, value in given]
-        return resume(
-            pipelines, found.pipeline_id, lambda: pipelines.play(found.pipeline_id, found.name, pairs), where, quiet
-        )
+        number, name = found.pipeline_id, found.name
+        return resume(pipelines, number, lambda: pipelines.play(number, name, pairs), where, quiet, [name])

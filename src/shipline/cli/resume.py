@@ -7,21 +7,36 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from shipline.cli.options import Where
 from shipline.cli.run import exit_code, tell_settled, work_on
 
 if TYPE_CHECKING:
+    from shipline.engine.live import Live
     from shipline.engine.pipelines import Pipelines
 
 LOOK_AGAIN = 0.2
 BUSY = ("pending", "running", "canceling", "waiting_for_resource", "scheduled")
 
 
-def resume(pipelines: Pipelines, pipeline_id: int, event: Callable[[], object], where: Where, quiet: bool) -> int:
-    """Lets something happen to a pipeline and sees its jobs through; gives the exit code."""
+def resume(
+    pipelines: Pipelines,
+    pipeline_id: int,
+    event: Callable[[], object],
+    where: Where,
+    quiet: bool,
+    asked: list[str],
+) -> int:
+    """Lets something happen to a pipeline and sees its jobs through; gives the exit code. `asked` are the jobs
+    that will run because of it, besides those that wait for them."""
+    from shipline.cli.runners import runners
     from shipline.cli.state import opened_repository
 
     tell_settled(pipelines)
+    pods = _need_pods(pipelines.live(pipeline_id), asked)
+    elsewhere = pipelines.store.alive(pipelines.live(pipeline_id).record.process)
+    hands = None if elsewhere else runners(where, pods, click.echo)
     with pipelines.store.transaction():
         event()
         ours = pipelines.adopt(pipeline_id)
@@ -29,7 +44,14 @@ def resume(pipelines: Pipelines, pipeline_id: int, event: Callable[[], object], 
         return _watch(pipelines, pipeline_id, quiet)
     project = pipelines.store.project_by_id(pipelines.live(pipeline_id).record.project_id)
     with opened_repository(Path(project.path)) as repository:
-        return work_on(pipelines, pipeline_id, repository, where, quiet)
+        hands = hands or runners(where, pods, click.echo)
+        return work_on(pipelines, pipeline_id, repository, hands, quiet)
+
+
+def _need_pods(live: Live, asked: list[str]) -> bool:
+    """Whether a job that was asked for, or may follow it, has an image."""
+    waiting = [job.name for job in live.jobs.values() if job.status in ("created", "skipped", *BUSY)]
+    return any(live.definitions[name].image for name in (*asked, *waiting))
 
 
 def _watch(pipelines: Pipelines, pipeline_id: int, quiet: bool) -> int:

@@ -24,15 +24,11 @@ def retry(job: str | None, pipeline: int | None, quiet: bool, where: Where) -> i
     with opened_pipelines() as pipelines:
         if job is not None:
             found = chosen_job(pipelines, job, pipeline)
-            return resume(
-                pipelines, found.pipeline_id, lambda: pipelines.retry(found.pipeline_id, found.name), where, quiet
-            )
+            number, name = found.pipeline_id, found.name
+            return resume(pipelines, number, lambda: pipelines.retry(number, name), where, quiet, [name])
         number = chosen_pipeline(pipelines, pipeline).id
-
-        def retry_failed() -> None:
-            if not pipelines.retry_failed(number):
-                raise EngineError(
-                    f"Pipeline {number} has no failed or cancelled job; `shipline retry JOB` names one."
-                )
-
-        return resume(pipelines, number, retry_failed, where, quiet)
+        jobs = pipelines.live(number).jobs.values()
+        again = [job.name for job in jobs if job.status in ("failed", "canceled")]
+        if not again:
+            raise EngineError(f"Pipeline {number} has no failed or cancelled job; `shipline retry JOB` names one.")
+        return resume(pipelines, number, lambda: pipelines.retry_failed(number), where, quiet, again)

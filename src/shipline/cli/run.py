@@ -11,6 +11,7 @@ from shipline.cli.failures import INTERRUPTED, PIPELINE_FAILED
 from shipline.cli.options import Where, given_variables, variable_option, where_jobs_run
 
 if TYPE_CHECKING:
+    from shipline.cli.runners import Hands
     from shipline.engine.live import Live
     from shipline.engine.pipelines import Pipelines
     from shipline.engine.repository import Repository
@@ -54,8 +55,9 @@ def run(
     if dirty and ref:
         raise click.UsageError("--dirty is about the working tree, --ref about a commit: use one of them.")
     given = given_variables(variables)
+    from shipline.cli.runners import runners
     from shipline.cli.state import opened_pipelines, opened_repository
-    from shipline.engine.creation import Request, create_pipeline
+    from shipline.engine.creation import Request, plan_pipeline
     from shipline.engine.records import PipelineVariable
 
     with opened_repository() as repository, opened_pipelines() as pipelines:
@@ -66,8 +68,10 @@ def run(
             jobs=list(jobs),
             elsewhere=_elsewhere(repository, projects, templates),
         )
-        record = create_pipeline(pipelines, repository, commit, request, tell_warnings)
-        return work_on(pipelines, record.id, repository, where, quiet)
+        plan = plan_pipeline(pipelines, repository, commit, request)
+        tell_warnings(plan.warnings)
+        hands = runners(where, any(job.image and job.when != "manual" for job in plan.compiled.jobs), click.echo)
+        return work_on(pipelines, plan.create(pipelines).id, repository, hands, quiet)
 
 
 def _elsewhere(repository: Repository, projects: tuple[str, ...], templates: Path | None) -> Elsewhere:
@@ -96,11 +100,10 @@ def tell_warnings(warnings: list[Finding]) -> None:
 
 
 def work_on(
-    pipelines: Pipelines, pipeline_id: int, repository: Repository, where: Where, quiet: bool = False
+    pipelines: Pipelines, pipeline_id: int, repository: Repository, hands: Hands, quiet: bool = False
 ) -> int:
     """Runs the pipeline's jobs in this process and shows them; gives the exit code."""
     from shipline.cli import texts
-    from shipline.cli.runners import runners
     from shipline.cli.screen import Screen
     from shipline.cli.summary import summary
     from shipline.cli.work import Work
@@ -108,13 +111,7 @@ def work_on(
     live = pipelines.live(pipeline_id)
     screen = Screen(list(live.jobs), quiet)
     screen.say(f"Pipeline {pipeline_id}: {texts.commit(live.record)}")
-    try:
-        configs, at_most = runners(where, _pods(live), screen.say)
-    except BaseException:
-        pipelines.cancel(pipeline_id)
-        pipelines.release(pipeline_id)
-        raise
-    finished = Work(pipelines, pipeline_id, repository, configs, screen, at_most).run()
+    finished = Work(pipelines, pipeline_id, repository, hands, screen).run()
     for line in summary(pipelines.live(pipeline_id), pipelines.store):
         screen.say(line)
     return exit_code(pipelines.live(pipeline_id)) if finished else INTERRUPTED
@@ -136,9 +133,3 @@ def tell_settled(pipelines: Pipelines) -> None:
             f"To go on with it: shipline retry --pipeline {record.id}",
             err=True,
         )
-
-
-def _pods(live: Live) -> bool:
-    """Whether a job that may run without being asked for has an image."""
-    will_run = (live.definitions[job.name] for job in live.jobs.values() if job.status not in ("manual", "success"))
-    return any(definition.image for definition in will_run if definition.when != "manual")

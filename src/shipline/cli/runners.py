@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -20,9 +20,16 @@ SYSTEM_IMAGES = ("pause", "node", "helper")
 """What the embedded cluster and the pods of jobs are made with."""
 
 
-def runners(where: Where, pods: bool, say: Callable[[str], None]) -> tuple[list[RunnerConfig], int]:
-    """The runners and how many jobs they run at a time. `pods`: some job has an image, so a cluster is needed;
-    where none is named, the embedded one is started. Raises RunnerError, ClusterError."""
+class Hands(NamedTuple):
+    """The runners, and how many jobs they run at a time, all together."""
+
+    runners: list[RunnerConfig]
+    at_most: int
+
+
+def runners(where: Where, pods: bool, say: Callable[[str], None]) -> Hands:
+    """Who runs the jobs. `pods`: some job has an image, so a cluster is needed; where none is named, the embedded
+    one is started. Raises RunnerError, ClusterError, ImageError."""
     from shipline.runner import ConfigFile, RunnerConfig
 
     path = where.config or config_path()
@@ -36,18 +43,14 @@ def runners(where: Where, pods: bool, say: Callable[[str], None]) -> tuple[list[
     if where.kubeconfig or where.context:
         aim = {"kubeconfig": str(where.kubeconfig or ""), "context": where.context or ""}
         configs = [msgspec.structs.replace(config, **aim) for config in configs]
+    pods = pods or any(config.executor == "kubernetes" or config.kubernetes.image for config in configs)
     if pods and any(_aimless(config) for config in configs):
         kubeconfig = _embedded(where.cluster, say)
         configs = [
             msgspec.structs.replace(config, kubeconfig=kubeconfig) if _aimless(config) else config
             for config in configs
         ]
-    return configs, where.concurrency or at_once
-
-
-def needs_pods(configs: list[RunnerConfig]) -> bool:
-    """Whether the runners run jobs without an image in pods, too."""
-    return any(config.executor == "kubernetes" or config.kubernetes.image for config in configs)
+    return Hands(configs, where.concurrency or at_once)
 
 
 def _aimless(config: RunnerConfig) -> bool:

@@ -7,6 +7,7 @@ ended `GRACE` seconds later, or at the second Ctrl-C, is aborted; all in all tha
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from shipline.engine.tending import tend
 from shipline.runner import Runner, RunnerConfig
 
 if TYPE_CHECKING:
+    from shipline.cli.runners import Hands
     from shipline.cli.screen import Screen
     from shipline.engine.pipelines import Pipelines
     from shipline.engine.repository import Repository
@@ -27,21 +29,20 @@ WAITING = ("scheduled", "waiting_for_resource")
 
 
 class Work:
-    """One pipeline being run by this process. `runners` are at work together, `at_most` jobs at a time."""
+    """One pipeline being run by this process."""
 
     def __init__(
         self,
         pipelines: Pipelines,
         pipeline_id: int,
         repository: Repository,
-        runners: list[RunnerConfig],
+        hands: Hands,
         screen: Screen,
-        at_most: int,
     ) -> None:
         self.pipelines = pipelines
         self.pipeline_id = pipeline_id
         self.screen = screen
-        self.runners = [self._with_tags(config) for config in runners]
+        self.runners = [self._with_tags(config) for config in hands.runners]
         tags = tuple(sorted({tag for config in self.runners for tag in config.tags}))
         origin = Origin(
             repository.url, repository.project_path, repository.name, runner=self.runners[0].name, runner_tags=tags
@@ -50,7 +51,7 @@ class Work:
         self.coordinator = EngineCoordinator(
             pipelines,
             lambda live, job: make_payload(live, job, origin, pipelines.store.variables(project_id)),
-            at_most=at_most,
+            at_most=hands.at_most,
             runner=self.runners[0].name,
             on_trace=screen.trace,
         )
@@ -73,7 +74,8 @@ class Work:
         try:
             asyncio.run(self._run())
         except BaseException:
-            self._give_up()
+            with contextlib.suppress(Exception):  # a full disk: the error itself is what counts
+                self._give_up()
             raise
         return not self.interrupted
 
@@ -85,13 +87,17 @@ class Work:
         self._running = asyncio.create_task(self._runners(stop))
         tending = asyncio.create_task(tend(self.pipelines))
         try:
-            while not self._running.done() and not self._released():
+            while not (self._running.done() or self.coordinator.failure or self._released()):
                 await self.pipelines.bell.wait(1.0)
         finally:
             stop.set()
             self.coordinator.close()
+            if self.coordinator.failure:
+                self._running.cancel()
             await asyncio.wait({self._running})
             tending.cancel()
+        if self.coordinator.failure:
+            raise self.coordinator.failure
         if not self._running.cancelled():
             self._running.result()
         self._give_up()

@@ -28,7 +28,7 @@ class EngineCoordinator:
     """Gives out the pending jobs of the pipelines that this process runs, oldest first.
 
     `make_payload` turns a job into what a runner gets. `at_most` jobs are out at a time. `on_trace` is told each
-    piece of a log with its offset.
+    piece of a log with its offset. `failure` is what made it stop: the store can't be written any more.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class EngineCoordinator:
         self.runner = runner
         self.on_trace = on_trace
         self.closed = False
+        self.failure: Exception | None = None
         self._given: dict[int, JobRecord] = {}
         self._out: set[int] = set()
 
@@ -53,6 +54,10 @@ class EngineCoordinator:
         """No more jobs are given out; who waits for one is answered at once."""
         self.closed = True
         self.pipelines.bell.ring()
+
+    def _break(self, error: Exception) -> None:
+        self.failure = self.failure or error
+        self.close()
 
     async def request_job(self, tags: frozenset[str], run_untagged: bool) -> JobPayload | None:
         deadline = asyncio.get_running_loop().time() + PATIENCE
@@ -66,7 +71,11 @@ class EngineCoordinator:
         return None
 
     async def append_trace(self, job: JobPayload, offset: int, data: bytes) -> Answer:
-        stored = self.pipelines.store.write_trace(job.id, offset, data)
+        try:
+            stored = self.pipelines.store.write_trace(job.id, offset, data)
+        except OSError as error:
+            self._break(error)
+            return Answer("canceled", offset + len(data))
         if self.on_trace is not None and stored >= offset + len(data):
             self.on_trace(self._given[job.id], offset, data)
         return Answer(self._status(job), stored)
@@ -75,7 +84,11 @@ class EngineCoordinator:
         if update.state != "running":
             given = self._given[job.id]
             self._out.discard(job.id)
-            self.pipelines.finished(given, update.state, update.failure_reason, update.exit_code)
+            try:
+                self.pipelines.finished(given, update.state, update.failure_reason, update.exit_code)
+            except Exception as error:
+                self._break(error)
+                raise
         return Answer(self._status(job))
 
     async def wait_canceled(self, job: JobPayload) -> Literal["canceling", "canceled"]:

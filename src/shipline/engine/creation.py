@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 import msgspec
 
@@ -34,23 +33,37 @@ class Request(msgspec.Struct, frozen=True):
     elsewhere: Elsewhere = Elsewhere()
 
 
-def create_pipeline(
-    pipelines: Pipelines,
-    repository: Repository,
-    commit: Commit,
-    request: Request | None = None,
-    tell: Callable[[list[Finding]], None] | None = None,
-) -> PipelineRecord:
-    """Compiles the commit's configuration and stores the pipeline; what may start is pending.
+class Plan(msgspec.Struct, frozen=True):
+    """A pipeline that can be created: compiled, and nothing in it that can't be carried out."""
 
-    `tell` gets the warnings about the configuration. Raises LanguageError for a wrong configuration, and
-    EngineError for what can't be carried out, and when the pipeline would have no job.
+    project: Project
+    commit: Commit
+    request: Request
+    compiled: Pipeline
+
+    @property
+    def warnings(self) -> list[Finding]:
+        """What is dubious in the configuration."""
+        return self.compiled.warnings
+
+    def create(self, pipelines: Pipelines) -> PipelineRecord:
+        """Stores the pipeline; what may start is pending."""
+        return pipelines.create(
+            self.project, self.commit, lean(self.compiled), self.request.source, self.request.variables
+        )
+
+
+def plan_pipeline(
+    pipelines: Pipelines, repository: Repository, commit: Commit, request: Request | None = None
+) -> Plan:
+    """Compiles the commit's configuration; nothing is stored yet.
+
+    Raises LanguageError for a wrong configuration, and EngineError for what can't be carried out, and when the
+    pipeline would have no job.
     """
     request = request or Request()
     project = pipelines.store.project(str(repository.path))
     compiled = compile_commit(pipelines, project, repository, commit, request)
-    if tell is not None:
-        tell(compiled.warnings)
     if not compiled.jobs:
         raise EngineError(
             f"No job of {CONFIG_FILE} is for {_described(commit)}: nothing to run. "
@@ -59,7 +72,7 @@ def create_pipeline(
     if request.jobs:
         compiled = chosen(compiled, request.jobs)
     refuse_unsupported(compiled)
-    return pipelines.create(project, commit, lean(compiled), request.source, request.variables)
+    return Plan(project, commit, request, compiled)
 
 
 def compile_commit(
