@@ -1,0 +1,133 @@
+"""The network between runner and cluster breaks: no line of a log is lost or doubled, no stage runs twice."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import textwrap
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+import yaml
+from tests.runner.desk import Desk, job, run
+from tests.runner.test_pods import kubectl, pods_of
+
+pytestmark = pytest.mark.engine
+
+
+class CutPoint:
+    """A TCP relay in front of the API server; `cut` breaks all connections, `open` says whether new ones are taken."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.target = (host, port)
+        self.writers: set[asyncio.StreamWriter] = set()
+        self.open = True
+
+    async def start(self) -> int:
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return self.server.sockets[0].getsockname()[1]
+
+    async def _serve(self, reader, writer):
+        if not self.open:
+            writer.transport.abort()
+            return
+        back_reader, back_writer = await asyncio.open_connection(*self.target)
+        self.writers |= {writer, back_writer}
+        await asyncio.gather(_pump(reader, back_writer), _pump(back_reader, writer), return_exceptions=True)
+
+    def cut(self) -> None:
+        for writer in self.writers:
+            writer.transport.abort()
+        self.writers.clear()
+
+
+async def _pump(reader, writer):
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    finally:
+        writer.close()
+
+
+@pytest.fixture
+async def cut_point(pods, tmp_path):
+    """The relay, and the configuration of a runner that goes through it."""
+    config = yaml.safe_load(Path(pods.kubeconfig).read_text())  # noqa: ASYNC240
+    server = urlsplit(config["clusters"][0]["cluster"]["server"])
+    relay = CutPoint(server.hostname, server.port)
+    config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{await relay.start()}"
+    path = tmp_path / "kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    yield relay, msgspec.structs.replace(pods, kubeconfig=str(path))
+    relay.cut()
+    relay.server.close()
+
+
+async def test_the_log_goes_on_at_the_byte_where_it_broke(cut_point, source):
+    relay, through_relay = cut_point
+    script = "i=0; while [ $i -lt 40 ]; do i=$((i+1)); echo line $i; sleep 0.1; done; exit 9"
+    payload = job(source, "echo run >> /tmp/runs", script, after=["echo runs=$(wc -l < /tmp/runs)"])
+    desk = Desk(payload)
+    running = asyncio.create_task(run(through_relay, desk))
+    for line in ("line 3\n", "line 12\n", "line 20\n"):
+        await desk.says(payload, line)
+        relay.cut()
+    await asyncio.wait_for(running, 60)
+    lines = [line for line in desk.log(payload).splitlines() if line.startswith("line ")]
+    assert lines == [f"line {number}" for number in range(1, 41)]
+    assert "runs=1\n" in desk.log(payload)
+    assert desk.results[payload.id].exit_code == 9
+
+
+async def test_a_cluster_that_is_away_for_a_while_costs_nothing(cut_point, source):
+    relay, through_relay = cut_point
+    payload = job(source, "echo begun; sleep 1; echo ended while nobody listened")
+    desk = Desk(payload)
+    running = asyncio.create_task(run(through_relay, desk))
+    await desk.says(payload, "begun\n")
+    relay.open = False
+    relay.cut()
+    await asyncio.sleep(2.5)
+    relay.open = True
+    await asyncio.wait_for(running, 60)
+    assert desk.results[payload.id].state == "success"
+    assert "\nended while nobody listened\n" in desk.log(payload)
+
+
+async def test_pods_of_a_killed_runner_are_removed_by_the_next(pods, source, tmp_path):
+    program = """
+        import asyncio, sys
+        from shipline.protocol.payload import decode
+        from shipline.runner import Runner, KubernetesConfig, RunnerConfig
+        from tests.runner.desk import Desk
+        payload = decode(open(sys.argv[1]).read())
+        kubernetes = KubernetesConfig(pull_policy="if-not-present", image="shipline/debian")
+        config = RunnerConfig(executor="kubernetes", kubeconfig=sys.argv[2], kubernetes=kubernetes)
+        desk = Desk(payload)
+        async def main():
+            running = asyncio.create_task(Runner(config, desk).run())
+            await desk.says(payload, "begun\\n")
+            print("begun", flush=True)
+            await running
+        asyncio.run(main())
+    """
+    payload = job(source, "echo begun; sleep 300")
+    path = tmp_path / "payload.json"
+    path.write_bytes(msgspec.json.encode(payload))
+    killed = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", textwrap.dedent(program), str(path), pods.kubeconfig),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    assert killed.stdout is not None
+    assert await killed.stdout.readline() == b"begun\n"
+    killed.send_signal(signal.SIGKILL)
+    await killed.wait()
+    (left,) = pods_of(pods, payload)
+    second = job(source, "sleep 2")
+    await asyncio.wait_for(run(pods, Desk(second)), 60)
+    assert left["metadata"]["name"] not in kubectl(pods, "get", "pods", "-o", "name")
