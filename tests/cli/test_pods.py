@@ -101,7 +101,7 @@ job:
 
 
 def test_a_registry_s_wrong_password(pods):
-    registry = f"{secrets.token_hex(3)}.registry.example.com"
+    registry = f"r{secrets.token_hex(3)}.registry.example.com"
     pods.shipline("cluster", "start", pods.name)
     pods.shipline(
         "registry", "add", registry, "--user", "robot", "--cluster", pods.name, stdin="the-right-password"
@@ -131,7 +131,7 @@ def test_ctrl_c_removes_the_pod(pods):
 
 def test_a_killed_process_s_pod_is_removed_by_the_next(pods):
     pods.commit(
-        ci="job: {image: {name: shipline/debian, pull_policy: if-not-present}, script: [echo started, sleep 5]}\n"
+        ci="job: {image: {name: shipline/debian, pull_policy: if-not-present}, script: [echo started, sleep 3]}\n"
     )
     process = started(pods, "run", "--cluster", pods.name)
     wait_for_line(process, "| started")
