@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from shipline.cluster.api import protobuf, spdy
 from shipline.cluster.api.decoding import Decoder, DecodingError
+from shipline.cluster.api.errors import ApiError
 from shipline.cluster.api.machinery import Api
 from shipline.cluster.api.quantities import QuantityError, canonical, value
 from shipline.cluster.api.schema import component
@@ -175,3 +176,13 @@ def test_yaml_reads_back(value: dict[str, Any]) -> None:
 
 def test_yaml_quotes_what_others_misread() -> None:
     assert dump({"n": "1", "when": "yes", "text": "plain"}) == '"n": "1"\ntext: plain\nwhen: "yes"\n'
+
+
+@given(st.binary(max_size=200), st.integers(0, 400))
+def test_damaged_protobuf_is_refused_and_nothing_else(noise: bytes, place: int) -> None:
+    good = protobuf.write("v1", "Pod", {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c"}]}})
+    damaged = good[:place] + noise + good[place + len(noise) :]
+    try:
+        protobuf.read(damaged)
+    except ApiError as refusal:
+        assert refusal.status_code == 400

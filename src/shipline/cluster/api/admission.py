@@ -84,7 +84,7 @@ def _mount_token(spec: Json) -> None:
     """Mount the token in each container that doesn't mount something there itself."""
     needy = [
         container
-        for container in [*spec.get("initContainers", []), *(spec.get("containers") or [])]
+        for container in [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
         if all(m.get("mountPath") != TOKEN_PATH for m in container.get("volumeMounts") or ())
     ]
     if not needy:

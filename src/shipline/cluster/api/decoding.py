@@ -20,7 +20,9 @@ from shipline.cluster.api.wire import Field, Type
 Json = dict[str, Any]
 
 _TIME = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$")
-_ZERO: dict[str, Any] = {"string": "", "bool": False, "int": 0}
+_ZERO: dict[str, Any] = {"string": "", "bytes": "", "bool": False, "int": 0}
+
+_SPECIAL_ZERO: dict[str, Any] = {wire.QUANTITY: "0", wire.INT_OR_STRING: 0}
 
 
 class DecodingError(ValueError):
@@ -107,6 +109,8 @@ class Decoder:
 
     def _item(self, of: Type, item: Any, owner: str, path: str, trail: str) -> Any:
         if item is None:
+            if of.component in wire.SPECIAL:
+                return _SPECIAL_ZERO.get(of.component)
             return self.object(of.component, {}) if of.shape == "struct" else _ZERO.get(of.shape)
         return self._value(of, item, owner, "", path, trail)
 

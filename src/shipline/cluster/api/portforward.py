@@ -95,7 +95,9 @@ class _Forwarding:
         try:
             return await self._streams.portforward(self._pod, port)
         except (OSError, ApiError) as error:
-            raise ConnectionError(f"error forwarding port {port} to pod {uid}, uid : {error}") from None
+            why = (getattr(error, "strerror", None) or str(error)).lower()
+            where = f'failed to connect to localhost:{port} inside namespace "{uid}"'
+            raise ConnectionError(f"error forwarding port {port} to pod {uid}, uid : {where}: {why}") from None
 
 
 class _Connection:

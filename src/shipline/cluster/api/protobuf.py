@@ -38,7 +38,7 @@ def read(raw: bytes) -> Json:
         if component is None:
             raise bad_request(f'no kind "{kind}" is registered for version "{api_version}" in scheme')
         return {"kind": kind, "apiVersion": api_version, **_read_message(component, parts.get(2, b""))}
-    except (ValueError, KeyError, IndexError, struct.error) as error:
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, struct.error) as error:
         raise bad_request(f"the body is no Kubernetes protobuf: {error}") from None
 
 

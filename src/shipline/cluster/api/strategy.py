@@ -91,7 +91,7 @@ def _keep(new: Json, old: Json, fields: set[str], free: set[str]) -> None:
 def quality_of_service(spec: Json) -> str:
     """Guaranteed, Burstable or BestEffort, from the containers' requests and limits."""
     guaranteed, some = True, False
-    for container in [*spec.get("containers", []), *spec.get("initContainers", [])]:
+    for container in [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]:
         resources = container.get("resources") or {}
         requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
         for name in ("cpu", "memory"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shipline.cluster.api.selectors import match_labels
+from shipline.cluster.api.selectors import SelectorError, match_labels
 from shipline.cluster.api.validation import formats
 from shipline.cluster.api.validation.causes import Causes, quoted
 from shipline.cluster.api.validation.metadata import check_annotations, check_labels
@@ -58,7 +58,7 @@ def _selector_and_template(causes: Causes, spec: Json, kind: str) -> None:
         if not selector.get("matchLabels") and not selector.get("matchExpressions"):
             causes.invalid("spec.selector", selector, f"empty selector is invalid for {kind}")
     labels = template["metadata"].get("labels") or {}
-    if selector and not match_labels(selector)(labels):
+    if selector and not _matches(selector, labels):
         why = "`selector` does not match template `labels`"
         causes.invalid("spec.template.metadata.labels", labels, why)
     check_labels(causes, "spec.template.labels", labels)
@@ -71,6 +71,13 @@ def _selector_and_template(causes: Causes, spec: Json, kind: str) -> None:
         causes.forbidden(
             "spec.template.spec.activeDeadlineSeconds", f"activeDeadlineSeconds in {_word(kind)} is not Supported"
         )
+
+
+def _matches(selector: Json, labels: Json) -> bool:
+    try:
+        return match_labels(selector)(labels)
+    except SelectorError:
+        return False  # An operator that isn't one has its own cause.
 
 
 def _word(kind: str) -> str:
