@@ -19,7 +19,8 @@ pytestmark = pytest.mark.engine
 
 
 class CutPoint:
-    """A TCP relay in front of the API server; `cut` breaks all connections, `open` says whether new ones are taken."""
+    """A TCP relay in front of the API server; `cut` breaks all connections, `open` says whether new ones are
+    taken."""
 
     def __init__(self, host: str, port: int) -> None:
         self.target = (host, port)
