@@ -89,6 +89,11 @@ def resources(engine: Json) -> tuple[dict[str, str], dict[str, str]]:
     return capacity, capacity | {"memory": f"{max(0, memory - _RESERVED_MEMORY)}Ki"}
 
 
+def _is_ready(node: Json) -> bool:
+    conditions = (node.get("status") or {}).get("conditions") or []
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
 class NodeHeart:
     """Registers the Node and keeps its Lease and conditions beating."""
 
@@ -142,13 +147,15 @@ class NodeHeart:
         self._api.update_status("nodes", None, node)
 
     async def run(self) -> None:
-        """Renew the Lease every ten seconds and the conditions every five minutes, for ever."""
+        """Renew the Lease every ten seconds for ever; the conditions every five minutes, and at once when
+        the node was given up in between (a machine that slept, an engine that hung)."""
         beats = 0
         while True:
             self._renew()
-            if beats % 30 == 29:
-                with contextlib.suppress(ApiError):
-                    self._beat(self._api.get("nodes", None, self._name))
+            with contextlib.suppress(ApiError):
+                node = self._api.get("nodes", None, self._name)
+                if beats % 30 == 29 or not _is_ready(node):
+                    self._beat(node)
             beats += 1
             await asyncio.sleep(_RENEW_EVERY)
 
