@@ -122,12 +122,13 @@ def test_play_while_the_pipeline_still_runs_elsewhere(repository):
 
 
 def test_a_killed_process_s_job_is_settled_and_said_so(repository):
-    repository.commit(ci="long:\n  script: ['echo started', 'sleep 4']\n")
+    repository.commit(ci="long:\n  script: ['echo started', 'test $CI_JOB_ID != 1 || sleep 98.5']\n")
     process = started(repository, "run")
     wait_for_line(process, "| started")
     os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    process.wait()
     text = repository.shipline("run")
+    assert subprocess.run(["pgrep", "-f", "sleep 98.5"], check=False).returncode == 1, "the script has ended, too"
     assert "Pipeline 1 was interrupted: its process died; long ran and counts as failed." in text
     assert "shipline retry --pipeline 1" in text and "Pipeline 2 success" in text
     content = json.loads(repository.shipline("status", "1", "--json", code=1))

@@ -1,13 +1,15 @@
 """The runner's folder on this machine: repository copies, and the folders of jobs that run here.
 
 One folder a running process, under the system's temporary folder, named by process id; a new runner removes those
-of processes that are gone, so a killed one leaves nothing for longer than until the next start.
+of processes that are gone, with what still runs in them, so a killed one leaves nothing for longer than until the
+next start.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -39,9 +41,23 @@ def remove_abandoned() -> list[Path]:
     for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         owner = path.name.removeprefix(PREFIX).partition("-")[0]
         if owner.isdigit() and not _alive(int(owner)):
+            _end_processes(path)
             shutil.rmtree(path, ignore_errors=True)
             gone.append(path)
     return gone
+
+
+def _end_processes(folder: Path) -> None:
+    """Kills what still runs of jobs whose runner was killed: processes that work in the folder, or were told of it
+    as their builds folder."""
+    told = f"CI_BUILDS_DIR={folder}/".encode()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            works_there = (process / "cwd").readlink().is_relative_to(folder)
+            if works_there or told in (process / "environ").read_bytes():
+                os.kill(int(process.name), signal.SIGKILL)
+        except OSError:
+            continue  # it has ended, or is somebody else's
 
 
 def _alive(pid: int) -> bool:
