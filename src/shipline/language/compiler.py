@@ -17,7 +17,7 @@ from shipline.language.context import Context
 from shipline.language.entry import did_you_mean
 from shipline.language.expansion import expand
 from shipline.language.extends import extend
-from shipline.language.findings import Finding, LanguageError, finding
+from shipline.language.findings import Finding, LanguageError, finding, refuse
 from shipline.language.includes import Includes
 from shipline.language.job_variables import by_name, expander, outer_variables, written_variables
 from shipline.language.jobs import Builder
@@ -81,6 +81,13 @@ def compile(text: str, context: Context, loader: Loader | None = None) -> Pipeli
 
 def run(done: Compilation, text: str, loader: Loader) -> Pipeline:
     """The steps; what each gives is kept in `done`. Raises LanguageError."""
+    try:
+        return steps(done, text, loader)
+    except RecursionError:
+        raise refuse("The configuration is nested too deep", Place(done.context.config_path, 0, 0)) from None
+
+
+def steps(done: Compilation, text: str, loader: Loader) -> Pipeline:
     context = done.context
     repository = Repository(loader, context.changed, context.files)
     known = predefined(context)

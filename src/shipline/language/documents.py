@@ -6,8 +6,8 @@ keys differ, and every value here must know its line. Size, depth and what alias
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -68,6 +68,23 @@ def events(text: str) -> Callable[[], Any]:
     return lambda: next(stream, None)
 
 
+class Anchored(NamedTuple):
+    """What an anchor stands for: its value and place, what an alias of it costs, how many levels it has."""
+
+    value: Any
+    place: Place
+    cost: int
+    height: int
+
+
+def height(value: Any) -> int:
+    """How many levels of lists and mappings a value has."""
+    if isinstance(value, Reference):
+        value = value.path
+    inside: Iterable[Any] = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(height, inside), default=0) if isinstance(value, dict | list) else 0
+
+
 class Reader:
     """Builds values from events. `size` grows with every node, and with an alias by what it stands for."""
 
@@ -75,7 +92,7 @@ class Reader:
         self.file = file
         self.following = following
         self.warnings = warnings
-        self.anchors: dict[str, tuple[Any, Place, int] | None] = {}
+        self.anchors: dict[str, Anchored | None] = {}
         self.size = 0
         self.plain: dict[str, Any] = {}
 
@@ -109,19 +126,22 @@ class Reader:
         if kind is yaml.ScalarEvent:
             value = self.scalar(event)
             if event.anchor:
-                self.anchors[event.anchor] = (value, self.place(event), len(event.value) + NODE_COST)
+                self.anchors[event.anchor] = Anchored(value, self.place(event), len(event.value) + NODE_COST, 0)
             return value
         if kind is yaml.AliasEvent:
-            return self.alias(event)[0]
+            return self.alias(event, depth)[0]
         if depth > MAX_DEPTH:
             raise refuse("The parsed YAML is too deep", self.place(event), f"at most {MAX_DEPTH} levels", "yaml")
+        if event.tag is not None:
+            check_tag(event.tag, self.place(event))
         if event.anchor:
             self.anchors[event.anchor] = None
         before = self.size
         build = self.mapping if kind is yaml.MappingStartEvent else self.sequence
         value = build(event, depth)
         if event.anchor:
-            self.anchors[event.anchor] = (value, self.place(event), self.size - before + NODE_COST)
+            cost = self.size - before + NODE_COST
+            self.anchors[event.anchor] = Anchored(value, self.place(event), cost, height(value))
         return value
 
     def scalar(self, event: Any) -> Any:
@@ -147,8 +167,7 @@ class Reader:
     def tagged_scalar(self, tag: str, text: str, place: Place, quoted: bool) -> Any:
         if tag == "!reference":
             return Reference(text if text or quoted else [], place)
-        if tag.startswith(("!ruby", "tag:ruby.yaml.org")):
-            raise refuse(f"Tried to load unspecified class: {tag}", place, check="yaml")
+        check_tag(tag, place)
         if tag in STR_TAGS or quoted:
             return text
         try:
@@ -156,15 +175,17 @@ class Reader:
         except UnsafeScalar as error:
             raise refuse(f"Tried to load unspecified class: {error}", place, check="yaml") from None
 
-    def alias(self, event: Any) -> tuple[Any, Place]:
+    def alias(self, event: Any, depth: int) -> tuple[Any, Place]:
         place = self.place(event)
         if event.anchor not in self.anchors:
             raise refuse(f"Unknown alias: {event.anchor}", place, check="yaml")
         anchored = self.anchors[event.anchor]
         if anchored is None:
             raise refuse(f"The parsed YAML is too big: *{event.anchor} holds itself", place, check="yaml")
-        self.grow(anchored[2], place)
-        return anchored[0], anchored[1]
+        if depth + anchored.height > MAX_DEPTH:
+            raise refuse("The parsed YAML is too deep", place, f"at most {MAX_DEPTH} levels", "yaml")
+        self.grow(anchored.cost, place)
+        return anchored.value, anchored.place
 
     def sequence(self, event: Any, depth: int) -> Any:
         self.size += NODE_COST
@@ -172,7 +193,7 @@ class Reader:
         new = List(self.place(event))
         while type(item := following()) is not yaml.SequenceEndEvent:
             if type(item) is yaml.AliasEvent:
-                new.add(*self.alias(item))
+                new.add(*self.alias(item, depth + 1))
                 continue
             new.append(self.value(item, depth + 1))
             mark = item.start_mark
@@ -191,7 +212,7 @@ class Reader:
             key_at = PLACE(Place, (file, mark.line + 1, mark.column + 1))
             item = following()
             if type(item) is yaml.AliasEvent:
-                value, value_at = self.alias(item)
+                value, value_at = self.alias(item, depth + 1)
             else:
                 value = self.value(item, depth + 1)
                 mark = item.start_mark
@@ -212,6 +233,12 @@ class Reader:
         if key in own:
             text = f"`{key}` is defined twice; the last one counts"
             self.warnings.append(finding(text, place, None, "warning", "duplicate-key"))
+
+
+def check_tag(tag: str, place: Place) -> None:
+    """Raises LanguageError for a tag that would make a Ruby object."""
+    if tag.startswith(("!ruby", "tag:ruby.yaml.org")):
+        raise refuse(f"Tried to load unspecified class: {tag}", place, check="yaml")
 
 
 def merge(into: Map, value: Any) -> bool:

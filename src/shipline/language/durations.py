@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+LONGEST = 100
 MINUTE, HOUR, DAY = 60, 3600, 86400
 UNITS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1),
@@ -23,6 +24,8 @@ CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)\Z")
 
 def seconds(text: str) -> int | None:
     """The length of a duration in whole seconds; None when the text is none (or none that is longer than 0)."""
+    if len(text) > LONGEST:
+        return None
     lowered = text.strip().lower()
     clock = CLOCK.match(lowered)
     if clock:

@@ -3,6 +3,9 @@
 `$NAME`, `${NAME}` and `%NAME%`. One text is expanded in one pass (`expand`). A whole list of variables is
 sorted so that each sees the finished values of those that it names (`expand_all`); there `$$` and `%%` stay as
 they are, for the runner to turn `$$` into `$`, and a loop leaves everything as written and is reported.
+
+Forty variables that each name the next one twice stand for a terabyte: a value that would grow beyond what any
+process can be given stays as written.
 """
 
 from __future__ import annotations
@@ -15,6 +18,9 @@ from shipline.language.pipeline import Variable
 NAME = r"[a-zA-Z_][a-zA-Z0-9_]*"
 TEXT = re.compile(rf"\$(?P<a>{NAME})|\$\{{(?P<b>{NAME})?\}}|%(?P<c>{NAME})%")
 ESCAPED = re.compile(rf"\$\$|%%|\$(?P<a>{NAME})|\$\{{(?P<b>{NAME})?\}}|%(?P<c>{NAME})%")
+
+LONGEST_VALUE = 128 * 1024
+LARGEST_SUM = 16 * 1024 * 1024
 
 
 def name_of(match: re.Match[str]) -> str | None:
@@ -30,6 +36,8 @@ def expand(text: str, values: Mapping[str, str], keep_undefined: bool = False) -
         found = values.get(name_of(match) or "")
         return (match[0] if keep_undefined else "") if found is None else found
 
+    if sum(len(value(match)) for match in TEXT.finditer(text)) > LONGEST_VALUE:
+        return text
     return TEXT.sub(value, text)
 
 
@@ -78,8 +86,9 @@ def components(children: Mapping[str, list[str]]) -> list[list[str]]:
                     low[key] = min(low[key], index[child])
             else:
                 if low[key] == index[key]:
-                    ring = stack[stack.index(key) :]
-                    del stack[stack.index(key) :]
+                    start = next(at for at in range(len(stack) - 1, -1, -1) if stack[at] == key)
+                    ring = stack[start:]
+                    del stack[start:]
                     on_stack.difference_update(ring)
                     rings.append(ring)
                 if work:
@@ -124,6 +133,7 @@ def expand_all(
         return variables
     values: dict[str, Variable] = {}
     result: list[Variable] = []
+    budget = LARGEST_SUM
 
     def value(match: re.Match[str]) -> str:
         name = name_of(match)
@@ -138,16 +148,16 @@ def expand_all(
 
     for variable in in_order(variables):
         if references(variable):
-            text = ESCAPED.sub(value, variable.value)
-            variable = Variable(
-                variable.key,
-                text,
-                variable.level,
-                variable.file,
-                variable.masked,
-                variable.raw,
-                variable.public,
-            )
+            length = sum(len(value(match)) for match in ESCAPED.finditer(variable.value))
+            if length <= min(LONGEST_VALUE, budget):
+                budget -= length
+                variable = with_value(variable, ESCAPED.sub(value, variable.value))
         values[variable.key] = variable
         result.append(variable)
     return result
+
+
+def with_value(variable: Variable, value: str) -> Variable:
+    """The same variable with another value."""
+    own = (variable.level, variable.file, variable.masked, variable.raw, variable.public, variable.place)
+    return Variable(variable.key, value, *own)

@@ -18,7 +18,7 @@ from shipline.language.input_functions import BadFunction, apply
 from shipline.language.inputs import as_text, definitions, values
 from shipline.language.values import List, Map, Place, Reference, located, merged
 
-BLOCK = re.compile(r"\$\[\[\s*(?P<data>\S.*?\S)\s*\]\](?!\])")
+BLOCK = re.compile(r"\$\[\[\s*(?P<data>\S(?:(?!\$\[\[).)*?\S)\s*\]\](?!\])")
 INDEX = re.compile(r"(?P<name>[^\[\]]+)(?P<indexes>(?:\[[^\[\]]*\])*)(?P<rest>.*)\Z")
 MAX_FUNCTIONS = 3
 SPEC_KEYS = ("inputs", "include", "component", "description")

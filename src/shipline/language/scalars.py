@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 TEXT = re.compile(r"[^\d.:-]?[^\W\d]|[^\d.:-]?[\s!@#$%^&*(){}<>|/\\~;=]")
+LONGEST_NUMBER = 1000
 WORDS = {
     "null": None,
     "yes": True,
@@ -49,6 +50,8 @@ def plain_scalar(text: str) -> Any:
 
 def number(text: str) -> Any:
     """A scalar that does not begin like text: a number, a special float, a symbol, else text."""
+    if len(text) > LONGEST_NUMBER:
+        return text
     lower = text.lower()
     if lower in (".inf", "+.inf"):
         return float("inf")

@@ -1,0 +1,82 @@
+"""Loaders for disk and web: what they give, what they keep, what they refuse."""
+
+import json
+
+import pytest
+
+from shipline.language import NotLoaded, Origin
+from shipline.language.fetched import Fetched
+from shipline.language.loaders import Directory, Sources, integrity
+
+URL = "https://example.com/a.yml"
+
+
+def test_a_directory_gives_its_files_and_nothing_outside(tmp_path):
+    (tmp_path / "secret.yml").write_text("x")
+    root = tmp_path / "root"
+    (root / "ci").mkdir(parents=True)
+    (root / "ci" / "a.yml").write_text("a: 1\n")
+    (root / "link.yml").symlink_to(tmp_path / "secret.yml")
+    files = Directory(root)
+    assert files.read("/ci/a.yml") == "a: 1\n"
+    assert files.read("../secret.yml") is None
+    assert files.read("link.yml") is None
+    assert files.paths() == ["link.yml", "ci/a.yml"]
+
+
+def test_without_a_way_to_the_network_a_remote_file_is_refused(tmp_path):
+    with pytest.raises(NotLoaded, match="could not be fetched"):
+        Sources(Directory(tmp_path)).load(Origin("remote", URL))
+
+
+def test_integrity_is_checked(tmp_path):
+    sources = Sources(Directory(tmp_path), fetch=lambda url: b"a: 1\n")
+    assert sources.load(Origin("remote", URL, integrity=integrity(b"a: 1\n"))).text == "a: 1\n"
+    with pytest.raises(NotLoaded, match="does not match its integrity"):
+        sources.load(Origin("remote", URL, integrity=integrity(b"b")))
+
+
+def test_a_project_of_the_server_is_read_file_by_file(tmp_path):
+    asked = []
+
+    def fetch(url):
+        asked.append(url)
+        return b"a: 1\n"
+
+    sources = Sources(Directory(tmp_path), fetch=fetch, server="https://gitlab.example.com")
+    assert sources.load(Origin("project", "ci/a.yml", "group/lib", "v1")).text == "a: 1\n"
+    assert asked == ["https://gitlab.example.com/group/lib/-/raw/v1/ci/a.yml"]
+
+
+class Web:
+    """A web of one file that can change or go away."""
+
+    def __init__(self):
+        self.content = b"one"
+
+    def __call__(self, url):
+        if self.content is None:
+            raise NotLoaded("no answer")
+        return self.content
+
+
+def test_what_was_fetched_serves_when_the_network_does_not(tmp_path):
+    web = Web()
+    assert Fetched(web, tmp_path)(URL) == b"one"
+    web.content = None
+    assert Fetched(web, tmp_path)(URL) == b"one"
+    assert Fetched(web, tmp_path, offline=True)(URL) == b"one"
+    with pytest.raises(NotLoaded, match="never fetched"):
+        Fetched(web, tmp_path, offline=True)("https://example.com/other.yml")
+
+
+def test_a_lock_pins_the_content(tmp_path):
+    web, lock = Web(), tmp_path / "lock"
+    first = Fetched(web, tmp_path / "cache", lock)
+    first(URL)
+    first.write_lock()
+    assert json.loads(lock.read_text()) == {URL: integrity(b"one")}
+    web.content = b"two"
+    assert Fetched(web, tmp_path / "cache", lock)(URL) == b"one"
+    with pytest.raises(NotLoaded, match="is not what"):
+        Fetched(web, tmp_path / "other", lock)(URL)

@@ -1,0 +1,70 @@
+"""The predefined variables of each kind of pipeline."""
+
+import pytest
+
+from shipline.language import Context, ExternalPullRequest, MergeRequest
+from shipline.language.predefined import environment_slug, predefined, slug
+
+SHA = "0123456789abcdef0123456789abcdef01234567"
+
+
+def values(**context):
+    return {item.key: item.value for item in predefined(Context(sha=SHA, **context))}
+
+
+def test_a_push():
+    found = values(ref="Feature/Add_It", commit_message="Add it\n\nBecause.\n", project_path="group/sub/app")
+    assert found["CI_COMMIT_BRANCH"] == "Feature/Add_It"
+    assert found["CI_COMMIT_REF_SLUG"] == "feature-add-it"
+    assert found["CI_COMMIT_SHORT_SHA"] == "01234567"
+    assert (found["CI_COMMIT_TITLE"], found["CI_COMMIT_DESCRIPTION"]) == ("Add it", "Because.")
+    assert (found["CI_PROJECT_NAMESPACE"], found["CI_PROJECT_ROOT_NAMESPACE"]) == ("group/sub", "group")
+    assert found["CI_PIPELINE_SOURCE"] == "push"
+    assert "CI_COMMIT_TAG" not in found
+
+
+def test_a_tag():
+    found = values(ref="v1.0", tag=True, tag_message="First")
+    assert (found["CI_COMMIT_TAG"], found["CI_COMMIT_TAG_MESSAGE"]) == ("v1.0", "First")
+    assert "CI_COMMIT_BRANCH" not in found
+
+
+def test_a_merge_request():
+    request = MergeRequest(iid=7, title="T", source_branch="topic", target_branch="main", labels=["a", "b"])
+    found = values(source="merge_request_event", ref="topic", merge_request=request)
+    assert (found["CI_MERGE_REQUEST_IID"], found["CI_MERGE_REQUEST_LABELS"]) == ("7", "a,b")
+    assert found["CI_MERGE_REQUEST_TARGET_BRANCH_NAME"] == "main"
+    assert "CI_COMMIT_BRANCH" not in found
+
+
+def test_other_sources():
+    assert (
+        values(source="schedule", schedule_description="Nightly")["CI_PIPELINE_SCHEDULE_DESCRIPTION"] == "Nightly"
+    )
+    assert values(source="trigger")["CI_PIPELINE_TRIGGERED"] == "true"
+    assert values(source="parent_pipeline", upstream={"pipeline_id": 3})["CI_UPSTREAM_PIPELINE_ID"] == "3"
+    request = ExternalPullRequest(iid=5, source_branch="topic")
+    found = values(source="external_pull_request_event", external_pull_request=request)
+    assert found["CI_EXTERNAL_PULL_REQUEST_IID"] == "5"
+
+
+def test_the_server_s_address_in_parts():
+    found = values(server_url="https://ci.example.com:8443", server_version="18.2.1-ee")
+    assert (found["CI_SERVER_HOST"], found["CI_SERVER_PORT"]) == ("ci.example.com", "8443")
+    assert (found["CI_SERVER_FQDN"], found["CI_SERVER_PROTOCOL"]) == ("ci.example.com:8443", "https")
+    assert found["CI_SERVER_VERSION_MAJOR"] == "18"
+
+
+@pytest.mark.parametrize(
+    ("text", "slugged"), [("1.Rc--x", "1-rc--x"), ("-a-", "a"), ("x" * 70, "x" * 63), ("Ünï", "n")]
+)
+def test_slugs(text, slugged):
+    assert slug(text) == slugged
+
+
+def test_an_environment_s_slug_fits_a_host_name():
+    assert environment_slug("production") == "production"
+    long = environment_slug("review/a-very-long-branch-name")
+    assert len(long) <= 24
+    assert long.startswith("review-a-very-lon")
+    assert environment_slug("1test").startswith("env-1test-")
