@@ -21,6 +21,7 @@ def comparable(value: Any) -> Any:
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "<time>", text)
     text = re.sub(r'(resourceVersion"?: )"\d+"', r'\1"<version>"', text)
     text = re.sub(r'"continue": "[^"]+"', '"continue": "<more>"', text)
+    text = re.sub(r'"\d+s"', '"<age>"', text)
     text = re.sub(r'"description": "[^"]+", ', "", text)
     return re.sub(r'"gen-[a-z0-9]{5}"', '"gen-<end>"', text)
 

@@ -53,6 +53,9 @@ def _pod(pod: Json, lookup: Lookup) -> None:
     if spec.get("priorityClassName"):
         why = f"no PriorityClass with name {spec['priorityClassName']} was found"
         raise forbidden("pods", pod["metadata"].get("name", ""), why)
+    if spec.get("runtimeClassName"):
+        why = f'pod rejected: RuntimeClass "{spec["runtimeClassName"]}" not found'
+        raise forbidden("pods", pod["metadata"].get("name", ""), why)
     spec["priority"] = 0
     spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
     tolerations = spec.setdefault("tolerations", [])

@@ -68,7 +68,7 @@ class Decoder:
             if component in (wire.TIME, wire.MICRO_TIME):
                 return None
             if component == wire.QUANTITY:
-                return _NOTHING if field.omitted else "0"
+                return "0"
             if component == wire.INT_OR_STRING:
                 return 0
             return self.object(component, {})

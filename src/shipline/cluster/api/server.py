@@ -35,6 +35,7 @@ from shipline.cluster.errors import ClusterError
 _LOG = logging.getLogger(__name__)
 _LARGEST_BODY = 3 * 1024 * 1024
 _SHUTDOWN_SECONDS = 1.0
+_KEEPALIVE_SECONDS = 3600.0
 _HOUSEKEEPING_SECONDS = 60.0
 
 
@@ -63,7 +64,9 @@ async def serve(
     """
     bootstrap(api)
     handler = _Handler(api, streams, TokenKey(pki.token_key))
-    low_level = web.Server(handler.handle, request_factory=_request, access_log=None)
+    low_level = web.Server(
+        handler.handle, request_factory=_request, access_log=None, keepalive_timeout=_KEEPALIVE_SECONDS
+    )
     runner = web.ServerRunner(low_level, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
     ports = []
