@@ -81,7 +81,9 @@ class Live:
 
     def events(self, about: str) -> list[str]:
         """`Reason: message` of all Events about an object, the first first."""
-        found = json.loads(self.kubectl("get", "events", "--field-selector", f"involvedObject.name={about}", "-o", "json"))
+        found = json.loads(
+            self.kubectl("get", "events", "--field-selector", f"involvedObject.name={about}", "-o", "json")
+        )
         items = sorted(found["items"], key=lambda event: event["metadata"]["creationTimestamp"])
         return [f"{event['reason']}: {event.get('message', '')}" for event in items]
 

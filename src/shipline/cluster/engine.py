@@ -179,6 +179,8 @@ class ContainerEngine:
             raise ContainerEngineError(error.status, error.message) from None
         try:
             yield response
+        except aiohttp.ClientError as error:
+            raise ContainerEngineError(0, f"the container engine at {self.address} has gone: {error}") from None
         finally:
             response.close()
 

@@ -22,7 +22,10 @@ def test_an_empty_directory_in_memory_has_its_size(live: Live) -> None:
     spec["volumes"] = [{"name": "m", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}]
     name = live.run(spec)
     assert "tmpfs" in live.sh(name, "grep ' /m ' /proc/mounts")
-    assert "No space left" in live.attempt("exec", name, "--", "dd", "if=/dev/zero", "of=/m/f", "bs=1M", "count=2").stderr
+    assert (
+        "No space left"
+        in live.attempt("exec", name, "--", "dd", "if=/dev/zero", "of=/m/f", "bs=1M", "count=2").stderr
+    )
 
 
 def test_config_maps_and_secrets_appear_as_files_and_follow_their_objects(live: Live) -> None:
@@ -47,8 +50,12 @@ def test_config_maps_and_secrets_appear_as_files_and_follow_their_objects(live: 
         {"name": "some", "configMap": {"name": "web", "items": [{"key": "a", "path": "deep/er", "mode": 0o600}]}},
     ]
     name = live.run(spec)
-    assert live.sh(name, "cat /web/a /web/b /key/password /etc/one.conf /some/deep/er; ls /some") == "12s3cret21deep\n"
-    assert live.sh(name, "stat -L -c %a /key/password; grep ' /key ' /proc/mounts | cut -d' ' -f3") == "400\ntmpfs\n"
+    assert (
+        live.sh(name, "cat /web/a /web/b /key/password /etc/one.conf /some/deep/er; ls /some") == "12s3cret21deep\n"
+    )
+    assert (
+        live.sh(name, "stat -L -c %a /key/password; grep ' /key ' /proc/mounts | cut -d' ' -f3") == "400\ntmpfs\n"
+    )
     assert "Read-only" in live.attempt("exec", name, "--", "touch", "/key/x").stderr
     live.apply(config | {"data": {"a": "new"}})
     live.until(lambda: live.sh(name, "cat /web/a; ls /web") == "newa\n")
@@ -70,7 +77,9 @@ def test_volumes_that_the_cluster_does_not_have_are_refused_by_name(live: Live) 
     spec = pod(volumeMounts=[{"name": "v", "mountPath": "/v"}])
     spec["volumes"] = [{"name": "v", "persistentVolumeClaim": {"claimName": "disk"}}]
     name = live.start(spec)
-    live.until(lambda: any("volumes of type persistentVolumeClaim are not supported" in e for e in live.events(name)))
+    live.until(
+        lambda: any("volumes of type persistentVolumeClaim are not supported" in e for e in live.events(name))
+    )
     live.kubectl("delete", "pod", name)
 
 

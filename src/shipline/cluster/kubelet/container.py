@@ -93,7 +93,8 @@ class ContainerWorker:
         while True:
             if not self.state.running:
                 await self._bring_up(sandbox, up)
-            await self._supervise(sandbox)
+            if self.state.running:
+                await self._supervise(sandbox)
             if not self._restarts():
                 return
             await self._back_off()
@@ -109,6 +110,9 @@ class ContainerWorker:
                     self._node.api, self._pod(), self.state.spec, self._node.circumstances(sandbox.address)
                 )
                 await self._create(sandbox, up, image, variables)
+                await up.wait()
+                if await self._start(sandbox):
+                    return
             except ImageUnavailable as error:
                 await self._without_image(error)
                 continue
@@ -118,8 +122,7 @@ class ContainerWorker:
             except ContainerEngineError as error:
                 await self._refused("CreateContainerError", error.message)
                 continue
-            await up.wait()
-            if await self._start(sandbox):
+            if not self._restarts():
                 return
             await self._back_off()
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import defaultdict
 from typing import Any
 
 from shipline.cluster import labels
 from shipline.cluster.api.errors import ApiError
+from shipline.cluster.errors import ContainerEngineError
 from shipline.cluster.kubelet.context import Node
 from shipline.cluster.kubelet.pod import PodWorker
 from shipline.cluster.kubelet.projection import references
@@ -16,6 +18,8 @@ from shipline.cluster.kubelet.runtime import Found
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
+
+_PAUSE = 2.0  # seconds before a pod whose worker has failed gets another
 
 
 class Kubelet:
@@ -25,6 +29,7 @@ class Kubelet:
         self._node = node
         self._workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._finished: set[str] = set()  # uids that are gone from the node while finalizers hold the object
 
     def worker(self, pod: Json) -> PodWorker | None:
         """The worker of a pod, for streams."""
@@ -60,16 +65,25 @@ class Kubelet:
 
     async def _follow_pods(self, by_pod: dict[str, list[Found]]) -> None:
         selector = f"spec.nodeName={self._node.facts.name}"
-        async for kind, pod in self._node.api.watch("pods", field_selector=selector):
-            uid = pod["metadata"]["uid"]
-            worker = self._workers.get(uid)
-            if kind == "DELETED":
-                if worker is not None:
-                    worker.gone()
-            elif worker is None:
-                self._begin(pod, by_pod.pop(uid, []))
-            else:
-                worker.update(pod)
+        while True:
+            with contextlib.suppress(ApiError):  # too far behind: begin with what is there now
+                async for kind, pod in self._node.api.watch("pods", field_selector=selector):
+                    self._heard(kind, pod, by_pod)
+            present = {pod["metadata"]["uid"] for pod in self._node.api.list("pods", field_selector=selector)}
+            for uid in set(self._workers) - present:
+                self._workers[uid].gone()
+
+    def _heard(self, kind: str, pod: Json, by_pod: dict[str, list[Found]]) -> None:
+        uid = pod["metadata"]["uid"]
+        worker = self._workers.get(uid)
+        if kind == "DELETED":
+            self._finished.discard(uid)
+            if worker is not None:
+                worker.gone()
+        elif worker is not None:
+            worker.update(pod)
+        elif uid not in self._finished and uid not in self._tasks:
+            self._begin(pod, by_pod.pop(uid, []))
 
     def _begin(self, pod: Json, found: list[Found]) -> None:
         uid = pod["metadata"]["uid"]
@@ -82,11 +96,40 @@ class Kubelet:
             worker.update(pod)
 
     def _ended(self, uid: str, task: asyncio.Task[None]) -> None:
-        worker = self._workers.pop(uid, None)
-        self._tasks.pop(uid, None)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            name = worker.pod["metadata"]["name"] if worker else uid
-            log.error("the worker of pod %s has failed", name, exc_info=error)
+        worker = self._workers.pop(uid)
+        self._tasks.pop(uid)
+        if task.cancelled():
+            return
+        metadata = worker.pod["metadata"]
+        if (error := task.exception()) is not None:
+            log.error("the worker of pod %s has failed", metadata["name"], exc_info=error)
+            worker.abandon()
+            self._tasks[uid] = asyncio.create_task(self._begin_again(uid, worker.pod))
+        elif (left := self._present(worker.pod)) is not None and left["metadata"]["uid"] == uid:
+            self._finished.add(uid)
+
+    def _present(self, pod: Json) -> Json | None:
+        metadata = pod["metadata"]
+        return self._node.api.look_up("pods", metadata["namespace"], metadata["name"])
+
+    async def _begin_again(self, uid: str, pod: Json) -> None:
+        """After a while, another worker takes over what the failed one has left."""
+        while True:
+            await asyncio.sleep(_PAUSE)
+            try:
+                found = [
+                    one for one in await self._node.runtime.containers() if one.labels.get(labels.POD_UID) == uid
+                ]
+                break
+            except ContainerEngineError as error:
+                log.warning("%s", error)
+        present = self._present(pod)
+        if present is not None and present["metadata"]["uid"] == uid:
+            if uid not in self._workers:
+                self._begin(present, found)
+        else:
+            self._tasks.pop(uid, None)
+            await asyncio.gather(*(self._node.runtime.remove(one.id, one.networked) for one in found))
 
     async def _follow_sources(self, resource: str) -> None:
         """Wake pods whose volumes show a ConfigMap or Secret that has changed."""

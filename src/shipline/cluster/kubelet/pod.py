@@ -132,20 +132,37 @@ class PodWorker:
     # Its life
 
     async def run(self) -> None:
-        """Live, until the pod is gone from the node."""
+        """Live, until the pod is gone from the node. Raises what nobody foresaw; another worker may go on then."""
         self.changed()
-        life = [asyncio.create_task(self._live()), asyncio.create_task(self._keep_time())]
-        fresh = asyncio.create_task(self._keep_fresh())
-        await self._deleted.wait()
-        for task in (*life, fresh):
-            task.cancel()
-        await asyncio.wait({*life, fresh})
+        tasks = [asyncio.create_task(one) for one in (self._live(), self._keep_time(), self._keep_fresh())]
+        deleted = asyncio.create_task(self._deleted.wait())
+        try:
+            await self._until(deleted, tasks)
+        finally:
+            for task in (*tasks, deleted):
+                task.cancel()
+            await asyncio.wait({*tasks, deleted})
         assert self._grace is not None
         await self._stop(self._grace)
         self._write()
         if not self._removed:
             self._remove_object()
         await self._clean()
+
+    async def _until(self, deleted: asyncio.Task[Any], tasks: list[asyncio.Task[None]]) -> None:
+        """Wait for the deletion; raise when one of the tasks fails before."""
+        left: set[asyncio.Task[Any]] = {deleted, *tasks}
+        while not deleted.done():
+            done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+
+    def abandon(self) -> None:
+        """Let go of everything without touching it, so that another worker can take it over."""
+        for task in self._tasks.values():
+            task.cancel()
+        if self._sandbox is not None and self._sandbox.id:
+            self._node.bridge.claim(self._sandbox.address)
 
     async def _live(self) -> None:
         phase = (self.pod.get("status") or {}).get("phase")

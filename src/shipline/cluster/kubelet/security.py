@@ -41,6 +41,8 @@ def host_config(pod: Json, container: Json) -> Json:
         config["GroupAdd"] = groups
     if options := _options(of_pod | own):
         config["SecurityOpt"] = options
+    if own.get("procMount") == "Unmasked":
+        config |= {"MaskedPaths": [], "ReadonlyPaths": []}
     return config
 
 
@@ -54,8 +56,6 @@ def _options(context: Json) -> list[str]:
             options.append(f"{option}=unconfined")
         elif kind == "Localhost":
             raise SecurityError(f"{field} of type Localhost is not supported by this cluster")
-    if context.get("procMount") == "Unmasked":
-        options.append("systempaths=unconfined")
     for key, value in (context.get("seLinuxOptions") or {}).items():
         options.append(f"label={key}:{value}")
     return options
@@ -89,7 +89,9 @@ def without_privileged(config: Json) -> Json:
         "Privileged": False,
         "CapAdd": _CAPABILITIES.split(),
         "CapDrop": [],
-        "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"],
+        "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],
+        "MaskedPaths": [],
+        "ReadonlyPaths": [],
         "DeviceCgroupRules": ["a *:* rwm"],
         "Binds": binds,
     }
