@@ -35,6 +35,10 @@ class Variables:
             return ""
         return f"{self._files}/{name}" if variable.file else variable.value
 
+    def extended(self, more: Iterable[Variable]) -> Variables:
+        """These and `more`, which win."""
+        return Variables([*self._given.values(), *more], self._files)
+
     def expand(self, text: str) -> str:
         """`text` (an image's name, an alias, a URL) with variables replaced."""
         return expand(text, self.get)
@@ -73,6 +77,11 @@ class Variables:
         return {variable.value for variable in hidden} | {
             self._values[variable.key] for variable in hidden if not variable.file
         }
+
+    def private(self) -> set[str]:
+        """Values that no pod's text may show: all but those that are for everybody to see."""
+        public = self.public()
+        return {value for name, value in self._values.items() if name not in public} | self.masked()
 
     def is_true(self, name: str, default: bool = False) -> bool:
         """A yes/no setting, as GitLab reads it."""

@@ -15,7 +15,7 @@ from shipline.runner.errors import RunnerError
 from shipline.runner.kubernetes.client import Client
 from shipline.runner.kubernetes.errors import ApiError, Unreachable
 from shipline.runner.kubernetes.kubeconfig import Access, load
-from shipline.runner.pod.spec import MACHINE_LABEL, PROCESS_LABEL, Identity
+from shipline.runner.pod.labels import MACHINE_LABEL, PROCESS_LABEL, Identity
 
 Notify = Callable[[str], None]
 

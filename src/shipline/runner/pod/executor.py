@@ -14,9 +14,10 @@ from shipline.runner.job import Job
 from shipline.runner.kubernetes.errors import ApiError, Unreachable
 from shipline.runner.pod import states
 from shipline.runner.pod.cluster import Cluster
+from shipline.runner.pod.containers import image_of, pull_policies
 from shipline.runner.pod.service_watch import ServiceWatch
 from shipline.runner.pod.session import Session
-from shipline.runner.pod.spec import PodPlan, image_of, plan, pull_policies
+from shipline.runner.pod.spec import PodPlan, plan
 from shipline.runner.pod.watcher import PodWatcher
 from shipline.runner.repository import RepositoryCopies, local_path
 from shipline.runner.script.sources import Sources

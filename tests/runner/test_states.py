@@ -1,0 +1,97 @@
+"""What a pod's status means for its job."""
+
+import pytest
+
+from shipline.runner.pod.states import problem, waiting_reasons
+
+
+def pod(*statuses, phase="Pending", conditions=(), deleted=False, **status):
+    metadata = {"name": "runner-1", "namespace": "ci"} | ({"deletionTimestamp": "now"} if deleted else {})
+    containers = [{"name": name, "image": f"{name}-image"} for name in ("build", "helper", "svc-0")]
+    found = {"phase": phase, "containerStatuses": list(statuses), "conditions": list(conditions)} | status
+    return {"metadata": metadata, "spec": {"containers": containers}, "status": found}
+
+
+def waiting(name, reason, message=""):
+    return {"name": name, "image": f"{name}-image", "state": {"waiting": {"reason": reason, "message": message}}}
+
+
+def ended(name, code, reason="Error", message=""):
+    return {"name": name, "state": {"terminated": {"exitCode": code, "reason": reason, "message": message}}}
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("dial tcp 10.0.0.1:443: i/o timeout", "runner_external_dependency_failure"),
+        ("unexpected status code 401 Unauthorized", "runner_configuration_error"),
+        ("manifest unknown: not found", "runner_configuration_error"),
+        ("something else", "image_pull_failure"),
+    ],
+)
+def test_a_failed_pull_is_judged_by_the_registrys_words(message, reason):
+    found = problem(pod(waiting("build", "ErrImagePull", message)))
+    assert found.reason == reason
+    assert found.pulling
+    assert found.message == f"image pull failed: build-image (container build): {message}"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "words"),
+    [
+        (waiting("svc-0", "InvalidImageName"), "runner_configuration_error", "'svc-0-image' of container svc-0"),
+        (waiting("build", "CreateContainerConfigError", 'secret "x" not found'), "runner_configuration_error",
+        "secret"), (waiting("svc-0", "CrashLoopBackOff"), "runner_configuration_error", "CrashLoopBackOff"),
+        (ended("build", 137, "OOMKilled"), "runner_system_failure", "exit code: 137, reason: 'OOMKilled'"),
+        (ended("build", 128, "StartError", 'exec: "sh": executable file not found in $PATH'),
+         "runner_configuration_error", "cannot start"),
+        (ended("helper", 0, "Completed"), "runner_system_failure", "ended by itself"),
+    ],
+)  # fmt: skip
+def test_containers_that_stop_the_job(status, reason, words):
+    found = problem(pod(status))
+    assert found.reason == reason
+    assert words in found.message
+
+
+def test_a_service_that_ended_does_not_stop_the_job():
+    assert problem(pod(ended("svc-0", 1), phase="Running")) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (pod(phase="Failed", reason="Evicted", message="low on memory"), "evicted: low on memory"),
+        (pod(phase="Failed", reason="NodeLost"), "failed: NodeLost"),
+        (
+            pod(conditions=[{"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}]),
+            "disrupted",
+        ),
+        (pod(phase="Running", deleted=True), "deleted by somebody else"),
+    ],
+)
+def test_pods_that_are_taken_away(state, words):
+    found = problem(state)
+    assert found.reason == "runner_system_failure"
+    assert words in found.message
+    assert "ci/runner-1" in found.message
+
+
+def test_the_deadline_is_the_jobs_timeout():
+    assert problem(pod(phase="Failed", reason="DeadlineExceeded")).reason == "job_execution_timeout"
+
+
+def test_what_a_pod_waits_for():
+    condition = {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "Unschedulable",
+        "message": "0/1 nodes are available",
+    }
+    state = pod(
+        waiting("build", "ContainerCreating"), waiting("svc-0", "ImagePullBackOff", "no"), conditions=[condition]
+    )
+    assert waiting_reasons(state) == [
+        "Unschedulable: 0/1 nodes are available",
+        "container svc-0: ImagePullBackOff: no",
+    ]
