@@ -84,3 +84,36 @@ def test_an_invalid_file_is_one_clear_message(shell):
     shell.write(".gitlab-ci.yml", "a: {script: x, stage: nope}\n")
     said = shell.shipline("list", code=2)
     assert ".gitlab-ci.yml:1:23: error: a job: chosen stage nope does not exist" in said
+
+
+def test_an_input_is_what_its_type_asks_for(shell):
+    shell.write(
+        ".gitlab-ci.yml",
+        "spec:\n  inputs: {version: , fast: {type: boolean}, os: {type: array}}\n---\n"
+        "a:\n  script: build $[[ inputs.version ]]\n"
+        "  allow_failure: $[[ inputs.fast ]]\n  tags: $[[ inputs.os ]]\n",
+    )
+    said = json.loads(
+        shell.shipline("preview", "--format=json", "--input=version=8", "--input=fast=true", "--input=os=[a, b]")
+    )
+    assert said["jobs"]["a"]["script"] == ["build 8"]
+    assert (said["jobs"]["a"]["allow_failure"], said["jobs"]["a"]["tags"]) == (True, ["a", "b"])
+    assert "provided value is not a boolean" in shell.shipline(
+        "list", "--input=version=8", "--input=fast=perhaps", "--input=os=a", code=2
+    )
+
+
+def test_an_option_without_its_value_may_stand_before_the_file(shell):
+    shell.write("ci.yml", "a: {script: x, rules: [{if: $CI_COMMIT_TAG}]}\n")
+    assert shell.shipline("list", "--format", "csv", "--tag", "ci.yml").endswith("a,test,on_success,no,\n")
+
+
+def test_a_ref_that_is_not_there_is_a_new_branch(shell):
+    shell.write(
+        ".gitlab-ci.yml", "a: {script: x, rules: [{if: $CI_COMMIT_BRANCH == 'topic' && $CI_COMMIT_TITLE}]}\n"
+    )
+    shell.git("init", "-q", "-b", "main")
+    shell.git("add", ".")
+    shell.git("commit", "-q", "-m", "First")
+    assert names(shell) == []
+    assert names(shell, "--ref", "topic") == ["a"]

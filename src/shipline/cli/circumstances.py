@@ -112,6 +112,7 @@ def opened(given: Given, mend: bool = False) -> Configuration:
     from shipline.language.loaders import Directory, Sources
 
     gc.disable()  # one large value in a process that lives for a moment: collecting would be a third of the time
+    given = with_file(given)
     path, text = read(given.file)
     repository = found_repository(path.parent)
     try:
@@ -136,6 +137,20 @@ def opened(given: Given, mend: bool = False) -> Configuration:
     finally:
         if repository:
             repository.close()
+
+
+def with_file(given: Given) -> Given:
+    """`lint --tag ci.yml` means the file, not a tag of that name: the value of such an option may be left out."""
+    if given.file is None:
+        if given.tag and is_file(given.tag):
+            return given._replace(file=given.tag, tag="")
+        if given.merge_request and is_file(given.merge_request):
+            return given._replace(file=given.merge_request, merge_request="")
+    return given
+
+
+def is_file(value: str) -> bool:
+    return value.endswith((".yml", ".yaml")) and Path(value).is_file()
 
 
 def read(file: str | None) -> tuple[Path, str]:
@@ -203,7 +218,9 @@ def context_of(given: Given, repository: Repository | None, config_path: str, me
 
 
 def of_repository(given: Given, repository: Repository, changes: bool) -> dict[str, Any]:
-    """What the checked out commit, or the one of --ref, says. A ref that is not there is only a name."""
+    """What the checked out commit, or the one of --ref, says. A ref that is not there is only a name: a new branch
+    of the commit that is checked out, of which nobody can say what it changed.
+    """
     from shipline.engine.errors import EngineError
 
     facts: dict[str, Any] = {
@@ -214,7 +231,10 @@ def of_repository(given: Given, repository: Repository, changes: bool) -> dict[s
     try:
         commit = repository.commit(given.ref)
     except EngineError:
-        return facts
+        if given.ref is None:
+            return facts
+        commit = repository.commit()
+        changes = False
     return facts | {
         "ref": commit.ref,
         "tag": commit.is_tag,
@@ -239,19 +259,15 @@ def of_merge_request(given: Given, facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def inputs(texts: tuple[str, ...]) -> dict[str, Any]:
-    """The values of --input, each read as YAML: a number is a number."""
-    import yaml
+    """The values of --input; each becomes what its input's type asks for."""
+    from shipline.language.inputs import Untyped
 
     found: dict[str, Any] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key:
             raise click.UsageError(f"--input {text}: write KEY=VALUE.")
-        try:
-            read_value = yaml.safe_load(value) if value else ""
-        except yaml.YAMLError:
-            read_value = value
-        found[key] = read_value if isinstance(read_value, bool | int | float | list | str) else value
+        found[key] = Untyped(value)
     return found
 
 

@@ -7,17 +7,24 @@ from typing import Any
 
 import msgspec
 
+from shipline.language.documents import read_documents
 from shipline.language.entry import Entry, did_you_mean, is_boolean, is_integer, is_string
 from shipline.language.expressions import ExpressionError, holds, names, parse
-from shipline.language.findings import Finding, finding
+from shipline.language.findings import Finding, LanguageError, finding
 from shipline.language.keywords.variables import number_text
 from shipline.language.patterns import BadPattern, Pattern, looks_slashed, slashed
-from shipline.language.values import List, Map, Place
+from shipline.language.values import NOWHERE, List, Map, Place
 
 KEYS = ("type", "default", "options", "regex", "description", "rules")
 RULE_KEYS = ("if", "options", "default")
 MAX_OPTIONS = 50
 TYPES = ("string", "number", "boolean", "array")
+
+
+class Untyped(str):
+    """A value given as text, by a command line or a form: it becomes what the input's type asks for."""
+
+    __slots__ = ()
 
 
 class InputRule(msgspec.Struct, frozen=True):
@@ -207,7 +214,7 @@ class Valuation:
 
     def value(self, given: Map) -> Any:
         item = self.item
-        provided = given.get(item.name)
+        provided = typed(given.get(item.name), item.type)
         if provided is None and not item.has_default:
             self.refuse("required value has not been provided", f"give it with `inputs: {{{item.name}: ...}}`")
             return None
@@ -257,6 +264,25 @@ class Valuation:
             return
         if not pattern.found_in(value):
             self.refuse(f"{origin} value does not match required RegEx pattern", f"it must match {regex}")
+
+
+def typed(value: Any, kind: str) -> Any:
+    """An untyped value as the type asks for it; where it does not fit, as it is."""
+    if not isinstance(value, Untyped):
+        return value
+    if kind == "string":
+        return str(value)
+    try:
+        documents = read_documents(str(value), "input")
+    except LanguageError:
+        return str(value)
+    read = documents[0].value if documents else str(value)
+    if isinstance(read, str) and kind == "array":
+        parts = List(NOWHERE)
+        for part in value.split(","):
+            parts.add(part.strip(), NOWHERE)
+        return parts
+    return read
 
 
 def as_text(value: Any) -> str:
