@@ -11,7 +11,6 @@ import msgspec
 from shipline.protocol.payload import Image
 from shipline.runner.config import ServiceConfig
 from shipline.runner.job import Job
-from shipline.runner.variables import Variables
 
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
 
@@ -46,10 +45,9 @@ def _configured(service: ServiceConfig) -> Image:
 
 
 def _service(container: str, image: Image, job: Job) -> Service:
-    own = Variables(image.variables or [])
-    environment = job.variables.public() | {
-        name: job.variables.expand(value) for name, value in own.exports().items()
-    }
+    own = image.variables or []
+    values = job.variables.extended(own).exports()
+    environment = job.variables.public() | {each.key: values[each.key] for each in own if each.key in values}
     name = job.variables.expand(image.name)
     port = environment.get("HEALTHCHECK_TCP_PORT") or job.variables.get("HEALTHCHECK_TCP_PORT")
     return Service(
