@@ -2,6 +2,15 @@
 
 Pure: text and facts go in, a value or positioned errors come out. Nothing here touches the network, a clock,
 the environment or a process; what has to be read (includes) comes through a loader that the caller gives.
+
+    compile(text, Context(ref="main", source="push"), loader) -> Pipeline      the jobs of one pipeline
+    lint(text, context, loader) -> list[Finding]                               errors and warnings as data
+    merged(text, context, loader) -> dict                                      the file after all merging
+    explain(text, context, "job", loader) -> Explanation                       why a job is what it is
+
+A Context has a default for everything, and without a loader a file may include nothing. `loader.MemoryLoader`
+holds files in memory, `loaders.Sources` reads disk, other projects and, through a function it is given, the web.
+All but `lint` raise LanguageError, whose `findings` say what, where and what to do.
 """
 
 from shipline.language.compiler import compile

@@ -26,7 +26,7 @@ STR_TAGS = {"!", "!str", "tag:yaml.org,2002:str"}
 
 
 class Document:
-    """One document of a file and the warnings found while reading it (duplicate keys)."""
+    """One document of a file: its value and the place where it begins."""
 
     __slots__ = ("place", "value")
 

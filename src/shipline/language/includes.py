@@ -9,12 +9,13 @@ from shipline.language.conditions import Circumstances, Repository, first_match
 from shipline.language.documents import read_documents
 from shipline.language.entry import Entry, did_you_mean
 from shipline.language.expansion import expand
-from shipline.language.findings import Finding, LanguageError, refuse
+from shipline.language.findings import Finding, LanguageError, finding, refuse
 from shipline.language.interpolation import interpolated
 from shipline.language.keywords.rules import rules
 from shipline.language.loader import Loaded, Loader, NotLoaded, Origin
 from shipline.language.quoted_colons import mended
 from shipline.language.values import NOWHERE, List, Map, Place, merged
+from shipline.language.wildcards import wildcard_matches
 
 MAX_INCLUDES = 150
 KINDS = ("local", "project", "remote", "template", "component", "file")
@@ -139,14 +140,10 @@ class Includes:
         if parent.kind == "remote":
             raise refuse(f"Local file `{path}` does not have project!", place, "a remote file has no repository")
         if "*" in path:
-            from shipline.language.wildcards import wildcard_matches
-
             yaml_name(path, place)
             names = self.loader.paths(parent.project, parent.ref)
             matching = wildcard_matches(path.lstrip("/"), names)
             if not matching:
-                from shipline.language.findings import finding
-
                 self.warnings.append(finding(f"include:local `{path}` matches no file", place, None, "warning"))
             return [Origin("local", name, parent.project, parent.ref) for name in matching]
         return [Origin("local", yaml_name(path, place).lstrip("/"), parent.project, parent.ref)]

@@ -39,10 +39,6 @@ def matrix_name(name: str, row: dict[str, str]) -> str:
     return f"{name}: [{', '.join(row.values())}]"
 
 
-def selected(name: str, matrix: list[dict[str, Any]], config: JobConfig) -> list[str]:
+def selected(name: str, matrix: list[dict[str, Any]]) -> list[str]:
     """The names of the parts of a job that a need's own matrix selects."""
-    if not isinstance(config.parallel, list):
-        return []
-    names = [instance.name for instance in instances(config)]
-    wanted = {matrix_name(name, row) for row in rows(matrix)}
-    return [known for known in names if known in wanted] or sorted(wanted)
+    return [matrix_name(name, row) for row in rows(matrix)]

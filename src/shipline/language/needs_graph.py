@@ -11,7 +11,7 @@ from shipline.language.keywords.job import JobConfig
 from shipline.language.keywords.needs import Needed
 from shipline.language.keywords.root import Root
 from shipline.language.keywords.trigger import artifact_jobs
-from shipline.language.matrix import Instance, instances, matrix_name, rows, selected
+from shipline.language.matrix import Instance, instances, selected
 from shipline.language.matrix_expressions import substituted
 from shipline.language.pipeline import Job, Need
 
@@ -43,9 +43,8 @@ class Jobs:
     def needed(self, need: Needed, instance: Instance, config: JobConfig) -> list[str]:
         """The jobs that one need stands for."""
         name = need.job or ""
-        if need.matrix is not None and name in self.configs:
-            matrix = substituted(need.matrix, instance, config, need.place)
-            return selected(name, matrix, self.configs[name])
+        if need.matrix is not None:
+            return selected(name, substituted(need.matrix, instance, config, need.place))
         return self.names(name)
 
 
@@ -75,10 +74,19 @@ def check_needs(needs: list[Needed], config: JobConfig, own: int | None, jobs: J
             if not need.optional:
                 hint = did_you_mean(need.job, jobs.configs)
                 found.append(finding(f"{config.name} job: undefined need: {need.job}", need.place, hint))
+        elif need.matrix is not None and not need.optional and (part := unknown_part(need, jobs)):
+            hint = did_you_mean(part, jobs.owner)
+            found.append(finding(f"{config.name} job: undefined need: {part}", need.place, hint))
         elif own is not None and stage > own:
             message = f"{config.name} job: need {need.job} is not defined in current or prior stages"
             found.append(finding(message, need.place, "a job can need only jobs of its own or an earlier stage"))
     return found
+
+
+def unknown_part(need: Needed, jobs: Jobs) -> str | None:
+    """A part that a need selects and that the job does not have; those with expressions are not known yet."""
+    names = selected(need.job or "", need.matrix or [])
+    return next((name for name in names if "$[[" not in name and name not in jobs.owner), None)
 
 
 def check_dependencies(config: JobConfig, own: int | None, jobs: Jobs) -> list[Finding]:
@@ -150,8 +158,7 @@ def resolve(needs: list[Needed], instance: Instance, config: JobConfig, jobs: Jo
         if need.project or need.pipeline:
             names = [need.job or ""]
             if need.matrix is not None:
-                chosen = rows(substituted(need.matrix, instance, config, need.place))
-                names = [matrix_name(need.job or "", row) for row in chosen]
+                names = jobs.needed(need, instance, config)
             others = (need.artifacts, need.optional, need.pipeline, need.project, need.ref)
             found += [Need(name, *others) for name in names]
             continue

@@ -11,7 +11,6 @@ from shipline.language.globs import any_match
 from shipline.language.patterns import BadPattern, looks_slashed, slashed
 
 DEFAULT_ONLY = {"refs": ["branches", "tags"]}
-SOURCES = {"merge_request_event": "merge_requests", "external_pull_request_event": "external_pull_requests"}
 
 
 def admitted(
@@ -38,24 +37,27 @@ def satisfied(kind: str, what: Any, context: Context, values: Mapping[str, str |
 
 
 def matches_ref(ref: str, context: Context) -> bool:
-    """One entry of refs: a keyword, a source, a name or a pattern, perhaps with the path of a project."""
-    pattern, _, path = ref.rpartition("@") if "@" in ref and not looks_slashed(ref) else (ref, "", "")
-    if path and path != context.project_path:
+    """One entry of refs: a keyword, a source, a name or a pattern, perhaps with the path of a project after @.
+
+    Names and patterns count only for branches and tags, never for merge requests.
+    """
+    pattern, at, path = ref.partition("@")
+    if at and path != context.project_path:
         return False
     merge_request = context.source == "merge_request_event"
-    if pattern == "tags":
-        return context.tag
-    if pattern == "branches":
-        return not context.tag and not merge_request and context.source != "external_pull_request_event"
-    source = SOURCES.get(context.source, context.source)
-    if pattern in (source, f"{source}s", plural(source)):
+    if pattern == ("tags" if context.tag else "branches") and not merge_request:
         return True
-    if looks_slashed(pattern):
-        try:
-            return slashed(pattern).found_in(context.ref)
-        except BadPattern:
-            return False
-    return pattern == context.ref
+    source = context.source.removesuffix("_event")
+    if pattern in (source, plural(source)):
+        return True
+    if merge_request:
+        return False
+    if not looks_slashed(pattern):
+        return pattern == context.ref
+    try:
+        return slashed(pattern).found_in(context.ref)
+    except BadPattern:
+        return False
 
 
 def plural(word: str) -> str:

@@ -127,7 +127,7 @@ def commit(context: Context) -> dict[str, Any]:
     message = context.commit_message[:MAX_MESSAGE]
     title, _, rest = message.partition("\n")
     ref = context.ref
-    in_branch = not context.tag and context.source not in ("merge_request_event", "external_pull_request_event")
+    in_branch = not context.tag and context.source != "merge_request_event"
     return {
         "CI_COMMIT_SHA": context.sha,
         "CI_COMMIT_SHORT_SHA": context.sha[:8],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from shipline.language.entry import did_you_mean
 from shipline.language.findings import refuse
 from shipline.language.values import List, Map, Place, Reference
 
@@ -96,6 +97,4 @@ class Resolver:
 
     @staticmethod
     def near(value: Any, part: str) -> str | None:
-        from shipline.language.entry import did_you_mean
-
         return did_you_mean(part, [str(key) for key in value]) if isinstance(value, Map) else None

@@ -6,7 +6,7 @@ from typing import Any
 
 from shipline.language.entry import Entry, is_strings
 from shipline.language.expressions import ExpressionError, parse
-from shipline.language.patterns import BadPattern, slashed
+from shipline.language.patterns import BadPattern, looks_slashed, slashed
 from shipline.language.values import List, Map
 
 KEYS = ("refs", "kubernetes", "variables", "changes")
@@ -58,17 +58,13 @@ def check_refs(entry: Entry, refs: list[Any], key: str | None = None) -> dict[st
 
 
 def wrong_ref(ref: Any) -> str | None:
-    """Why a text is no ref and no pattern; None when it is one. A path may follow a pattern after @."""
+    """Why something is no ref and no pattern; None when it is one."""
     if not isinstance(ref, str):
         return "a ref is text"
-    text = ref.partition("@")[0] if not ref.startswith("/") else ref
-    if not text.startswith("/"):
+    if not looks_slashed(ref):
         return None
-    pattern, _, _path = (
-        text.rpartition("@") if "@" in text and text.rstrip()[-1:] not in "/ismU" else (text, "", "")
-    )
     try:
-        slashed(pattern or text)
+        slashed(ref)
     except BadPattern as error:
         return str(error)
     return None
