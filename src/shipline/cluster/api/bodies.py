@@ -63,12 +63,12 @@ def _go_words(raw: bytes, error: ValueError) -> str:
 
 
 def read_yaml(raw: bytes) -> Any:
-    """YAML as kubectl and the API read it."""
-    import yaml
+    """YAML as kubectl and the API read it; ApiError 400."""
+    from shipline.cluster.api import yamltext
 
     try:
-        return yaml.load(raw, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError as error:
+        return yamltext.load(raw)
+    except ValueError as error:
         raise bad_request(f"error converting YAML to JSON: {error}") from None
 
 

@@ -10,6 +10,7 @@ import base64
 import binascii
 import re
 from datetime import UTC, datetime
+from functools import cache, lru_cache
 from typing import Any
 
 from shipline.cluster.api import schema as schemas
@@ -29,6 +30,23 @@ class DecodingError(ValueError):
     """A value of the wrong type; the text is the decoder's part of the message."""
 
 
+@cache
+def _plan(component: str) -> tuple[tuple[str, Field, type | None, bool], ...]:
+    """A type's fields with what decides quickly: the Python type that needs no further look, and whether the
+    field is written when nobody has set it."""
+    plain: dict[str, type] = {"string": str, "bool": bool, "int": int}
+    return tuple(
+        (name, field, plain.get(field.type.shape), _is_written(field))
+        for name, field in wire.fields(component).items()
+    )
+
+
+def _is_written(field: Field) -> bool:
+    if field.pointer or field.type.shape != "struct":
+        return not field.omitted
+    return not (field.omits_struct or field.type.component == wire.FIELDS)
+
+
 class Decoder:
     """Decodes one object; `unknown` then lists what its type doesn't know, in Kubernetes' words."""
 
@@ -38,42 +56,40 @@ class Decoder:
     def object(self, component: str, value: Any, path: str = "", trail: str = "") -> Json:
         """`path` names the place with indices (for unknown fields), `trail` without (for wrong types)."""
         known = wire.fields(component)
-        for name in getattr(value, "keys_twice", ()):
-            self.unknown.append(f'duplicate field "{_join(path, name)}"')
-        for name in value:
-            if name not in known:
-                self.unknown.append(f'unknown field "{_join(path, name)}"')
+        self._doubled(value, path)
+        if not known.keys() >= value.keys():
+            for name in value:
+                if name not in known:
+                    self.unknown.append(f'unknown field "{_join(path, name)}"')
         result: Json = {}
-        for name, field in known.items():
+        for name, field, plain, always in _plan(component):
             given = value.get(name)
             if given is None:
-                absent = self._absent(field)
-                if absent is not _NOTHING:
-                    result[name] = absent
+                if always:
+                    result[name] = self._absent(field)
                 continue
-            decoded = self._value(field.type, given, component, name, _join(path, name), _join(trail, name))
+            if type(given) is plain:
+                decoded = given
+            else:
+                decoded = self._value(field.type, given, component, name, _join(path, name), _join(trail, name))
             if field.omitted and not field.pointer and _is_zero(field.type, decoded):
                 continue
             result[name] = decoded
         return result
 
+    def _doubled(self, value: Json, path: str) -> None:
+        for name in getattr(value, "keys_twice", ()):
+            self.unknown.append(f'duplicate field "{_join(path, name)}"')
+
     def _absent(self, field: Field) -> Any:
         """What the encoder writes for a field nobody set."""
         if field.pointer:
-            return _NOTHING if field.omitted else None
+            return None
         if field.type.shape == "struct":
             component = field.type.component
-            if field.omits_struct or component == wire.FIELDS:
-                return _NOTHING
-            if component in (wire.TIME, wire.MICRO_TIME):
-                return None
-            if component == wire.QUANTITY:
-                return "0"
-            if component == wire.INT_OR_STRING:
-                return 0
+            if component in wire.SPECIAL:
+                return _SPECIAL_ZERO.get(component)
             return self.object(component, {})
-        if field.omitted:
-            return _NOTHING
         return _ZERO.get(field.type.shape)
 
     def _value(self, kind: Type, value: Any, owner: str, name: str, path: str, trail: str) -> Any:
@@ -93,6 +109,7 @@ class Decoder:
                 if not isinstance(value, dict):
                     raise _mismatch(value, owner, trail, _go_type(kind))
                 of = kind.of or Type("string")
+                self._doubled(value, path)
                 return {key: self._item(of, value[key], owner, f"{path}.{key}", trail) for key in sorted(value)}
             case "bytes":
                 return _bytes(value)
@@ -113,9 +130,6 @@ class Decoder:
                 return _SPECIAL_ZERO.get(of.component)
             return self.object(of.component, {}) if of.shape == "struct" else _ZERO.get(of.shape)
         return self._value(of, item, owner, "", path, trail)
-
-
-_NOTHING = object()
 
 
 def _join(path: str, name: str) -> str:
@@ -147,6 +161,11 @@ def _special(component: str, value: Any) -> Any:
 def _time(value: Any, micro: bool) -> str:
     if not isinstance(value, str):
         raise DecodingError(f"json: cannot unmarshal {_json_type(value)} into Go value of type string")
+    return _written_time(value, micro)
+
+
+@lru_cache(maxsize=4096)
+def _written_time(value: str, micro: bool) -> str:
     match = _TIME.match(value)
     try:
         if match is None:

@@ -37,9 +37,11 @@ async def serve(exchange: Exchange) -> web.StreamResponse:
     if info.subresource:
         return await subresources.serve(exchange, resource)
     verb = info.verb
-    if verb not in resource.verbs or (resource.namespaced and info.namespace is None and info.name):
+    if verb not in resource.verbs:
         raise _not_allowed()
-    if exchange.request.method == "HEAD":
+    if resource.namespaced and info.namespace is None and (info.name or verb == "deletecollection"):
+        raise _not_allowed()
+    if exchange.request.method == "HEAD" or (verb in ("update", "patch") and not info.name):
         raise _not_allowed()
     if verb == "watch":
         return await watching.serve(exchange, resource)
