@@ -1,5 +1,6 @@
 """What system images the engine has, and which of them nobody needs any more."""
 
+from collections.abc import Collection
 from typing import Any
 
 import aiodocker
@@ -20,14 +21,17 @@ async def overview(engine: aiodocker.Docker) -> list[tuple[str, int, str]]:
     return [(reference, sizes.get(reference, 0), load(name).about) for reference, name in current().items()]
 
 
-async def clean(engine: aiodocker.Docker, everything: bool = False) -> list[str]:
-    """Removes what no recipe describes any more, or all; gives the references. What a container uses stays."""
+async def clean(engine: aiodocker.Docker, everything: bool = False, only: Collection[str] = ()) -> list[str]:
+    """Removes what no recipe describes any more, or all; gives the references. What a container uses stays.
+
+    With `only`, images of other recipes are left alone.
+    """
     keep = {} if everything else current()
     removed = []
     # What stands on another image goes before it.
     for image in sorted(await _ours(engine), key=lambda image: -len(lineage_of(image))):
         tags = image["RepoTags"] or []
-        if any(tag in keep for tag in tags):
+        if any(tag in keep for tag in tags) or (only and image["Labels"]["shipline.recipe"] not in only):
             continue
         for reference in tags or [image["Id"]]:
             try:
