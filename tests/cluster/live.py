@@ -49,6 +49,17 @@ class Live:
             env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
         )
 
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a kubectl that goes on: a followed log, a forwarded port."""
+        return subprocess.Popen(
+            [KUBECTL, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
+        )
+
     def apply(self, *objects: Json) -> None:
         """Create or change objects."""
         self.kubectl("apply", "-f", "-", given=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))

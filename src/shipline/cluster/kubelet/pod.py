@@ -194,13 +194,12 @@ class PodWorker:
             if worker.state.sidecar:
                 await self._begun(worker, task)
                 continue
-            await task
+            await _all_ended({task})
             if not worker.state.passed:
                 return
         for worker in self._containers:
             self._start(worker, sandbox)
-        mine = [self._tasks[worker.state.name] for worker in self._containers]
-        await asyncio.gather(*mine)
+        await _all_ended({self._tasks[worker.state.name] for worker in self._containers})
 
     def _start(self, worker: ContainerWorker, sandbox: Sandbox) -> asyncio.Task[None]:
         task = self._tasks.get(worker.state.name)
@@ -411,3 +410,10 @@ class PodWorker:
             with contextlib.suppress(ApiError):
                 self._node.api.update_status("pods", metadata["namespace"], latest | {"status": status})
         self.pod = latest | {"status": status}
+
+
+async def _all_ended(tasks: set[asyncio.Task[None]]) -> None:
+    """Wait for tasks and raise what one of them raised. Unlike `gather`, being cancelled does not cancel them."""
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    for task in done:
+        task.result()
