@@ -18,7 +18,7 @@ class Difference:
     - `same`: a pattern and what stands for it on both sides;
     - `without`: items of lists in YAML or JSON whose names match this pattern are left out on both sides;
     - `mode`: `ignored` (the step is given, but its answer isn't compared), `status` (the exit status alone is),
-      `more` (we may answer lines that aren't recorded), `fewer` (we may leave recorded lines out).
+      `more` (we may answer lines that aren't recorded), `fewer` (we may leave recorded lines out), `unordered`.
     """
 
     reason: str
@@ -53,6 +53,8 @@ KINDS = (
     r"|serviceaccounts/token$)"
 )
 
+UNLIMITED = r'"resources": \{\s+"limits": \{\s+"memory": "9007199254740988Ki"\s+\}\s+\}'
+
 DIFFERENCES = (
     Difference(OWN, "01", "kubectl config view", mode="ignored"),
     Difference(SCOPE, "01", "kubectl api-versions", drop=GROUPS),
@@ -75,6 +77,24 @@ DIFFERENCES = (
         MACHINE, "01", "describe node", drop="ephemeral-storage|^ *(Machine ID|System UUID|Boot ID|memory):"
     ),
     Difference(MACHINE, "01", "describe node", same=(r"<pod address>/\d+", "<pods>")),
+    Difference("the order of a Go map is chance", "06", "build -- env", mode="unordered"),
+    Difference(DNS, "06", "/etc/resolv.conf", drop="^(nameserver|search|options) "),
+    Difference("we show what differs as it is in the API", "06", '"nodeName":"x"', drop=r"^(@@|[ +-] |$)"),
+    Difference(CGROUPS, "06", "pod side -o", same=(UNLIMITED, '"resources": {}')),
+    Difference(LEAVING, "04", "get pods", drop="  Terminating  "),
+    Difference(LEAVING, "05", drop="calculator-<hash>", without="^calculator-<hash>"),
+    Difference(RACE, "05", "get pods|describe", same=("(ErrImagePull|ImagePullBackOff)", "<pull failed>")),
+    Difference(RACE, "05", "get pods$", same=(r"(Error|OOMKilled|CrashLoopBackOff)  \d+", "<crashed>")),
+    Difference(RACE, "05", "get pods$", same=(r"RunContainerError  \d+|CrashLoopBackOff  \d+", "<crashed>")),
+    Difference(RACE, "05", "describe|yaml", same=(r'(Restart Count:  |"restartCount": )"?\d+"?', r"\1<n>")),
+    Difference(CGROUPS, "05", "yaml", same=(UNLIMITED, '"resources": {}')),
+    Difference(ENGINE, "05", same=("failed to create containerd task: ", "")),
+    Difference(
+        "the recording missed the log, which was being removed", "05", "logs crash --previous", mode="ignored"
+    ),
+    Difference("another kind of key signs", "05", "create token", same=(r"\(jwt\)|eyJhbGciOiJ\w+", "<token>")),
+    Difference(RACE, "08", "kubectl cp s:", drop="^tar: removing leading"),
+    Difference(ENGINE, "08", "9999", same=(r"to pod .*(connection refused).*localPort", r"\1 localPort")),
     Difference(SCOPE, "04", "autoscale|delete hpa", mode="ignored"),
     Difference(DNS, drop="MissingClusterDNS|kubelet does not have ClusterDNS IP"),
     Difference(DNS, without="MissingClusterDNS"),
@@ -89,7 +109,7 @@ def prepare(recording: str, command: str, lines: list[str]) -> list[str]:
         if difference.drop:
             lines = [line for line in lines if not re.search(difference.drop, line)]
         if difference.same is not None:
-            lines = [re.sub(*difference.same, line) for line in lines]
+            lines = re.sub(*difference.same, "\n".join(lines), flags=re.MULTILINE).splitlines()
     return lines
 
 

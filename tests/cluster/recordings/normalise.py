@@ -103,7 +103,8 @@ def lines(command: str, text: str, place: Place, without: str = "") -> list[str]
         value = _reduce(value, without) if without else value
         if "| head" in command:  # the end is cut off somewhere
             value["items"] = value["items"][:3]
-        return json.dumps(_plain(value, place), indent=1, sort_keys=True, ensure_ascii=False).splitlines()
+        return _dump(value, place).splitlines()
+    text = "\n".join(_unfolded(line, place) for line in text.replace("\0", r"\0").splitlines())
     text = scrub(text, place)
     if re.search(r"kubectl (get )?events", command):
         return sorted({_cells(line) for line in text.splitlines()})
@@ -145,6 +146,16 @@ def _value(command: str, text: str) -> Any:
     return None
 
 
+def _dump(value: Any, place: Place) -> str:
+    return json.dumps(_plain(value, place), indent=1, sort_keys=True, ensure_ascii=False)
+
+
+def _unfolded(line: str, place: Place) -> str:
+    """A line of JSON amid other text, as a value on many lines."""
+    value = _value("", line) if line.startswith("{") else None
+    return line if value is None else _dump(value, place)
+
+
 def _reduce(value: Any, without: str) -> Any:
     if isinstance(value, dict):
         return {key: _reduce(item, without) for key, item in value.items()}
@@ -156,7 +167,7 @@ def _reduce(value: Any, without: str) -> Any:
 def _called(item: Any) -> str:
     """By what an item of a list is left out or kept."""
     if isinstance(item, dict):
-        return str(item.get("name") or item.get("reason") or "")
+        return str(item.get("name") or item.get("reason") or (item.get("metadata") or {}).get("name") or "")
     return item if isinstance(item, str) else ""
 
 
@@ -186,21 +197,35 @@ def _cells(line: str) -> str:
 
 
 def _description(text: str) -> list[str]:
-    """`kubectl describe`: cells as in tables, and each object's events in the order of their text."""
+    """`kubectl describe`: cells as in tables, each object's events in the order of their text.
+
+    Objects with random names are put in an order of their own, and pods on their way out are left out: how many
+    there are of those depends on how quick the steps before were.
+    """
+    blocks: list[list[str]] = [[]]
+    for line in text.splitlines():
+        if line.startswith("Name:") and blocks[-1]:
+            blocks.append([])
+        blocks[-1].append(line)
+    described = [_block(block) for block in blocks]
+    staying = [block for block in described if not any(line.startswith("Status:  Terminating") for line in block)]
+    random = iter(sorted(block for block in staying if block and "<hash>" in block[0]))
+    ordered = [next(random) if block and "<hash>" in block[0] else block for block in staying]
+    return [line for block in ordered for line in block]
+
+
+def _block(text: list[str]) -> list[str]:
+    """One object's description."""
     result: list[str] = []
     events: list[str] | None = None
-    for line in [*text.splitlines(), ""]:
+    for line in text:
         if events is not None and line.startswith("  "):
             events.append(re.sub(r" +\(<often>\)", "", _cells(line)))
-            continue
-        if events is not None:
-            result += sorted(set(events))
-            events = None
-        if line.strip() or (result and result[-1]):  # the recordings hold no two empty lines in a row
+        elif line.strip():
             result.append(_cells(line))
         if line.startswith("Events:"):
             events = []
-    return result[:-1] if result and not result[-1] else result
+    return result + sorted(set(events or []))
 
 
 def _progress(text: str) -> list[str]:

@@ -132,7 +132,7 @@ async def fresh(recordings: Iterable[str], keep: bool = False) -> AsyncIterator[
     async with AsyncExitStack() as stack:
         await images()
         registries = {}
-        if {"03", "04", "05"} & {recording[:2] for recording in recordings}:
+        if {"03", "04", "05"} & {recording.removeprefix("=") for recording in recordings}:
             address = await stack.enter_async_context(registry())
             registries[REGISTRY] = cluster.Registry(endpoint=address)
         config = cluster.ClusterConfig(name=name, registries=registries, node_port_address=_loopback())
