@@ -11,7 +11,7 @@ def test_version(shell):
 
 
 def test_help_lists_every_command_with_a_line(shell):
-    text = shell.shipline("--help")
+    text = shell.shipline("--help", COLUMNS="120")
     for rows in COMMANDS.values():
         for row in rows:
             assert row.help in text

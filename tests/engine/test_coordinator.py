@@ -6,6 +6,7 @@ import pytest
 from tests.engine.examples import create, job
 
 from shipline.engine.coordinator import EngineCoordinator
+from shipline.engine.deployments import current
 from shipline.engine.errors import EngineError
 from shipline.engine.memory_store import MemoryStore
 from shipline.engine.payload import Origin, make_payload
@@ -111,3 +112,26 @@ async def test_a_job_that_cannot_be_made_ready_fails_with_the_reason(pipelines):
     assert b"the repository has gone" in pipelines.store.read_trace(1)
     side.close()
     assert await waiting is None
+
+
+async def test_a_deployment_is_recorded_with_its_url_and_how_it_ended(pipelines):
+    told = {"CI_ENVIRONMENT_NAME": "production", "CI_ENVIRONMENT_URL": "https://$CI_JOB_NAME.eu"}
+    variables = [Variable(key, value, "predefined") for key, value in told.items()]
+    create(pipelines, job("one", environment={"name": "production"}, variables=variables))
+    side = coordinator(pipelines)
+    given = await side.request_job(ANY, True)
+    store = pipelines.store
+    (deployment,) = store.deployments(store.project("/project").id)
+    assert (deployment.environment, deployment.status, deployment.job_id) == ("production", "running", given.id)
+    await side.update_job(given, JobUpdate("success"))
+    (deployment,) = current(store.deployments(store.project("/project").id))
+    assert (deployment.status, deployment.url) == ("success", "https://one.eu")
+
+
+async def test_coverage_is_read_from_the_log(pipelines):
+    number = create(pipelines, job("one", extra={"coverage": r"TOTAL (\d+)%"}))
+    side = coordinator(pipelines)
+    given = await side.request_job(ANY, True)
+    await side.append_trace(given, 0, b"TOTAL 87%\n")
+    await side.update_job(given, JobUpdate("success"))
+    assert pipelines.job(number, "one").coverage == 87.0

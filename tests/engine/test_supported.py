@@ -8,10 +8,7 @@ from shipline.language import Context, compile
 
 REFUSED = {
     "trigger": "job:\n  trigger:\n    project: group/other\n",
-    "environment:on_stop": (
-        "job: {script: [a], environment: {name: x, on_stop: stop}}\n"
-        "stop: {script: [a], when: manual, environment: {name: x, action: stop}}\n"
-    ),
+    "environment:auto_stop_in": "job: {script: [a], environment: {name: x, auto_stop_in: 1 day}}\n",
     "release": "job:\n  script: [a]\n  release: {tag_name: v1, description: One}\n",
     "id_tokens": "job:\n  script: [a]\n  id_tokens: {TOKEN: {aud: https://example.com}}\n",
     "pages": "job:\n  script: [a]\n  pages: true\n",
@@ -25,7 +22,7 @@ def test_refused(keyword):
 
 
 def test_what_is_carried_out_passes():
-    text = """
+    text = r"""
 job:
   script: [a]
   needs: []
@@ -35,7 +32,10 @@ job:
   parallel: 2
   resource_group: production
   interruptible: true
-  environment: {name: production, url: https://example.com}
+  environment: {name: production, url: https://example.com, on_stop: stop}
+  coverage: '/\d+%/'
+  hooks: {pre_get_sources_script: [echo]}
+stop: {script: [a], when: manual, environment: {name: production, action: stop}}
 later: {script: [a], when: delayed, start_in: 1 minute}
 """
     refuse_unsupported(compile(text, Context()))

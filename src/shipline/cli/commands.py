@@ -24,18 +24,22 @@ COMMANDS: dict[str, list[Row]] = {
         Row("status", "status:status", "Show the jobs of a pipeline and how they ended."),
         Row("logs", "logs:logs", "Print the log of a job."),
         Row("pipelines", "pipelines:pipelines", "List the pipelines of this project."),
+        Row("environments", "environments:environments", "List what is deployed where."),
         Row("variable", "variable:variable", "Keep the project's CI/CD variables."),
     ],
     "Configuration": [
         Row("lint", "lint:lint", "Check a .gitlab-ci.yml and say what is wrong, and where."),
         Row("list", "list:list_jobs", "List the jobs that a pipeline would have."),
-        Row("preview", "preview:preview", "Print the configuration after includes, extends and references."),
+        Row("preview", "preview:preview", "Print the configuration with everything merged in."),
         Row("explain", "explain:explain", "Say why a job is, or is not, in the pipeline."),
     ],
     "Where jobs run": [
         Row("cluster", "cluster:cluster", "Start, inspect and delete the embedded Kubernetes cluster."),
         Row("registry", "registry:registry", "Run private registries inside the embedded cluster."),
         Row("images", "images:images", "Build or pull the system images."),
+    ],
+    "Server": [
+        Row("serve", "serve:serve", "Serve projects, pipelines and runners over HTTP, as GitLab does."),
     ],
     "This program": [
         Row("completion", "completion:completion", "Print the completion script of a shell."),

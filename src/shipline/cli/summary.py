@@ -43,6 +43,8 @@ def table(live: Live) -> list[str]:
     for job in jobs:
         line = f"  {job.stage.ljust(stage)}  {job.name.ljust(name)}  {texts.status(job.status, 9)}"
         line += f"  {texts.duration(job.duration)}"
+        if job.coverage is not None:
+            line += f"  coverage {job.coverage:g} %"
         if job.status == "failed":
             line += "  (allowed to fail)" if job.allow_failure else f"  {texts.outcome(job)}"
         lines.append(line.rstrip())

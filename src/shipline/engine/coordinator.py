@@ -9,11 +9,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Literal
 
+from shipline.engine.coverage import coverage
+from shipline.engine.deployments import record_end, record_start
 from shipline.engine.errors import EngineError
 from shipline.engine.live import Live
 from shipline.engine.pipelines import Pipelines
 from shipline.engine.records import JobRecord
-from shipline.engine.states import COMPLETED
+from shipline.engine.states import COMPLETED, Status
 from shipline.protocol.coordinator import Answer, JobUpdate
 from shipline.protocol.payload import JobPayload
 
@@ -85,7 +87,7 @@ class EngineCoordinator:
             given = self._given[job.id]
             self._out.discard(job.id)
             try:
-                self.pipelines.finished(given, update.state, update.failure_reason, update.exit_code)
+                self._finish(given, update)
             except Exception as error:
                 self._break(error)
                 raise
@@ -97,6 +99,15 @@ class EngineCoordinator:
             if status == "canceling" or status == "canceled":
                 return status
             await self.pipelines.bell.wait()
+
+    def _finish(self, job: JobRecord, update: JobUpdate) -> None:
+        live, store = self.pipelines.live(job.pipeline_id), self.pipelines.store
+        pattern = live.definitions[job.name].extra.get("coverage")
+        found = coverage(pattern, store.read_trace(job.id)) if pattern else None
+        status: Status = "success" if update.state == "success" else "failed"
+        with store.transaction():
+            self.pipelines.finished(job, status, update.failure_reason, update.exit_code, found)
+            record_end(store, live, job)
 
     def fail_unmatched(self, runners: list[tuple[frozenset[str], bool]]) -> None:
         """Fails the pending jobs that none of these runners (their tags, and whether they take untagged jobs too)
@@ -119,11 +130,13 @@ class EngineCoordinator:
         self._given[job.id] = job
         self._out.add(job.id)
         try:
-            return self.make_payload(live, job)
+            payload = self.make_payload(live, job)
         except EngineError as error:
             self._out.discard(job.id)
             self._refuse(job, str(error), "runner_configuration_error")
             return None
+        record_start(self.pipelines.store, live, job, payload)
+        return payload
 
     def _refuse(self, job: JobRecord, why: str, reason: str) -> None:
         """Fails a job that no runner has had, and says why in its log."""

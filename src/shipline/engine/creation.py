@@ -16,7 +16,8 @@ from shipline.engine.sources import Elsewhere, sources
 from shipline.engine.supported import refuse_unsupported
 from shipline.language import Context, Finding, compile
 from shipline.language.context import Source
-from shipline.language.pipeline import Pipeline, Variable
+from shipline.language.expansion import expand, expand_all
+from shipline.language.pipeline import Job, Pipeline, Variable
 from shipline.language.values import NOWHERE
 
 CONFIG_FILE = ".gitlab-ci.yml"
@@ -127,7 +128,7 @@ def lean(compiled: Pipeline) -> Pipeline:
     of the pipeline's variables or is kept elsewhere (the project's variables are secrets, and may change)."""
     shared = {(v.key, v.value) for v in compiled.predefined}
     jobs = []
-    for job in compiled.jobs:
+    for job in map(placed, compiled.jobs):
         own = [
             msgspec.structs.replace(v, place=NOWHERE)
             for v in job.variables
@@ -135,6 +136,16 @@ def lean(compiled: Pipeline) -> Pipeline:
         ]
         jobs.append(msgspec.structs.replace(job, variables=own, places={}, values={}, lines={}))
     return msgspec.structs.replace(compiled, jobs=jobs, variables=[], warnings=[])
+
+
+def placed(job: Job) -> Job:
+    """The job with variables replaced in what decides where and when it runs: tags and resource group."""
+    if "$" not in "".join((*job.tags, job.resource_group or "")):
+        return job
+    values = {variable.key: variable.value for variable in expand_all(job.variables)}
+    group = expand(job.resource_group, values, keep_undefined=True) if job.resource_group else None
+    tags = [expand(tag, values, keep_undefined=True) for tag in job.tags]
+    return msgspec.structs.replace(job, tags=tags, resource_group=group)
 
 
 def chosen(compiled: Pipeline, names: list[str]) -> Pipeline:

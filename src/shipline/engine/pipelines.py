@@ -20,6 +20,7 @@ from shipline.engine.graph import graph_of
 from shipline.engine.live import Change, Live
 from shipline.engine.processing import new_states, process
 from shipline.engine.records import Commit, JobRecord, PipelineRecord, PipelineVariable, Project
+from shipline.engine.redundant import is_older, redundant_jobs
 from shipline.engine.retries import tried_again
 from shipline.engine.states import ACTIVE, COMPLETED, Status
 from shipline.engine.store import Store
@@ -69,7 +70,15 @@ class Pipelines:
             self.owned.add(record.id)
             with self.changing(record.id) as change:
                 process(change.graph, change.states)
+            self._cancel_redundant(record)
         return self.live(record.id).record
+
+    def _cancel_redundant(self, new: PipelineRecord) -> None:
+        """A newer commit of a branch cancels what still runs for older ones, as far as they let it."""
+        for old in self.store.unfinished():
+            if is_older(old, new) and (names := redundant_jobs(self.live(old.id))):
+                with self.changing(old.id) as change:
+                    events.cancel(change.graph, change.states, names)
 
     def live(self, pipeline_id: int) -> Live:
         """The pipeline as it is now. Raises EngineError when there is none of that number."""
@@ -104,10 +113,15 @@ class Pipelines:
         return True
 
     def finished(
-        self, job: JobRecord, status: Status, failure_reason: str | None = None, exit_code: int | None = None
+        self,
+        job: JobRecord,
+        status: Status,
+        failure_reason: str | None = None,
+        exit_code: int | None = None,
+        coverage: float | None = None,
     ) -> None:
-        """A runner reports how the job ended. A job that was being cancelled is canceled, whatever it reports;
-        one that is over already stays as it is."""
+        """A runner reports how the job ended, with the test coverage that its log tells. A job that was being
+        cancelled is canceled, whatever is reported; one that is over already stays as it is."""
         with self.changing(job.pipeline_id) as change:
             current = change.job(job.name)
             if current.id != job.id or current.status in COMPLETED:
@@ -116,9 +130,9 @@ class Pipelines:
                 events.finish(change.graph, change.states, job.name, "canceled")
                 return
             definition = change.live.definitions[job.name]
-            fields = {"failure_reason": failure_reason, "exit_code": exit_code}
+            fields = {"failure_reason": failure_reason, "exit_code": exit_code, "coverage": coverage}
             if status != "failed":
-                change.set(job.name, exit_code=exit_code)
+                change.set(job.name, exit_code=exit_code, coverage=coverage)
                 events.finish(change.graph, change.states, job.name, status)
             elif tried_again(definition.retry, current.attempt, failure_reason, exit_code):
                 ended = msgspec.structs.replace(current, status=status, finished_at=change.now, **fields)

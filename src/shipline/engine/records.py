@@ -94,6 +94,7 @@ class JobRecord(msgspec.Struct, frozen=True):
     runner: str | None = None
     process: str | None = None
     variables: list[PipelineVariable] = []
+    coverage: float | None = None
 
     @property
     def duration(self) -> float | None:

@@ -16,14 +16,13 @@ NOT_YET: dict[str, tuple[Callable[[Job], bool], str]] = {
     "trigger": (lambda job: bool(job.trigger), "downstream pipelines are not started yet"),
     "needs:pipeline": (lambda job: any(need.pipeline for need in job.needs or ()), "other pipelines are not known"),
     "needs:project": (lambda job: any(need.project for need in job.needs or ()), "other projects are not known"),
-    "environment:on_stop": (lambda job: bool(job.environment.get("on_stop")), "environments are not stopped yet"),
     "environment:auto_stop_in": (
         lambda job: bool(job.environment.get("auto_stop_in")),
-        "environments are not stopped yet",
+        "environments are not stopped by themselves yet",
     ),
-    "environment:action": (
-        lambda job: job.environment.get("action") in ("stop",),
-        "environments are not stopped yet",
+    "environment:kubernetes": (
+        lambda job: bool(job.environment.get("kubernetes")),
+        "there is no agent for Kubernetes",
     ),
 }
 """By keyword: whether a job uses it, and why it is refused."""
@@ -41,6 +40,9 @@ EXTRA: dict[str, str] = {
 }
 """Keywords that the compiled job carries in `extra`."""
 
+CARRIED_OUT = {"hooks", "coverage"}
+"""The keywords of `extra` that are."""
+
 
 def refuse_unsupported(pipeline: Pipeline) -> None:
     """Raises EngineError that names each keyword that can't be carried out, with its place."""
@@ -53,9 +55,9 @@ def _refusals(job: Job) -> Iterator[str]:
     for keyword, (used, why) in NOT_YET.items():
         if used(job):
             yield _refusal(job, keyword, why)
-    for keyword, why in EXTRA.items():
-        if job.extra.get(keyword):
-            yield _refusal(job, keyword, why)
+    for keyword, value in job.extra.items():
+        if value and keyword not in CARRIED_OUT:
+            yield _refusal(job, keyword, EXTRA.get(keyword, "it is not known here"))
 
 
 def _refusal(job: Job, keyword: str, why: str) -> str:
