@@ -11,6 +11,7 @@ from shipline.engine.errors import EngineError
 from shipline.engine.memory_store import MemoryStore
 from shipline.engine.payload import Origin, make_payload
 from shipline.engine.pipelines import Pipelines
+from shipline.language.pipeline import Variable
 from shipline.protocol.coordinator import JobUpdate
 
 ANY = frozenset({"kubernetes"})
