@@ -19,7 +19,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,6 +28,7 @@ EXAMPLES = ROOT / "examples"
 BIN = ROOT / ".venv" / "bin"
 PRIVATE, MIRROR = "private-registry.example.com", "registry.example.com"
 ADDRESS = "http://127.0.0.1:30194"
+STEP_OF_DEPLOY = 4
 BOLD, DIM, PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
 
 
@@ -38,14 +39,16 @@ class Stopped(Exception):
 class Demo:
     """The story's places, and how its commands run."""
 
-    def __init__(self, cluster: str) -> None:
+    def __init__(self, cluster: str, until: int) -> None:
         state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "shipline"
         self.home = Path(os.environ.get("SHIPLINE_HOME") or state).absolute()
         self.cluster = cluster
+        self.until = until
         self.folder = self.home / "demo" / cluster
         self.project = self.folder / "my-app"
         self.kubeconfig = self.home / "clusters" / cluster / "kubeconfig"
         self.steps: list[tuple[str, float]] = []
+        self.first_pipeline = ""
         self.environment = os.environ | {
             "PATH": f"{BIN}:{os.environ['PATH']}",
             "KUBECONFIG": str(self.kubeconfig),
@@ -116,6 +119,7 @@ def start_registries(demo: Demo) -> None:
     )  # fmt: skip
     demo.run("shipline", "registry", "add", MIRROR, "--system-images", "--mirror-of", "docker.io", *at)
     demo.run("shipline", "registry", "list", *at)
+    set_up_runner(demo)
 
 
 def set_up_runner(demo: Demo) -> None:
@@ -257,9 +261,9 @@ def roll_back(demo: Demo) -> None:
     check_application(demo, "1.0")
 
 
-def timeline(demo: Demo, job: str, pipeline: str) -> list[str]:
-    """When each stage of a job began, as the sections of its log tell it."""
-    raw = demo.ask("shipline", "logs", job, "--raw", "--pipeline", pipeline)
+def timeline(demo: Demo, job: str) -> list[str]:
+    """When each stage of a job of the first pipeline began, as the sections of its log tell it."""
+    raw = demo.ask("shipline", "logs", job, "--raw", "--pipeline", demo.first_pipeline)
     marks = re.findall(r"section_(start|end):(\d+):(\w+)", raw)
     if not marks:
         return []
@@ -274,13 +278,14 @@ def timeline(demo: Demo, job: str, pipeline: str) -> list[str]:
     ]
 
 
-def close(demo: Demo, pipelines: list[str]) -> None:
-    print(f"\n{BOLD}{'─' * 100}{PLAIN}\n{BOLD}What ran, and how long it took{PLAIN}")
+def close(demo: Demo) -> None:
+    print(f"\n{BOLD}── What ran, and how long it took {'─' * 66}{PLAIN}")
     for number, (title, seconds) in enumerate(demo.steps, 1):
         print(f"  {number}  {title:<74} {seconds:7.1f} s")
     print(f"  {'':<77} {sum(seconds for _, seconds in demo.steps):7.1f} s")
-    for job in ("build-job", "deploy-job"):
-        print(f"{BOLD}{job} of the first pipeline{PLAIN}", *timeline(demo, job, pipelines[0]), sep="\n")
+    if len(demo.steps) > STEP_OF_DEPLOY:
+        for job in ("build-job", "deploy-job"):
+            print(f"{BOLD}{job}{PLAIN}", *timeline(demo, job), sep="\n")
     print(f"{BOLD}Where things are{PLAIN}")
     print(f"  the application   {ADDRESS}/")
     print(f"  the project       {demo.project}")
@@ -289,40 +294,44 @@ def close(demo: Demo, pipelines: list[str]) -> None:
     print(f"  remove all of it  {BIN / 'shipline'} cluster delete {demo.cluster}")
 
 
-def pipeline_id(demo: Demo) -> str:
-    return str(json.loads(demo.ask("shipline", "status", "--json"))["pipeline"]["id"])
+def run_pipeline(demo: Demo) -> None:
+    demo.run("shipline", "run", "--cluster", demo.cluster)
+    demo.first_pipeline = str(json.loads(demo.ask("shipline", "status", "--json"))["pipeline"]["id"])
+
+
+def see_it_answer(demo: Demo) -> None:
+    demo.run("kubectl", "rollout", "status", "deployment/calculator", "-n", "default", "--timeout=180s")
+    demo.run("kubectl", "get", "pods", "-n", "default", "-l", "app=calculator")
+    check_application(demo, "1.0")
+
+
+STORY: list[tuple[str, Callable[[Demo], None]]] = [
+    ("A Kubernetes cluster on this machine", start_cluster),
+    ("A private registry with a password, and the company's mirror", start_registries),
+    ("The project: the guide's five files in a git repository", create_project),
+    ("The pipeline: build-job builds and pushes the image, deploy-job waits", run_pipeline),
+    ("Somebody starts deploy-job", deploy),
+    ("The rollout ends, and the application answers", see_it_answer),
+    ("The next version, rolled out while a client keeps asking", release),
+    ("And back to the version before", roll_back),
+]
 
 
 def tell(demo: Demo) -> None:
     """The story, in the order of the guide."""
-    pipelines = []
-    with demo.step("A Kubernetes cluster on this machine"):
-        start_cluster(demo)
-    with demo.step("A private registry with a password, and the company's mirror"):
-        start_registries(demo)
-        set_up_runner(demo)
-    with demo.step("The project: the guide's five files in a git repository"):
-        create_project(demo)
-    with demo.step("The pipeline: build-job builds and pushes the image, deploy-job waits"):
-        demo.run("shipline", "run", "--cluster", demo.cluster)
-        pipelines.append(pipeline_id(demo))
-    with demo.step("Somebody starts deploy-job"):
-        deploy(demo)
-    with demo.step("The rollout ends, and the application answers"):
-        demo.run("kubectl", "rollout", "status", "deployment/calculator", "-n", "default", "--timeout=180s")
-        demo.run("kubectl", "get", "pods", "-n", "default", "-l", "app=calculator")
-        check_application(demo, "1.0")
-    with demo.step("The next version, rolled out while a client keeps asking, and back again"):
-        release(demo)
-        roll_back(demo)
-    close(demo, pipelines)
+    for title, act in STORY[: demo.until]:
+        with demo.step(title):
+            act(demo)
+    close(demo)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cluster", default="demo", help="name of the embedded cluster (default: demo)")
+    parser.add_argument("--until", type=int, default=len(STORY), metavar="STEP", help="stop after this step")
+    given = parser.parse_args()
     try:
-        tell(Demo(parser.parse_args().cluster))
+        tell(Demo(given.cluster, given.until))
     except Stopped as stop:
         print(f"\ndemo: {stop}", file=sys.stderr)
         return 1
