@@ -9,7 +9,7 @@ from aiohttp import web
 
 from shipline.cluster.api import bodies, paging, presentation, subresources, watching
 from shipline.cluster.api.call import Call
-from shipline.cluster.api.errors import ApiError, bad_request, invalid, not_found, unknown_path
+from shipline.cluster.api.errors import ApiError, bad_request, invalid, unknown_path
 from shipline.cluster.api.eventsapi import EventsApi
 from shipline.cluster.api.exchange import LIST_SHAPES, OBJECT_SHAPES, Exchange
 from shipline.cluster.api.resources import Resource, at
@@ -22,6 +22,7 @@ PATCH_TYPES = {
     "application/strategic-merge-patch+json": "strategic",
     "application/apply-patch+yaml": "apply",
 }
+_GONE_ALREADY = 404
 _CREATED_BY_UPDATE = ("services", "endpoints", "events", "leases.coordination.k8s.io")
 _DEPRECATED = {"endpoints": "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"}
 
@@ -226,6 +227,6 @@ async def _delete_collection(exchange: Exchange, resource: Resource) -> web.Resp
                 call,
             )
         except ApiError as error:
-            if error.status_code != not_found("", "").status_code:
+            if error.status_code != _GONE_ALREADY:
                 raise
     return presentation.many(exchange, resource, page, exchange.form(LIST_SHAPES), call)

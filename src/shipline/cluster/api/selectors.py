@@ -183,9 +183,7 @@ def fields(text: str | None, allowed: Mapping[str, tuple[str, ...]], zero: Mappi
             raise SelectorError(f"invalid selector: '{text}'; can't understand '{term}'")
         field, operator, value = match.groups()
         if field not in allowed:
-            raise SelectorError(
-                f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"'
-            )
+            raise SelectorError(_unknown_field(field, len(allowed)))
         value = re.sub(r"\\([,=\\])", r"\1", value)
         requirements.append((allowed[field], (zero or {}).get(field, ""), value, operator != "!="))
 
