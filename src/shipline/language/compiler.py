@@ -126,14 +126,13 @@ def checked(config: Map) -> Root:
     """The configuration read and checked as a whole. Raises LanguageError with all that is wrong."""
     findings: list[Finding] = []
     read = root(config, findings)
+    findings += check_stages(read)
+    findings += needs_graph.check(read, needs_graph.Jobs(read), config)
     if not findings:
-        findings += check_stages(read)
-    if not findings:
-        findings += needs_graph.check(read, needs_graph.Jobs(read))
         findings += deployments.check(read)
     errors = [item for item in findings if item.severity == "error"]
     if errors:
-        raise LanguageError(errors)
+        raise LanguageError(sorted(errors, key=lambda item: (item.file, item.line, item.column)))
     return read
 
 

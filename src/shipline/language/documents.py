@@ -20,6 +20,19 @@ MAX_DEPTH = 100
 MAX_DOCUMENTS = 2
 NODE_COST = 8
 
+ADVICE = {
+    "mapping values are not allowed": "a colon and a space end a name: put a value that has them in quotes",
+    "tab character": "indent with spaces",
+    "cannot start any token": "put a value that begins so in quotes; indent with spaces",
+    "could not find expected ':'": "a line above lacks its colon, or a quote its end",
+    "did not find expected key": "check the indentation of this line and the one above, and that quotes are closed",
+    "did not find expected '-' indicator": "the items of a list stand under one another",
+    "block sequence entries are not allowed": "a list begins on a line of its own",
+    "found unexpected end of stream": "a quote or a bracket is never closed",
+    "did not find expected ',' or": "a bracket is never closed",
+    "found undefined tag handle": "put a value that begins with an exclamation mark in quotes",
+    "found character '%'": "put a value that begins with % in quotes",
+}
 PLACE = tuple.__new__  # a Place without the detour through its constructor: there are very many
 
 STR_TAGS = {"!", "!str", "tag:yaml.org,2002:str"}
@@ -45,12 +58,18 @@ def read_documents(text: str, file: str, warnings: list[Finding] | None = None) 
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 0, 0)
         context = f" {error.context}" if error.context else ""
-        raise refuse(f"{error.problem or 'invalid YAML'}{context}", place, check="yaml") from None
+        problem = error.problem or "invalid YAML"
+        raise refuse(f"{problem}{context}", place, advice(problem), check="yaml") from None
     except yaml.reader.ReaderError as error:
         place = Place(file, *line_and_column(text, error.position))
         raise refuse(f"{error.reason}: character {error.character!r}", place, check="yaml") from None
     except (yaml.YAMLError, UnicodeError) as error:
         raise refuse(f"invalid YAML: {error}", Place(file, 0, 0), check="yaml") from None
+
+
+def advice(problem: str) -> str | None:
+    """What to do about one of libyaml's complaints."""
+    return next((hint for words, hint in ADVICE.items() if words in problem), None)
 
 
 def line_and_column(text: str, offset: Any) -> tuple[int, int]:

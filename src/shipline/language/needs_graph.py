@@ -14,6 +14,7 @@ from shipline.language.keywords.trigger import artifact_jobs
 from shipline.language.matrix import Instance, instances, selected
 from shipline.language.matrix_expressions import substituted
 from shipline.language.pipeline import Job, Need
+from shipline.language.values import Map
 
 MAX_NEEDS = 50
 
@@ -25,6 +26,7 @@ class Jobs:
         self.configs = {config.name: config for config in root.jobs}
         self.instances = {config.name: instances(config) for config in root.jobs}
         self.owner = {item.name: name for name, items in self.instances.items() for item in items}
+        self.unread: set[str] = set()
         self.stage_index = {stage: index for index, stage in enumerate(root.stages)}
 
     def stage_of(self, name: str) -> int | None:
@@ -33,6 +35,10 @@ class Jobs:
         if config is None:
             return None
         return self.stage_index.get(config.get("stage") or "test")
+
+    def known(self, name: str) -> bool:
+        """Whether there is such a job, by its written name or an instance's."""
+        return name in self.configs or name in self.owner or name in self.unread
 
     def names(self, name: str) -> list[str]:
         """The jobs that a written name stands for; an unknown name stands for itself."""
@@ -48,8 +54,14 @@ class Jobs:
         return self.names(name)
 
 
-def check(root: Root, jobs: Jobs) -> list[Finding]:
-    """What is wrong with needs and dependencies as written, whether or not a job is added."""
+def check(root: Root, jobs: Jobs, merged: Map) -> list[Finding]:
+    """What is wrong with needs and dependencies as written, whether or not a job is added.
+
+    A job that is in the configuration but could not be read is taken to be right: it has been reported.
+    """
+    jobs.unread = {name for name in config if isinstance(name, str) and not name.startswith(".")} - set(
+        jobs.configs
+    )
     found: list[Finding] = []
     for config in root.jobs:
         own = jobs.stage_of(config.name)
@@ -70,14 +82,14 @@ def check_needs(needs: list[Needed], config: JobConfig, own: int | None, jobs: J
             found.append(finding(message, need.place))
         seen.add(need.job)
         stage = jobs.stage_of(need.job)
-        if stage is None:
+        if not jobs.known(need.job):
             if not need.optional:
                 hint = did_you_mean(need.job, jobs.configs)
                 found.append(finding(f"{config.name} job: undefined need: {need.job}", need.place, hint))
         elif need.matrix is not None and not need.optional and (part := unknown_part(need, jobs)):
             hint = did_you_mean(part, jobs.owner)
             found.append(finding(f"{config.name} job: undefined need: {part}", need.place, hint))
-        elif own is not None and stage > own:
+        elif own is not None and stage is not None and stage > own:
             message = f"{config.name} job: need {need.job} is not defined in current or prior stages"
             found.append(finding(message, need.place, "a job can need only jobs of its own or an earlier stage"))
     return found
@@ -94,10 +106,10 @@ def check_dependencies(config: JobConfig, own: int | None, jobs: Jobs) -> list[F
     for key, name in dependencies(config):
         place = config.source.at(key)
         stage = jobs.stage_of(name)
-        if stage is None:
+        if not jobs.known(name):
             hint = did_you_mean(name, jobs.configs)
             found.append(finding(f"{config.name} job: undefined dependency: {name}", place, hint))
-        elif own is not None and stage > own:
+        elif own is not None and stage is not None and stage > own:
             message = f"{config.name} job: dependency {name} is not defined in current or prior stages"
             found.append(finding(message, place))
     return found
