@@ -55,6 +55,14 @@ async def test_an_image_with_nothing_but_busybox_will_do(pods, source):
     assert "ERROR: Job failed: command terminated with exit code 3" in log
 
 
+async def test_jobs_of_one_commit_at_the_same_time(pods, source):
+    jobs = [job(source, "cat hello.txt", image="shipline/pause") for _ in range(5)]
+    desk = Desk(*jobs)
+    await asyncio.wait_for(run(msgspec.structs.replace(pods, limit=4), desk, len(jobs)), 120)
+    assert [desk.results[each.id].state for each in jobs] == ["success"] * 5
+    assert all("hello from the commit" in desk.log(each) for each in jobs)
+
+
 async def test_after_script_has_its_own_shell_and_knows_how_the_script_ended(pods, source):
     payload = job(source, "export LEFT=yes; false", after=['echo "status=$CI_JOB_STATUS left=$LEFT"'])
     log, result = await ran(pods, payload)

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from shipline.protocol.payload import GitInfo
 from shipline.runner.process import run_git
 from shipline.runner.workspace import Workspace
+
+if TYPE_CHECKING:
+    from tarfile import TarInfo
 
 SERVE = "git -c safe.directory=* -c uploadpack.allowAnySHA1InWant=true -c uploadpack.allowFilter=true upload-pack"
 
@@ -29,6 +33,7 @@ class RepositoryCopies:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._copies: dict[tuple[object, ...], asyncio.Task[Path]] = {}
+        self._archives: dict[Path, asyncio.Task[Path]] = {}
 
     async def copy(self, repository: Path, git: GitInfo, depth: int) -> Path:
         """The bare copy's folder. JobFailed when the commit isn't there."""
@@ -37,6 +42,13 @@ class RepositoryCopies:
             folder = self._workspace.path / f"sources-{len(self._copies)}.git"
             self._copies[key] = asyncio.create_task(_copy(repository, git, depth, folder))
         return await asyncio.shield(self._copies[key])
+
+    async def archive(self, repository: Path, git: GitInfo, depth: int) -> Path:
+        """The bare copy as a tar file."""
+        folder = await self.copy(repository, git, depth)
+        if folder not in self._archives:
+            self._archives[folder] = asyncio.create_task(asyncio.to_thread(_archive, folder))
+        return await asyncio.shield(self._archives[folder])
 
 
 async def _copy(repository: Path, git: GitInfo, depth: int, folder: Path) -> Path:
@@ -49,3 +61,19 @@ async def _copy(repository: Path, git: GitInfo, depth: int, folder: Path) -> Pat
         failure=f"the commit {git.sha[:8]} cannot be read from the repository {repository}",
     )
     return folder
+
+
+def _archive(folder: Path) -> Path:
+    import tarfile
+
+    path = folder.with_suffix(".tar")
+    with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
+        archive.add(folder, arcname=".", filter=_anonymous)
+    return path
+
+
+def _anonymous(member: TarInfo) -> TarInfo:
+    """Nobody's user on this machine is anybody in the pod."""
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    return member

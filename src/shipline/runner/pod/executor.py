@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -200,7 +199,7 @@ class PodExecutor:
         repository = local_path(git.repo_url)
         if repository is None or not sources.fetches:
             return None
-        return await asyncio.to_thread(_archive, await self._copies.copy(repository, git, sources.depth))
+        return await self._copies.archive(repository, git, sources.depth)
 
     async def run(self, stage: Stage) -> int:
         return await self._run("build", stage)
@@ -292,21 +291,3 @@ def _refused(error: ApiError, namespace: str) -> JobFailed:
     elif error.code == 422:
         hint = "The runner's configuration or the job asks for something that Kubernetes does not take."
     return JobFailed(f"the cluster refused the job's pod: {error}", hint=hint)
-
-
-def _archive(folder: Path) -> Path:
-    """The folder as a tar file beside it, made once."""
-    path = folder.with_suffix(".tar")
-    if not path.exists():
-        unfinished = path.with_suffix(".part")
-        with tarfile.open(unfinished, "w", format=tarfile.GNU_FORMAT) as archive:
-            archive.add(folder, arcname=".", filter=_anonymous)
-        unfinished.rename(path)
-    return path
-
-
-def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Nobody's user on this machine is anybody in the pod."""
-    member.uid = member.gid = 0
-    member.uname = member.gname = ""
-    return member
