@@ -58,6 +58,13 @@ _FIELDS["namespaces"]["name"] = ("metadata.name",)
 ZERO = {"spec.hostNetwork": "false", "spec.unschedulable": "false", "status.replicas": "0"}
 
 
+def refusal(resource: str, field: str) -> str:
+    """What is said of a field that cannot be selected by."""
+    if resource in _FIELDS and "." not in resource:
+        return f"field label not supported: {field}"
+    return f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+
+
 def selectable(resource: str) -> Paths:
     """Selectable fields of `plural[.group]`."""
     return {**_METADATA, **_FIELDS.get(resource, {})}

@@ -168,11 +168,16 @@ def _unparsable(why: str) -> SelectorError:
     return SelectorError(why)
 
 
-def fields(text: str | None, allowed: Mapping[str, tuple[str, ...]], zero: Mapping[str, str] | None = None) -> Test:
-    """A test for `metadata.name=a,status.phase!=Running`.
+def fields(
+    text: str | None,
+    allowed: Mapping[str, tuple[str, ...]],
+    zero: Mapping[str, str] | None = None,
+    refusal: Callable[[str], str] = "{} is not a known field selector".format,
+) -> Test:
+    """A test for `metadata.name=a,status.phase!=Running`; SelectorError.
 
     `allowed` maps each selectable field to the paths where its value lies (the first present one counts), `zero`
-    maps a field to what its absence reads as.
+    maps a field to what its absence reads as, `refusal` words what is said of other fields.
     """
     if not text:
         return lambda _: True
@@ -183,7 +188,7 @@ def fields(text: str | None, allowed: Mapping[str, tuple[str, ...]], zero: Mappi
             raise SelectorError(f"invalid selector: '{text}'; can't understand '{term}'")
         field, operator, value = match.groups()
         if field not in allowed:
-            raise SelectorError(_unknown_field(field, len(allowed)))
+            raise SelectorError(refusal(field))
         value = re.sub(r"\\([,=\\])", r"\1", value)
         requirements.append((allowed[field], (zero or {}).get(field, ""), value, operator != "!="))
 

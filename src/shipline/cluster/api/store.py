@@ -6,6 +6,7 @@ out are fresh copies, except where a method says "as stored".
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,9 @@ class Store:
     def _matcher(self, kind: Resource, labels: str | None, fields: str | None) -> selectors.Test:
         try:
             by_label = selectors.labels(labels)
-            by_field = selectors.fields(fields, fieldselectors.selectable(kind.name), fieldselectors.ZERO)
+            allowed = fieldselectors.selectable(kind.name)
+            refusal = partial(fieldselectors.refusal, kind.name)
+            by_field = selectors.fields(fields, allowed, fieldselectors.ZERO, refusal)
         except selectors.SelectorError as error:
             raise bad_request(str(error)) from None
         return lambda obj: by_label(obj) and by_field(obj)
