@@ -59,9 +59,8 @@ def check(root: Root, jobs: Jobs, merged: Map) -> list[Finding]:
 
     A job that is in the configuration but could not be read is taken to be right: it has been reported.
     """
-    jobs.unread = {name for name in config if isinstance(name, str) and not name.startswith(".")} - set(
-        jobs.configs
-    )
+    visible = {name for name in merged if isinstance(name, str) and not name.startswith(".")}
+    jobs.unread = visible - set(jobs.configs)
     found: list[Finding] = []
     for config in root.jobs:
         own = jobs.stage_of(config.name)
