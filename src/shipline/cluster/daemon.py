@@ -268,12 +268,13 @@ def main(name: str, ready: int | None) -> int:
     """The daemon's process. Its exit status is 1 when it could not start; why is in the log and the pipe."""
     home = Home(name)
     home.make()
-    config = home.read_config()
     logging.basicConfig(
-        level=config.log_level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", filename=home.log
+        level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", filename=home.log
     )
     logging.getLogger("aiohttp").setLevel(logging.WARNING)
     try:
+        config = home.read_config()
+        logging.getLogger("shipline").setLevel(config.log_level)
         with only_one(home):
             asyncio.run(Daemon(home, config).run(ready))
     except ClusterError as error:

@@ -18,14 +18,18 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shipline.cluster import labels
 from shipline.cluster.config import ClusterConfig, Home, clusters_directory
-from shipline.cluster.errors import ClusterError
+from shipline.cluster.errors import ClusterError, ContainerEngineError
+
+if TYPE_CHECKING:
+    from shipline.cluster.engine import ContainerEngine
 
 _START_TIMEOUT = 90.0
 _STOP_TIMEOUT = 15.0
+_REMOVALS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,18 +190,34 @@ def delete(name: str = "default") -> bool:
 
 
 async def _remove(name: str) -> bool:
+    """Remove all that carries the cluster's label, until there is no more: what a daemon that was killed had
+    asked for may appear only now. Whether there was anything."""
     from shipline.cluster.engine import ContainerEngine
 
-    mine = [labels.of_cluster(name)]
+    found = False
     async with await ContainerEngine.connect() as engine:
-        containers = await engine.find("containers/json", mine, all=True)
-        plain, networked = _by_network(containers)
-        await asyncio.gather(*(engine.delete(f"containers/{one}", force=True, v=True) for one in plain))
-        for one in networked:  # one after the other: see ContainerEngine.network_turn
-            await engine.delete(f"containers/{one}", force=True, v=True)
-        volumes = await engine.find("volumes", mine)
-        await asyncio.gather(*(engine.delete(f"volumes/{one['Name']}", force=True) for one in volumes))
-        networks = await engine.find("networks", mine)
-        for network in networks:
-            await engine.delete(f"networks/{network['Id']}")
+        for attempt in range(_REMOVALS):
+            try:
+                if not await _remove_once(engine, name):
+                    return found
+            except ContainerEngineError:
+                if attempt == _REMOVALS - 1:
+                    raise
+                await asyncio.sleep(0.3)
+            found = True
+    return found
+
+
+async def _remove_once(engine: ContainerEngine, name: str) -> bool:
+    mine = [labels.of_cluster(name)]
+    containers = await engine.find("containers/json", mine, all=True)
+    plain, networked = _by_network(containers)
+    await asyncio.gather(*(engine.delete(f"containers/{one}", force=True, v=True) for one in plain))
+    for one in networked:  # one after the other: see ContainerEngine.network_turn
+        await engine.delete(f"containers/{one}", force=True, v=True)
+    volumes = await engine.find("volumes", mine)
+    await asyncio.gather(*(engine.delete(f"volumes/{one['Name']}", force=True) for one in volumes))
+    networks = await engine.find("networks", mine)
+    for network in networks:
+        await engine.delete(f"networks/{network['Id']}")
     return bool(containers or volumes or networks)

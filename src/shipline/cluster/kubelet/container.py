@@ -58,6 +58,7 @@ class ContainerWorker:
         self._volumes = volumes
         self._changed = changed
         self._stopping = False
+        self._adopted = False
         self._redefined = False
         self.started = asyncio.Event()
         self._image_backoff = Backoff()
@@ -81,6 +82,9 @@ class ContainerWorker:
                 self._node.runtime.expect(found.id).set()
             since = ((remembered.get("state") or {}).get("running") or {}).get("startedAt") or timestamp()
             self.state.runs(since)
+            same = remembered.get("containerID") == f"docker://{found.id}"
+            self.state.ready = same and bool(remembered.get("ready"))
+            self.state.started = self._adopted = same and bool(remembered.get("started"))
             self._redefined = found.labels.get("shipline.spec") != request.spec_hash(self.state.spec)
 
     async def run(self, sandbox: Sandbox, up: asyncio.Event) -> None:
@@ -232,7 +236,11 @@ class ContainerWorker:
         self.started.clear()
         prober = self._prober(sandbox)
         watched = {kind: state.spec[field] for kind, field in probes.KINDS.items() if state.spec.get(field)}
-        if "startup" not in watched:
+        if self._adopted:  # it goes on as it was: started, and ready or not until a probe says otherwise
+            self._adopted = False
+            watched.pop("startup", None)
+            self.started.set()
+        elif "startup" not in watched:
             self._begin(watched)
         tasks = [
             asyncio.create_task(probes.watch(kind, probe, prober, self.started, self))

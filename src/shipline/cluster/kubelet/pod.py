@@ -402,7 +402,7 @@ class PodWorker:
             latest,
             [worker.state for worker in self._init],
             [worker.state for worker in self._containers],
-            sandbox=sandbox is not None,
+            sandbox=sandbox is not None or self._found_sandbox is not None,
             addresses=(sandbox.address if sandbox else "", self._node.bridge.node),
             verdict=self._verdict,
         )
