@@ -3,7 +3,7 @@
 import json
 
 GOOD = "build:\n  script: make\n"
-BAD = "build:\n  imge: alpine\n  script: make\ntest:\n  stage: tets\n  script: make test\n"
+BAD = "build:\n  imge: alpine\n  script: make\n"
 
 
 def test_a_valid_file(shell):
@@ -77,3 +77,16 @@ def test_a_component_of_a_project_on_this_disk(shell):
     )
     assert "is valid" in shell.shipline("lint", "--project", "group/lib=lib")
     assert "go 1.2" in shell.shipline("preview", "--project", "group/lib=lib")
+
+
+def test_all_that_is_wrong_is_told_at_once_in_the_file_s_order(shell):
+    shell.write(
+        ".gitlab-ci.yml", "a:\n  stage: tets\n  script: x\n  needs: [b, d]\nb:\n  scirpt: x\nc:\n  script: [1]\n"
+    )
+    said = json.loads(shell.shipline("lint", "--format", "json", code=1))
+    assert [(error["line"], error.get("hint")) for error in said["errors"]] == [
+        (2, "did you mean `test`?"),
+        (4, None),
+        (5, "did you mean `script`?"),
+        (8, "put it in quotes"),
+    ]
