@@ -26,6 +26,7 @@ ROOM_ERRORS = {
     "runner": ("RunnerError", ENVIRONMENT),
     "cluster": ("ClusterError", ENVIRONMENT),
     "images": ("ImageError", ENVIRONMENT),
+    "server": ("ServerError", ENVIRONMENT),
 }
 
 
@@ -38,7 +39,7 @@ def failure(error: BaseException) -> int:
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 0
     if isinstance(error, BrokenPipeError):
-        _silence_stdout()
+        silence_stdout()
         return 0
     message, code = explain(error)
     if message:
@@ -97,6 +98,6 @@ def _home() -> str:
     return os.environ.get("SHIPLINE_HOME") or "~/.local/state/shipline"
 
 
-def _silence_stdout() -> None:
+def silence_stdout() -> None:
     """Nobody reads any more: what Python flushes at exit must not fail a second time."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -43,6 +43,8 @@ _save_job = (
     .values(latest=sa.bindparam("latest"), status=sa.bindparam("status"), record=sa.bindparam("record"))
 )
 _unqueue = sa.delete(t.queue).where(t.queue.c.job_id == sa.bindparam("number"))
+_given = sa.select(t.assignments.c.job_id).where(t.assignments.c.job_id == sa.bindparam("number"))
+_shares = sa.select(t.projects.c.shared_runners).where(t.projects.c.id == sa.bindparam("number"))
 
 
 class DatabaseStore:
@@ -218,6 +220,19 @@ class DatabaseStore:
     def read_trace(self, job_id: int, start: int = 0, limit: int | None = None) -> bytes:
         return self.traces.read(job_id, start, limit)
 
+    def enqueue(self, pipeline: PipelineRecord, job: JobRecord) -> None:
+        """Gives a pending job its place in the queue."""
+        shared = self.database.one(_shares, {"number": pipeline.project_id})
+        place = {
+            "job_id": job.id,
+            "project_id": pipeline.project_id,
+            "tag_set": self.tag_set(job.tags),
+            "protected": is_protected(pipeline.commit),
+            "shared": shared is None or shared[0] is not False,
+        }
+        self.database.execute(sa.insert(t.queue), place)
+        self.tick()
+
     def tick(self) -> None:
         """Says that there may be something new for runners."""
         more = sa.update(t.ticks).where(t.ticks.c.name == "queue").values(count=t.ticks.c.count + 1)
@@ -259,17 +274,8 @@ class DatabaseStore:
         values = {"number": job.id, "latest": job.latest, "status": job.status}
         self.database.execute(_save_job, values | {"record": msgspec.json.encode(job)})
         self.database.execute(_unqueue, {"number": job.id})
-        if job.status == "pending" and job.latest:
-            self.database.execute(
-                sa.insert(t.queue),
-                {
-                    "job_id": job.id,
-                    "project_id": pipeline.project_id,
-                    "tag_set": self.tag_set(job.tags),
-                    "protected": is_protected(pipeline.commit),
-                },
-            )
-            self.tick()
+        if job.status == "pending" and job.latest and not self.database.one(_given, {"number": job.id}):
+            self.enqueue(pipeline, job)
 
     def _save_pipeline(self, pipeline: PipelineRecord) -> None:
         self.database.execute(

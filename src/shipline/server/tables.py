@@ -173,7 +173,8 @@ queue = Table(
     Column("project_id", Integer, nullable=False),
     Column("tag_set", Integer, nullable=False),
     Column("protected", Boolean, nullable=False),
-    Index("queue_of_instance", "tag_set", "protected", "job_id"),
+    Column("shared", Boolean, nullable=False),
+    Index("queue_of_instance", "shared", "tag_set", "protected", "job_id"),
     Index("queue_of_project", "project_id", "tag_set", "protected", "job_id"),
 )
 """The pending jobs that nobody has yet: the head of each lane is one step into an index."""
@@ -226,13 +227,11 @@ assignments = Table(
     Column("runner_id", Integer, nullable=False, index=True),
     Column("system_id", String, nullable=False),
     Column("graceful", Boolean, nullable=False),
-    Column("user_id", Integer),
-    Column("open", Boolean, nullable=False, index=True),
     Column("acknowledge_by", Float),
     Column("updated_at", Float, nullable=False),
 )
-"""Which runner has which job. `open` until the job has ended; `acknowledge_by`: the runner has still to say that it
-starts (two-phase commit)."""
+"""Which runner has which job. `acknowledge_by`: until then the runner has to say that it starts (two-phase
+commit)."""
 artifacts = _table(
     "artifacts",
     _id(),

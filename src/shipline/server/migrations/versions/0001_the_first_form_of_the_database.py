@@ -34,14 +34,11 @@ def upgrade() -> None:
         sa.Column("runner_id", sa.Integer(), nullable=False),
         sa.Column("system_id", sa.String(), nullable=False),
         sa.Column("graceful", sa.Boolean(), nullable=False),
-        sa.Column("user_id", sa.Integer(), nullable=True),
-        sa.Column("open", sa.Boolean(), nullable=False),
         sa.Column("acknowledge_by", sa.Float(), nullable=True),
         sa.Column("updated_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("job_id", name=op.f("assignments_key")),
         sa.UniqueConstraint("digest", name=op.f("assignments_one_digest")),
     )
-    op.create_index(op.f("assignments_by_open"), "assignments", ["open"], unique=False)
     op.create_index(op.f("assignments_by_runner_id"), "assignments", ["runner_id"], unique=False)
     op.create_table(
         "audit",
@@ -204,9 +201,10 @@ def upgrade() -> None:
         sa.Column("project_id", sa.Integer(), nullable=False),
         sa.Column("tag_set", sa.Integer(), nullable=False),
         sa.Column("protected", sa.Boolean(), nullable=False),
+        sa.Column("shared", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("job_id", name=op.f("queue_key")),
     )
-    op.create_index("queue_of_instance", "queue", ["tag_set", "protected", "job_id"], unique=False)
+    op.create_index("queue_of_instance", "queue", ["shared", "tag_set", "protected", "job_id"], unique=False)
     op.create_index("queue_of_project", "queue", ["project_id", "tag_set", "protected", "job_id"], unique=False)
     op.create_table(
         "runner_projects",

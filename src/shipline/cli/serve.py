@@ -1,0 +1,41 @@
+"""`shipline serve`: the server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--home", type=click.Path(path_type=Path), help="Where the server keeps everything it has.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8929, show_default=True, help="The port to listen on.")
+@click.option("--external-url", default="", help="What browsers, git and runners call the server.")
+@click.option(
+    "--database", default="", envvar="SHIPLINE_DATABASE", help="A PostgreSQL URL; without it, SQLite in the home."
+)
+def serve(home: Path | None, host: str, port: int, external_url: str, database: str) -> int:
+    """Serve projects, pipelines and runners over HTTP, as GitLab does.
+
+    The first start makes the user root and prints its password, once. Nothing listens beyond this machine unless
+    --host says so.
+    """
+    from shipline.cli.state import home as state
+    from shipline.server.serving import Serving, listening
+    from shipline.server.settings import Settings
+
+    place = (home or state() / "server").absolute()
+    settings = Settings(home=place, host=host, port=port, external_url=external_url, database=database)
+    listener = listening(settings)
+    serving = Serving(settings, started=lambda password: _say(settings.url, password))
+    serving.run(sockets=[listener])
+    if serving.failure is not None:
+        raise serving.failure
+    return 0
+
+
+def _say(url: str, password: str | None) -> None:
+    click.echo(f"Serving on {url}")
+    if password is not None:
+        click.echo(f"First start. User: root  Password: {password}  (shown this once)")

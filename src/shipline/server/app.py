@@ -1,0 +1,60 @@
+"""The ASGI application: the interfaces' routes around one instance, and what goes on while they are served."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from shipline.server import runner_api
+from shipline.server.git import smart_http
+from shipline.server.http.answers import json_response
+from shipline.server.http.routes import AsSent, routes
+from shipline.server.instance import Instance
+from shipline.server.settings import Settings
+from shipline.server.tending import tend
+
+Opened = Callable[[Instance], None]
+
+
+def application(settings: Settings, opened: Opened = lambda instance: None) -> ASGIApp:
+    """The server. The instance is opened when it starts, and `opened` told; it is closed when it stops."""
+    instances: list[Instance] = []
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        instance = Instance(settings)
+        instances[:] = [instance]
+        tending = asyncio.create_task(tend(instance))
+        opened(instance)
+        try:
+            yield
+        finally:
+            tending.cancel()
+            await asyncio.wait([tending])
+            instance.close()
+
+    async def not_found(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        if status == 405 and isinstance(error, HTTPException):
+            return json_response({"error": "405 Not Allowed"}, 405, dict(error.headers or {}))
+        return json_response({"error": "404 Not Found"}, status)
+
+    async def broken(request: Request, error: Exception) -> Response:
+        return json_response({"message": "500 Internal Server Error"}, 500)
+
+    app = Starlette(
+        routes=[
+            *routes("/api/v4", runner_api.ENDPOINTS, lambda: instances[0], None),
+            *routes("", smart_http.ENDPOINTS, lambda: instances[0], None),
+        ],
+        lifespan=lifespan,
+        exception_handlers={HTTPException: not_found, Exception: broken},
+    )
+    return AsSent(app)

@@ -1,0 +1,160 @@
+"""From a ref of a project to a pipeline: what a push, a schedule, a trigger and the API have in common."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from shipline.engine.creation import CONFIG_FILE, lean
+from shipline.engine.errors import EngineError
+from shipline.engine.records import Commit, PipelineRecord, PipelineVariable, ProjectVariable
+from shipline.engine.records import Project as EngineProject
+from shipline.engine.repository import Repository
+from shipline.engine.scopes import visible
+from shipline.engine.sources import Elsewhere, sources
+from shipline.engine.supported import refuse_unsupported
+from shipline.language import Context, compile
+from shipline.language.context import Source
+from shipline.language.pipeline import Pipeline, Variable
+from shipline.server import tables as t
+from shipline.server.instance import VERSION, Instance
+from shipline.server.permissions import Caller
+from shipline.server.store import INSTANCE
+
+NO_JOBS = (
+    "Pipeline will not run for the selected trigger. "
+    "The rules configuration prevented any jobs from being added to the pipeline."
+)
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What is asked for. `ref`: a branch or tag, by its full name or not. `before_sha`: where the ref stood before
+    a push."""
+
+    project: Any
+    ref: str
+    caller: Caller
+    source: Source = "push"
+    before_sha: str | None = None
+    variables: list[PipelineVariable] = []
+    inputs: dict[str, Any] = {}
+    schedule: str = ""
+
+
+async def create_pipeline(instance: Instance, order: Order) -> PipelineRecord:
+    """Raises LanguageError for a wrong configuration; EngineError for what cannot be carried out, for a ref or a
+    file that is not there, and when the pipeline would have no job."""
+    project = order.project
+    repository = instance.projects.repository(project, instance.settings.url)
+    try:
+        commit = await asyncio.to_thread(_commit, repository, order)
+        kind = "tag" if commit.is_tag else "branch"
+        protected = bool(instance.projects.protection(project.id, kind, commit.ref))
+        commit = msgspec.structs.replace(commit, protected=protected)
+        kept = instance.store.variables(project.id), instance.store.variables(INSTANCE)
+        compiled = await asyncio.to_thread(
+            _compile, repository, commit, context_of(instance, order, commit, *kept), config_path(project)
+        )
+    finally:
+        repository.close()
+    if not compiled.jobs:
+        raise EngineError(NO_JOBS)
+    refuse_unsupported(compiled)
+    engine_project = EngineProject(project.id, project.path)
+    with instance.store.transaction():
+        record = instance.pipelines.create(
+            engine_project, commit, lean(compiled), order.source, list(order.variables)
+        )
+        asked = sa.update(t.pipelines).where(t.pipelines.c.id == record.id)
+        instance.database.execute(asked.values(user_id=order.caller.user_id))
+        _keep_commit(Path(project.path), record)
+    return record
+
+
+def config_path(project: Any) -> str:
+    return project.config_path or CONFIG_FILE
+
+
+def _commit(repository: Repository, order: Order) -> Commit:
+    """The commit of the ref as it is now."""
+    try:
+        commit = repository.commit(order.ref)
+    except EngineError:
+        raise EngineError("Reference not found") from None
+    if order.before_sha is not None:
+        return msgspec.structs.replace(commit, before_sha=order.before_sha)
+    return commit
+
+
+def _compile(repository: Repository, commit: Commit, context: Context, path: str) -> Pipeline:
+    text = repository.read(commit.sha, path)
+    if text is None:
+        raise EngineError("Missing CI config file")
+    if context.source == "push":
+        context = msgspec.structs.replace(context, changed=repository.changed(commit))
+    return compile(text, context, sources(repository, commit.sha, Elsewhere()))
+
+
+def context_of(
+    instance: Instance,
+    order: Order,
+    commit: Commit,
+    project_variables: list[ProjectVariable],
+    instance_variables: list[ProjectVariable],
+) -> Context:
+    """The circumstances that the configuration may ask about."""
+    project, caller = order.project, order.caller
+    protected = bool(commit.protected)
+
+    def seen(kept: list[ProjectVariable], level: str) -> list[Variable]:
+        return [
+            Variable(v.key, v.value, level, v.kind == "file", v.masked, v.raw, public=False)
+            for v in visible(kept, protected, None)
+        ]
+
+    return Context(
+        ref=commit.ref,
+        tag=commit.is_tag,
+        sha=commit.sha,
+        before_sha=commit.before_sha,
+        source=order.source,
+        default_branch=project.default_branch,
+        ref_protected=protected,
+        config_path=config_path(project),
+        project_id=project.id,
+        project_name=project.full_path.rpartition("/")[2],
+        project_path=project.full_path,
+        project_title=project.name,
+        project_description=project.description or "",
+        project_visibility=project.visibility,
+        namespace_id=project.namespace_id,
+        commit_message=commit.message,
+        commit_author=commit.author,
+        commit_timestamp=commit.timestamp,
+        tag_message=commit.tag_message or "",
+        user_id=caller.user_id,
+        user_login=caller.username,
+        user_name=caller.name,
+        user_email=caller.email,
+        server_url=instance.settings.url,
+        server_version=VERSION,
+        schedule_description=order.schedule,
+        inputs=order.inputs,
+        variables=[Variable(v.key, v.value, "pipeline", public=False) for v in order.variables],
+        project_variables=seen(project_variables, "project"),
+        instance_variables=seen(instance_variables, "instance"),
+    )
+
+
+def _keep_commit(repository: Path, record: PipelineRecord) -> None:
+    """A ref of the pipeline's own, so that its commit can be fetched whatever becomes of the branch. Written as git
+    writes a ref, since a runner may ask for it in the next millisecond."""
+    folder = repository / "refs" / "pipelines"
+    folder.mkdir(exist_ok=True)
+    part = folder / f"{record.id}.lock"
+    part.write_text(f"{record.commit.sha}\n")
+    part.rename(folder / str(record.id))

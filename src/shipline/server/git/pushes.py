@@ -1,0 +1,138 @@
+"""What a push sets off: a pipeline for each branch and tag that was changed, and what the pusher is told of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from shipline.engine.errors import EngineError
+from shipline.engine.git import GitCall
+from shipline.engine.records import PipelineVariable
+from shipline.engine.repository import NO_SHA
+from shipline.language import Finding, LanguageError
+from shipline.server.creation import NO_JOBS, Order, create_pipeline
+from shipline.server.instance import Instance
+from shipline.server.permissions import Caller
+
+MOST_PIPELINES = 4
+"""In one push; more refs than that are taken without pipelines."""
+SKIPPED = re.compile(r"\[(ci[ _-]skip|skip[ _-]ci)\]", re.IGNORECASE)
+KINDS = {"refs/heads/": "branch", "refs/tags/": "tag"}
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One ref of a push. An id of zeros: it was not there before, or is deleted."""
+
+    before: str
+    after: str
+    ref: str
+
+    @property
+    def kind(self) -> str | None:
+        """`branch`, `tag`, or None for other refs."""
+        return next((kind for prefix, kind in KINDS.items() if self.ref.startswith(prefix)), None)
+
+    @property
+    def name(self) -> str:
+        return self.ref.split("/", 2)[2] if self.kind else self.ref
+
+
+def forbidden(instance: Instance, project: Any, caller: Caller, changes: list[Change]) -> str | None:
+    """Why the push is refused as a whole; None when it is not."""
+    for change in changes:
+        if change.kind is None:
+            return f"{change.ref}: only branches and tags can be pushed."
+        if not instance.projects.may_push(project, caller, change.kind, change.name):
+            return f"You are not allowed to push to the protected {change.kind} {change.name} of this project."
+        if change.after == NO_SHA and change.kind == "branch" and change.name == project.default_branch:
+            return f"The default branch {change.name} cannot be deleted."
+    return None
+
+
+def forbids_rewriting(instance: Instance, project: Any, changes: list[Change]) -> bool:
+    """Whether the push touches a ref whose history must only grow."""
+    rules = [
+        rule
+        for change in changes
+        if change.kind == "branch" and change.before != NO_SHA
+        for rule in instance.projects.protection(project.id, "branch", change.name)
+    ]
+    return any(not rule.allow_force_push for rule in rules)
+
+
+async def pushed(
+    instance: Instance, project: Any, caller: Caller, changes: list[Change], options: list[str]
+) -> list[str]:
+    """Creates the pipelines; gives the lines that the pusher gets to see."""
+    _adopt_default_branch(instance, project, changes)
+    project = instance.projects.by_id(project.id)
+    instance.audit("push", f"{project.full_path}: {', '.join(change.ref for change in changes)}", caller.user_id)
+    kept = [change for change in changes if change.after != NO_SHA]
+    if "ci.skip" in options:
+        return ["No pipeline: ci.skip was asked for."] if kept else []
+    lines = []
+    for change in kept[:MOST_PIPELINES]:
+        lines += await _pipeline(instance, project, caller, change, options)
+    if len(kept) > MOST_PIPELINES:
+        lines.append(f"A push makes at most {MOST_PIPELINES} pipelines; there is none for the other refs.")
+    return lines
+
+
+async def _pipeline(
+    instance: Instance, project: Any, caller: Caller, change: Change, options: list[str]
+) -> list[str]:
+    message = GitCall(Path(project.path), "log", "-1", "--format=%B", change.after, "--").output(missing=b"")
+    if SKIPPED.search(message.decode(errors="replace")):
+        return [f"No pipeline for {change.name}: its commit message says so."]
+    order = Order(
+        project=project,
+        ref=change.ref,
+        caller=caller,
+        before_sha=change.before,
+        variables=_given_variables(options),
+        source="push",
+    )
+    try:
+        record = await create_pipeline(instance, order)
+    except LanguageError as error:
+        shown = [line for finding in error.findings for line in _shown(finding)]
+        return [f"The pipeline for {change.name} could not be created:", *shown]
+    except EngineError as error:
+        if str(error) == "Missing CI config file":
+            return []
+        if str(error) == NO_JOBS:
+            return [f"No pipeline for {change.name}: none of its jobs is for this push."]
+        return [f"The pipeline for {change.name} could not be created:", *str(error).splitlines()]
+    address = f"{instance.settings.url}/{project.full_path}/-/pipelines/{record.id}"
+    return [f"Pipeline #{record.id} for {change.name}:", f"  {address}"]
+
+
+def _shown(finding: Finding) -> list[str]:
+    """A finding as compilers show theirs: file, line, column, and the line itself."""
+    lines = [f"  {finding}"]
+    if finding.source is not None and finding.line:
+        number = str(finding.line)
+        lines.append(f"    {number} | {finding.source}")
+        lines.append(f"    {' ' * len(number)} | {' ' * max(finding.column - 1, 0)}^")
+    return lines
+
+
+def _given_variables(options: list[str]) -> list[PipelineVariable]:
+    """`git push -o ci.variable="NAME=value"`."""
+    pairs = [option.removeprefix("ci.variable=") for option in options if option.startswith("ci.variable=")]
+    return [PipelineVariable(*pair.split("=", 1)) for pair in pairs if "=" in pair]
+
+
+def _adopt_default_branch(instance: Instance, project: Any, changes: list[Change]) -> None:
+    """The first branch of an empty repository is its default branch, whatever it is called."""
+    branches = [change.name for change in changes if change.kind == "branch" and change.after != NO_SHA]
+    if not branches or project.default_branch in branches:
+        return
+    known = GitCall(Path(project.path), "rev-parse", "-q", "--verify", f"refs/heads/{project.default_branch}")
+    if known.output(missing=b"") == b"":
+        instance.projects.set_default_branch(project, branches[0])
+        if not instance.projects.protection(project.id, "branch", branches[0]):
+            instance.projects.protect(project.id, "branch", branches[0])

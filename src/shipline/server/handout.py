@@ -1,0 +1,179 @@
+"""Which runner gets which job: from the head of the queue to the job payload.
+
+The queue is cut into lanes, by tags, protection and project; a runner looks at the head of each lane that it may
+serve and takes the oldest, so its question takes the same time however many jobs wait. Taking is one transaction:
+no job is ever handed out twice.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from shipline.engine.errors import EngineError
+from shipline.engine.payload import Origin, make_payload, new_token
+from shipline.engine.pipelines import Pipelines
+from shipline.engine.records import JobRecord, PipelineRecord
+from shipline.protocol.payload import JobPayload
+from shipline.server import tables as t
+from shipline.server.projects import Projects
+from shipline.server.runners import INSTANCE, Runners, tags_of
+from shipline.server.settings import Settings
+from shipline.server.store import INSTANCE as ALL_PROJECTS
+from shipline.server.store import DatabaseStore
+from shipline.server.vault import digest
+
+JOB_USER = "gitlab-ci-token"
+"""The user name that goes with a job's token."""
+
+_shared_head = sa.select(sa.func.min(t.queue.c.job_id)).where(
+    t.queue.c.shared,
+    t.queue.c.tag_set == sa.bindparam("tag_set"),
+    t.queue.c.protected == sa.bindparam("protected"),
+)
+_project_head = sa.select(sa.func.min(t.queue.c.job_id)).where(
+    t.queue.c.project_id == sa.bindparam("project"),
+    t.queue.c.tag_set == sa.bindparam("tag_set"),
+    t.queue.c.protected == sa.bindparam("protected"),
+)
+_take = sa.delete(t.queue).where(t.queue.c.job_id == sa.bindparam("number"))
+_tick = sa.select(t.ticks.c.count).where(t.ticks.c.name == "queue")
+_newest_tag_set = sa.select(sa.func.max(t.tag_sets.c.id))
+
+
+class Handout:
+    """Hands out the pending jobs, oldest first."""
+
+    def __init__(
+        self, store: DatabaseStore, pipelines: Pipelines, projects: Projects, runners: Runners, settings: Settings
+    ) -> None:
+        self.store = store
+        self.database = store.database
+        self.pipelines = pipelines
+        self.projects = projects
+        self.runners = runners
+        self.settings = settings
+        self._served: dict[tuple[str, bool], tuple[int, list[int]]] = {}
+
+    def tick(self) -> str:
+        """A value that changes when a runner may find something that was not there before."""
+        found = self.database.one(_tick)
+        return str(found[0]) if found else "0"
+
+    def next_job(self, runner: Any, manager: Any) -> JobPayload | None:
+        """Gives the runner a job, None when there is none for it."""
+        while True:
+            token = new_token()
+            with self.database.transaction():
+                job = self._take(runner, manager, token)
+            if job is None:
+                return None
+            if (payload := self._payload(job, runner, token)) is not None:
+                return payload
+
+    def _take(self, runner: Any, manager: Any, token: str) -> JobRecord | None:
+        """A job that is now this runner's. One that waits for its word (two-phase commit) is still pending,
+        and in nobody's queue."""
+        features = json.loads(manager.features)
+        two_phase = bool(features.get("two_phase_job_commit"))
+        while (number := self._head(runner)) is not None:
+            self.database.execute(_take, {"number": number})
+            job = self.store.job(number)
+            if job is None or job.status != "pending":
+                continue
+            now = time.time()
+            self.database.execute(sa.delete(t.assignments).where(t.assignments.c.job_id == number))
+            self.database.execute(
+                sa.insert(t.assignments),
+                {
+                    "job_id": number,
+                    "digest": digest(token),
+                    "runner_id": runner.id,
+                    "system_id": manager.system_id,
+                    "graceful": bool(features.get("cancel_gracefully")),
+                    "acknowledge_by": now + self.settings.acknowledge_within if two_phase else None,
+                    "updated_at": now,
+                },
+            )
+            if two_phase:
+                return msgspec.structs.replace(job, started_at=now)
+            if self.pipelines.started(job, runner.description or runner.short):
+                return self.pipelines.job(job.pipeline_id, job.name)
+        return None
+
+    def _head(self, runner: Any) -> int | None:
+        """The oldest job that the runner may have."""
+        heads: list[int] = []
+        protections = (True,) if runner.access_level == "ref_protected" else (True, False)
+        shared = runner.kind == INSTANCE
+        projects = [0] if shared else self.runners.projects(runner.id)
+        query = _shared_head if shared else _project_head
+        for tag_set in self._tag_sets(runner):
+            for protected in protections:
+                for project in projects:
+                    lane = {"tag_set": tag_set, "protected": protected} | ({} if shared else {"project": project})
+                    head = self.database.execute(query, lane).scalar()
+                    if head is not None:
+                        heads.append(head)
+        return min(heads, default=None)
+
+    def _tag_sets(self, runner: Any) -> list[int]:
+        """The sets of tags that the runner answers to; worked out again when there is a new set."""
+        newest = self.database.execute(_newest_tag_set).scalar() or 0
+        key = (runner.tags, runner.run_untagged)
+        if key not in self._served or self._served[key][0] != newest:
+            own = set(tags_of(runner))
+            served = []
+            for number, text in self.database.all(sa.select(t.tag_sets)):
+                wanted = json.loads(text)
+                if own.issuperset(wanted) if wanted else runner.run_untagged:
+                    served.append(number)
+            self._served[key] = (newest, served)
+        return self._served[key][1]
+
+    def _payload(self, job: JobRecord, runner: Any, token: str) -> JobPayload | None:
+        """What the runner gets; None when it cannot be made, and then the job has failed."""
+        live = self.pipelines.live(job.pipeline_id)
+        project = self.projects.by_id(live.record.project_id)
+        try:
+            if project is None:
+                raise EngineError("The project has been deleted.")
+            origin = self._origin(project, runner, token)
+            variables = self.store.variables(project.id)
+            return _with_refs(make_payload(live, job, origin, variables, token), live.record)
+        except EngineError as error:
+            self.store.write_trace(job.id, 0, f"ERROR: Job failed: {error}\n".encode())
+            self.pipelines.finished(self.pipelines.job(job.pipeline_id, job.name), "failed", "scheduler_failure")
+            return None
+
+    def _origin(self, project: Any, runner: Any, token: str) -> Origin:
+        scheme, _, place = self.settings.url.partition("://")
+        return Origin(
+            repository_url=f"{scheme}://{JOB_USER}:{token}@{place}/{project.full_path}.git",
+            project_path=project.full_path,
+            project_name=project.full_path.rpartition("/")[2],
+            runner=runner.description or "",
+            runner_tags=tuple(tags_of(runner)),
+            runner_id=runner.id,
+            instance_variables=tuple(self.store.variables(ALL_PROJECTS)),
+            timeout=project.build_timeout,
+            depth=project.git_depth,
+            longest=runner.maximum_timeout,
+        )
+
+
+def _with_refs(payload: JobPayload, record: PipelineRecord) -> JobPayload:
+    """The commit by the ref that this server keeps for each pipeline, as GitLab names it."""
+    own = f"refs/pipelines/{record.id}"
+    git = payload.git_info
+    refspecs = [f"+{own}:{own}"]
+    if git.depth > 0:
+        refspecs += git.refspecs[1:]
+    else:
+        refspecs += ["+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"]
+    git = msgspec.structs.replace(git, refspecs=refspecs, protected=bool(record.commit.protected))
+    return msgspec.structs.replace(payload, git_info=git)

@@ -1,0 +1,1 @@
+"""What all of the server's HTTP interfaces share: parameters, answers, pages, who calls, routes."""

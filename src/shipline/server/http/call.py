@@ -1,0 +1,114 @@
+"""One call of an interface: who asks for what, with which parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from shipline.server.http.answers import Refusal, json_response, no_such, refusal, wrong_parameter
+from shipline.server.http.parameters import Parameters, nested
+from shipline.server.instance import Instance
+from shipline.server.permissions import NO_ACCESS, Caller, visible_to_all
+
+BODY_LIMIT = 8 << 20
+"""Bytes of a JSON body or form; what is larger goes to endpoints that read it as a stream."""
+
+
+class Call(Parameters):
+    """Handed to an endpoint. `path` holds the parts of the path that the route names, decoded."""
+
+    def __init__(self, instance: Instance, request: Request) -> None:
+        super().__init__({})
+        self.instance = instance
+        self.request = request
+        self.path: dict[str, str] = {key: unquote(value) for key, value in request.path_params.items()}
+        self.caller: Caller | None = None
+
+    async def read(self, *, body: bool = True) -> None:
+        """Reads the parameters."""
+        values = nested(self.request.query_params.multi_items())
+        if body and self.request.method not in ("GET", "HEAD"):
+            values |= await self._body()
+        self.values = values
+
+    async def _body(self) -> dict[str, Any]:
+        kind = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
+            async with self.request.form() as form:
+                return nested(form.multi_items())
+        text = await self.whole_body(BODY_LIMIT)
+        if not text.strip() or kind not in ("application/json", ""):
+            return {}
+        try:
+            values = msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            raise wrong_parameter("The request body is not valid JSON") from None
+        if not isinstance(values, dict):
+            raise wrong_parameter("The request body is not a JSON object")
+        return values
+
+    async def whole_body(self, limit: int) -> bytes:
+        """The body, at most `limit` bytes."""
+        parts, size = [], 0
+        try:
+            async for part in self.request.stream():
+                size += len(part)
+                if size > limit:
+                    raise refusal(413)
+                parts.append(part)
+        except ClientDisconnect:
+            raise refusal(400) from None
+        return b"".join(parts)
+
+    @property
+    def address(self) -> str | None:
+        """Where the call comes from."""
+        forwarded = self.request.headers.get("x-forwarded-for", "").partition(",")[0].strip()
+        return forwarded or (self.request.client.host if self.request.client else None)
+
+    def user(self) -> Caller:
+        """The caller; 401 when there is none."""
+        if self.caller is None:
+            raise refusal(401)
+        return self.caller
+
+    def administrator(self) -> Caller:
+        if not self.user().admin:
+            raise refusal(403)
+        return self.user()
+
+    def number(self, name: str) -> int:
+        """A number in the path."""
+        if not self.path[name].isdigit():
+            raise wrong_parameter(f"{name} is invalid")
+        return int(self.path[name])
+
+    def project(self, level: int = NO_ACCESS) -> Any:
+        """The project that the path names, where the caller may read it and has at least this level; else 404, 401
+        or 403. `level` 0 takes whoever may see it."""
+        project = self.instance.projects.find(self.path["id"])
+        own = self.instance.projects.level(project, self.caller) if project is not None else NO_ACCESS
+        if project is None or not (own or visible_to_all(project, self.caller)):
+            if level and self.caller is None:
+                raise refusal(401)
+            raise no_such("Project")
+        if level and own < level:
+            raise refusal(401 if self.caller is None else 403)
+        return project
+
+    def json(self, value: Any, status: int = 200, **headers: str) -> Response:
+        return json_response(value, status, {key.replace("_", "-"): text for key, text in headers.items()})
+
+    def audit(self, action: str, subject: str) -> None:
+        """Notes what the caller has done."""
+        self.instance.audit(action, subject, self.caller.user_id if self.caller else None, self.address)
+
+    def limit(self, name: str, who: bytes | str, a_minute: float) -> None:
+        """429 when this caller has asked too often."""
+        if wait := self.instance.limits.wait(name, who, a_minute):
+            text = "This endpoint has been requested too many times. Try again later."
+            raise Refusal(429, {"message": {"error": text}}, {"Retry-After": str(wait)})

@@ -1,0 +1,64 @@
+"""Everything that one server process works with, opened together and closed together."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+
+from shipline.engine.pipelines import Pipelines
+from shipline.server import tables as t
+from shipline.server.accounts import Accounts
+from shipline.server.artifacts import Artifacts
+from shipline.server.database import Database
+from shipline.server.errors import ServerError
+from shipline.server.handout import Handout
+from shipline.server.limits import Limits
+from shipline.server.projects import Projects
+from shipline.server.runners import Runners
+from shipline.server.settings import Settings
+from shipline.server.store import DatabaseStore
+from shipline.server.traces import Traces
+from shipline.server.vault import Vault
+
+VERSION = "18.0.0"
+"""The version of GitLab's interfaces that clients are told."""
+
+
+class Instance:
+    """Opened in the thread of the event loop, which is the only one that uses the database."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        try:
+            for folder in ("", "repositories", "traces", "artifacts"):
+                (settings.home / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise ServerError(
+                f"{settings.home} cannot be used: {error.strerror}. Name another with --home."
+            ) from None
+        os.umask(0o077)
+        self.vault = Vault.open(settings.home / "key")
+        self.database = Database(settings.database_url)
+        self.database.migrate()
+        self.traces = Traces(settings.home / "traces")
+        self.artifacts = Artifacts(self.database, settings.home / "artifacts")
+        self.store = DatabaseStore(self.database, self.vault, self.traces)
+        self.pipelines = Pipelines(self.store)
+        self.accounts = Accounts(self.database)
+        self.projects = Projects(self.database, settings.home / "repositories")
+        self.runners = Runners(self.database, self.vault, self.store.tick)
+        self.handout = Handout(self.store, self.pipelines, self.projects, self.runners, settings)
+        self.limits = Limits()
+        self.loop = asyncio.get_running_loop()
+        self.stopping = asyncio.Event()
+        self.short_traces: set[int] = set()
+        self.pipelines.owned.update(record.id for record in self.store.unfinished())
+
+    def audit(self, action: str, subject: str, user_id: int | None = None, address: str | None = None) -> None:
+        """Notes who did what to whom."""
+        now = time.time()
+        self.database.insert(t.audit, at=now, user_id=user_id, address=address, action=action, subject=subject)
+
+    def close(self) -> None:
+        self.database.close()

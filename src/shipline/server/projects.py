@@ -1,0 +1,192 @@
+"""Projects: a bare repository each, with a path, a visibility, members and protected refs."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from shipline.engine.git import git
+from shipline.engine.repository import Repository
+from shipline.server import permissions as may
+from shipline.server import tables as t
+from shipline.server.database import Database
+from shipline.server.permissions import Caller
+
+PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
+RESERVED_END = (".git", ".atom", ".lock")
+DEFAULT_BRANCH = "main"
+
+
+class Refused(Exception):
+    """A project that cannot be made; the text says why."""
+
+
+class Projects:
+    """The projects of this instance; `home` holds their repositories."""
+
+    def __init__(self, database: Database, home: Path) -> None:
+        self.database = database
+        self.home = home
+
+    def find(self, project: str) -> Any | None:
+        """A project by its number or its full path (`group/app`, without regard to case)."""
+        if re.fullmatch(r"\d+", project):
+            return self.by_id(int(project))
+        known = sa.func.lower(t.projects.c.full_path) == project.lower()
+        return self.database.one(sa.select(t.projects).where(known))
+
+    def by_id(self, project_id: int) -> Any | None:
+        known = t.projects.c.id == project_id
+        return self.database.one(sa.select(t.projects).where(known, t.projects.c.full_path.is_not(None)))
+
+    def namespace(self, path: str) -> Any | None:
+        return self.database.one(sa.select(t.namespaces).where(sa.func.lower(t.namespaces.c.path) == path.lower()))
+
+    def create(
+        self,
+        namespace: Any,
+        path: str,
+        creator_id: int,
+        *,
+        name: str = "",
+        description: str | None = None,
+        visibility: str = "private",
+        default_branch: str = "",
+    ) -> Any:
+        """A new project with an empty repository. Raises Refused."""
+        if not PATH.match(path) or path.endswith(RESERVED_END):
+            raise Refused(
+                "can contain only letters, digits, '_', '-' and '.'. Cannot start with '-' or end in '.git'."
+            )
+        now = time.time()
+        full_path = f"{namespace.path}/{path}"
+        branch = default_branch or DEFAULT_BRANCH
+        with self.database.transaction():
+            if self.find(full_path):
+                raise Refused("has already been taken")
+            number = self.database.insert(
+                t.projects,
+                path=f"new {full_path}",
+                full_path=full_path,
+                namespace_id=namespace.id,
+                name=name or path,
+                description=description,
+                visibility=visibility,
+                default_branch=branch,
+                creator_id=creator_id,
+                created_at=now,
+                last_activity_at=now,
+                build_timeout=3600,
+                git_depth=20,
+                shared_runners=True,
+                archived=False,
+            )
+            repository = self.home / f"{number}.git"
+            self.update(number, path=str(repository))
+            self.protect(number, "branch", branch)
+            git(self.home, "init", "--quiet", "--bare", "--template=", "-b", branch, str(repository))
+            git(repository, "config", "receive.advertisePushOptions", "true")
+            git(repository, "config", "uploadpack.allowFilter", "true")
+        return self.by_id(number)
+
+    def update(self, project_id: int, **values: Any) -> None:
+        self.database.execute(sa.update(t.projects).where(t.projects.c.id == project_id).values(**values))
+
+    def set_default_branch(self, project: Any, branch: str) -> None:
+        """Changes the default branch, which HEAD of the repository names."""
+        git(Path(project.path), "symbolic-ref", "HEAD", f"refs/heads/{branch}")
+        self.update(project.id, default_branch=branch)
+
+    def delete(self, project: Any) -> None:
+        """Removes the project and everything that belongs to it."""
+        with self.database.transaction():
+            of_project = sa.select(t.jobs.c.id).where(t.jobs.c.project_id == project.id)
+            for table in (t.assignments, t.artifacts):
+                self.database.execute(sa.delete(table).where(table.c.job_id.in_(of_project)))
+            for table in t.metadata.sorted_tables:
+                if "project_id" in table.c:
+                    self.database.execute(sa.delete(table).where(table.c.project_id == project.id))
+            self.database.execute(sa.delete(t.projects).where(t.projects.c.id == project.id))
+        shutil.rmtree(project.path, ignore_errors=True)
+
+    def repository(self, project: Any, url: str) -> Repository:
+        """The repository as the engine reads it; to be closed."""
+        origin = {"remote.origin.url": f"{url}/{project.full_path}.git"}
+        head = f"refs/heads/{project.default_branch}"
+        return Repository(Path(project.path), head, origin, project.default_branch)
+
+    def level(self, project: Any, caller: Caller | None) -> int:
+        """The caller's access level in the project; 0 for somebody who is nobody there."""
+        if caller is None:
+            return may.NO_ACCESS
+        if caller.job_id is not None and caller.project_id != project.id:
+            return may.NO_ACCESS
+        if caller.admin:
+            return may.ADMIN
+        namespace = self.database.one(sa.select(t.namespaces).where(t.namespaces.c.id == project.namespace_id))
+        if namespace is not None and namespace.owner_id == caller.user_id:
+            return may.OWNER
+        member = sa.select(t.members.c.access_level).where(
+            t.members.c.project_id == project.id, t.members.c.user_id == caller.user_id
+        )
+        found = self.database.one(member)
+        return int(found[0]) if found else may.NO_ACCESS
+
+    def readable(self, caller: Caller | None) -> sa.ColumnElement[bool]:
+        """The condition under which somebody may see a project."""
+        named = t.projects.c.full_path.is_not(None)
+        if caller is None:
+            return named & (t.projects.c.visibility == "public")
+        if caller.admin:
+            return named
+        own = sa.select(t.namespaces.c.id).where(t.namespaces.c.owner_id == caller.user_id)
+        member = sa.select(t.members.c.project_id).where(t.members.c.user_id == caller.user_id)
+        return named & (
+            t.projects.c.visibility.in_(("public", "internal"))
+            | t.projects.c.namespace_id.in_(own)
+            | t.projects.c.id.in_(member)
+        )
+
+    def protect(
+        self,
+        project_id: int,
+        kind: str,
+        name: str,
+        push_level: int = may.MAINTAINER,
+        merge_level: int = may.MAINTAINER,
+        allow_force_push: bool = False,
+    ) -> int:
+        """Protects the branches or tags of a name, in which `*` stands for anything."""
+        return self.database.insert(
+            t.protected_refs,
+            project_id=project_id,
+            kind=kind,
+            name=name,
+            push_level=push_level,
+            merge_level=merge_level,
+            allow_force_push=allow_force_push,
+        )
+
+    def protection(self, project_id: int, kind: str, name: str) -> list[Any]:
+        """The rules that protect a branch or tag; none: it is not protected."""
+        rules = sa.select(t.protected_refs).where(
+            t.protected_refs.c.project_id == project_id, t.protected_refs.c.kind == kind
+        )
+        return [rule for rule in self.database.all(rules) if fnmatchcase(name, _literal_but_star(rule.name))]
+
+    def may_push(self, project: Any, caller: Caller | None, kind: str, name: str) -> bool:
+        """Whether the caller may change a branch or tag."""
+        level = self.level(project, caller)
+        rules = self.protection(project.id, kind, name)
+        needed = min((rule.push_level or may.ADMIN + 1 for rule in rules), default=may.DEVELOPER)
+        return level >= max(needed, may.DEVELOPER)
+
+
+def _literal_but_star(pattern: str) -> str:
+    return re.sub(r"([?\[\]])", r"[\1]", pattern)

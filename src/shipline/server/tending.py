@@ -1,0 +1,63 @@
+"""What happens without anybody's doing: delayed jobs fall due, silent runners are given up, others write."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+import sqlalchemy as sa
+
+from shipline.server import tables as t
+from shipline.server.instance import Instance
+
+LOOK_AROUND = 0.25
+"""Seconds between two looks at what another process has changed."""
+ROUND = 5.0
+"""Seconds between two rounds of everything else."""
+
+log = logging.getLogger("shipline.server")
+
+
+async def tend(instance: Instance) -> None:
+    """Runs until it is cancelled."""
+    last = 0.0
+    while True:
+        try:
+            _look(instance)
+            if time.monotonic() - last > ROUND:
+                last = time.monotonic()
+                await _round(instance)
+        except Exception:
+            log.exception("tending")
+        await asyncio.sleep(LOOK_AROUND)
+
+
+def _look(instance: Instance) -> None:
+    pipelines = instance.pipelines
+    if (version := instance.store.version()) != pipelines.seen:
+        pipelines.seen = version
+        pipelines.refresh()
+        pipelines.bell.ring()
+    pipelines.owned = set(instance.store.waiting())
+    pipelines.tick()
+
+
+async def _round(instance: Instance) -> None:
+    give_up_on_silent_runners(instance)
+    instance.artifacts.expire()
+
+
+def give_up_on_silent_runners(instance: Instance, now: float | None = None) -> None:
+    """Fails jobs whose runner was given them and never said that it starts, or has said nothing for long."""
+    now = now or time.time()
+    query = sa.select(t.assignments, t.jobs.c.status).join(t.jobs, t.jobs.c.id == t.assignments.c.job_id)
+    late = (t.jobs.c.status == "pending") & (t.assignments.c.acknowledge_by < now)
+    silent = t.jobs.c.status.in_(("running", "canceling")) & (
+        t.assignments.c.updated_at < now - instance.settings.silent_for
+    )
+    for row in instance.database.all(query.where(late | silent)):
+        job = instance.store.job(row.job_id)
+        if job is not None:
+            reason = "runner_provisioning_timeout" if row.status == "pending" else "stuck_or_timeout_failure"
+            instance.pipelines.finished(job, "failed", reason)
