@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 
+import pytest
 from tests.cli.conftest import SHIPLINE
 
 MANUAL = """
@@ -134,3 +135,45 @@ def test_a_killed_process_s_job_is_settled_and_said_so(repository):
     content = json.loads(repository.shipline("status", "1", "--json", code=1))
     assert content["jobs"][0]["failure_reason"] == "runner_interrupted"
     assert "long | success" in repository.shipline("retry", "--pipeline", "1")
+
+
+def assert_nothing_goes_on(repository) -> None:
+    listed = repository.shipline("pipelines")
+    assert "running" not in listed and "pending" not in listed, listed
+
+
+def test_a_reader_that_goes_away_stops_nothing(repository):
+    repository.commit(ci="long:\n  script: [seq 100000, sleep 0.5, echo done]\n")
+    process = started(repository, "run")
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=20) == 0
+    assert "done" in repository.shipline("logs", "long")
+    assert repository.shipline("status").startswith("Pipeline 1 success")
+
+
+@pytest.mark.parametrize("delay", [0.02, 0.1, 0.2, 0.3, 0.45, 0.7])
+def test_ctrl_c_at_any_moment(repository, delay):
+    repository.commit(ci="a: {script: [sleep 97.1]}\nb: {script: [sleep 97.2]}\n")
+    process = started(repository, "run")
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    text, _ = process.communicate(timeout=5)
+    assert process.returncode in (130, -signal.SIGINT) and "defect" not in text, text
+    assert subprocess.run(["pgrep", "-f", "sleep 97"], check=False).returncode == 1
+    assert_nothing_goes_on(repository)
+
+
+@pytest.mark.parametrize("delay", [0.1, 0.25, 0.4, 0.6])
+def test_killed_at_any_moment_nothing_is_lost_silently(repository, delay):
+    """Whatever had been made of the pipeline: the next command leaves no job that looks as if it went on."""
+    repository.commit(ci="a: {script: [sleep 96.1]}\nb: {script: ['true'], needs: [a]}\n")
+    process = started(repository, "run")
+    time.sleep(delay)
+    process.kill()
+    process.wait()
+    repository.commit(ci="a: {script: ['true']}\n")
+    text = repository.shipline("run")
+    assert subprocess.run(["pgrep", "-f", "sleep 96"], check=False).returncode == 1
+    assert "Pipeline" in text
+    assert_nothing_goes_on(repository)

@@ -8,6 +8,9 @@ the exit code (None is 0), lets the rooms' errors pass (they are caught and prin
 
 def main() -> int:
     """Runs the command of `sys.argv`; gives the process's exit code."""
-    from shipline.cli.program import run
+    try:
+        from shipline.cli.program import run
 
-    return run()
+        return run()
+    except KeyboardInterrupt:  # so early that nothing has begun
+        return 130

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from shipline.cli.options import Where, given_variables, pipeline_option, variable_option, where_jobs_run
@@ -29,6 +31,8 @@ def play(job: str, pipeline: int | None, variables: tuple[str, ...], yes: bool, 
         found = chosen_job(pipelines, job, pipeline)
         definition = pipelines.live(found.pipeline_id).definitions[found.name]
         if definition.manual_confirmation and not yes:
+            if not sys.stdin.isatty():
+                raise click.UsageError(f"Job '{found.name}' asks: {definition.manual_confirmation} Say --yes.")
             click.confirm(definition.manual_confirmation, abort=True)
         pairs = [PipelineVariable(key, value) for key, value in given]
         number, name = found.pipeline_id, found.name

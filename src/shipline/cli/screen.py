@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from shipline.cli import texts
+from shipline.cli.failures import silence_stdout
 
 if TYPE_CHECKING:
     from shipline.engine.records import JobRecord, PipelineRecord
@@ -32,6 +33,7 @@ class Screen:
         self._prefixes = {name: self._prefix(name.ljust(width), place) for place, name in enumerate(names)}
         self._rest: dict[int, bytes] = {}
         self._out = sys.stdout.buffer
+        self._gone = False
 
     def trace(self, job: JobRecord, offset: int, data: bytes) -> None:
         """Part of a job's log. Only whole lines are written, the rest with what comes next."""
@@ -51,14 +53,12 @@ class Screen:
                 self._finish_line(job)
             if not self.quiet and job.status in _SHOWN:
                 self._write(self._prefixes[job.name], self._event(job).encode())
-        self._out.flush()
 
     def say(self, text: str) -> None:
         """A line of our own."""
         import click
 
-        self._out.flush()
-        click.echo(text)
+        self._put((text if self.colour else click.unstyle(text)).encode() + b"\n")
 
     def _event(self, job: JobRecord) -> str:
         import click
@@ -83,8 +83,18 @@ class Screen:
             lines = _SECTION.sub(b"", lines)
         if not self.colour and b"\x1b" in lines:
             lines = _COLOUR.sub(b"", lines)
-        self._out.write(prefix + lines.replace(b"\n", b"\n" + prefix) + b"\n")
-        self._out.flush()
+        self._put(prefix + lines.replace(b"\n", b"\n" + prefix) + b"\n")
+
+    def _put(self, data: bytes) -> None:
+        """When the reader goes away (`shipline run | head`), the jobs go on, unseen."""
+        if self._gone:
+            return
+        try:
+            self._out.write(data)
+            self._out.flush()
+        except BrokenPipeError:
+            self._gone = True
+            silence_stdout()
 
     def _prefix(self, name: str, place: int) -> bytes:
         import click

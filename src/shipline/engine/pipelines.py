@@ -261,11 +261,14 @@ class Pipelines:
         """One change: inside, the state machine's events act on `change.states`; afterwards it is stored."""
         with self.store.transaction():
             live = self.live(pipeline_id)
+            before = live.record
             change = Change(live, self.clock())
             yield change
             self._give_resources(change)
-            record = change.pipeline()
-            self.store.save(record, [*change.replaced.values(), *(jobs := change.changed_jobs())])
+            record, jobs = change.pipeline(), change.changed_jobs()
+            if record is before and not jobs and not change.replaced:
+                return
+            self.store.save(record, [*change.replaced.values(), *jobs])
             jobs += [self.store.add_job(job) for job in change.new_tries()]
         live.take(record, jobs)
         if jobs or change.replaced:
