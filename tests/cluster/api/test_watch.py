@@ -66,3 +66,13 @@ async def test_rows_for_those_who_ask_for_tables(cluster: Cluster) -> None:
     put(cluster, "a")
     watcher = asyncio.create_task(cluster.kubectl("timeout 2 kubectl get configmaps --watch --no-headers"))
     assert (await watcher)[1].split()[:2] == ["a", "0"]
+
+
+async def test_a_watch_ends_when_its_client_has_gone(cluster: Cluster) -> None:
+    watcher = asyncio.create_task(cluster.kubectl("timeout 0.6 kubectl get configmaps --watch"))
+    await asyncio.sleep(0.4)
+    ring = cluster.api._ring("configmaps")
+    assert len(ring._watches) == 1
+    await watcher
+    await asyncio.sleep(0.1)
+    assert len(ring._watches) == 0

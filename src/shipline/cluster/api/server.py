@@ -65,7 +65,11 @@ async def serve(
     bootstrap(api)
     handler = _Handler(api, streams, TokenKey(pki.token_key))
     low_level = web.Server(
-        handler.handle, request_factory=_request, access_log=None, keepalive_timeout=_KEEPALIVE_SECONDS
+        handler.handle,
+        request_factory=_request,
+        handler_cancellation=True,  # A watch whose client has gone ends at once.
+        access_log=None,
+        keepalive_timeout=_KEEPALIVE_SECONDS,
     )
     runner = web.ServerRunner(low_level, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()

@@ -44,8 +44,8 @@ async def serve(exchange: Exchange, resource: Resource) -> web.StreamResponse:
     seconds = exchange.number("timeoutSeconds") or 1800 + secrets.randbelow(1800)
     try:
         await _stream(exchange, response, watch, events, float(seconds), bookmarks, initial)
-    except (ConnectionError, asyncio.CancelledError):
-        pass  # The client has gone, or the server is going.
+    except ConnectionError:
+        pass  # The client has gone.
     finally:
         watch.close()
     return response

@@ -197,6 +197,10 @@ def check_probes(causes: Causes, field: str, container: Json) -> None:
     for name, handler in (container.get("lifecycle") or {}).items():
         if isinstance(handler, dict):
             _handler(causes, f"{field}.lifecycle.{name}", handler)
+        else:
+            causes.forbidden(
+                f"{field}.lifecycle.{name}", "may not be set: this cluster stops by the image's signal"
+            )
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):
         probe = container.get(name)
         if probe is None:

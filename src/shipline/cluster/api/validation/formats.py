@@ -7,11 +7,9 @@ import re
 
 _DNS_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = _DNS_LABEL + r"(\." + _DNS_LABEL + ")*"
-_DNS_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_VALUE = f"({_QUALIFIED})?"
 _CONFIG_KEY = "[-._a-zA-Z0-9]+"
-_ENV_NAME = "[-._a-zA-Z][-._a-zA-Z0-9]*"
 
 
 def _regex(message: str, pattern: str, *examples: str) -> str:
@@ -24,7 +22,7 @@ def _length(limit: int) -> str:
 
 
 def dns_label(value: str) -> list[str]:
-    """RFC 1123 label: a namespace's or a container's name."""
+    """RFC 1123 label: a namespace's, a Service's or a container's name."""
     complaints = [_length(63)] if len(value) > 63 else []
     if not re.fullmatch(_DNS_LABEL, value):
         message = (
@@ -44,18 +42,6 @@ def dns_subdomain(value: str) -> list[str]:
             "must start and end with an alphanumeric character"
         )
         complaints.append(_regex(message, _SUBDOMAIN, "example.com"))
-    return complaints
-
-
-def dns_1035_label(value: str) -> list[str]:
-    """RFC 1035 label: begins with a letter, as a Service's name once had to."""
-    complaints = [_length(63)] if len(value) > 63 else []
-    if not re.fullmatch(_DNS_1035, value):
-        message = (
-            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
-            "alphabetic character, and end with an alphanumeric character"
-        )
-        complaints.append(_regex(message, _DNS_1035, "my-name", "abc-123"))
     return complaints
 
 

@@ -16,10 +16,8 @@ _RBAC = "rbac.authorization.k8s.io"
 
 
 def _name_format(resource: Resource) -> Callable[[str], list[str]]:
-    if resource.name == "namespaces":
+    if resource.name in ("namespaces", "services"):
         return formats.dns_label
-    if resource.name == "services":
-        return formats.dns_1035_label
     if resource.group == _RBAC:
         return formats.path_segment
     return formats.dns_subdomain
