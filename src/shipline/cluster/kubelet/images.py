@@ -16,6 +16,7 @@ from shipline.cluster.engine import ContainerEngine
 from shipline.cluster.errors import ContainerEngineError
 from shipline.cluster.events import NORMAL, WARNING
 from shipline.cluster.kubelet import credentials, reference
+from shipline.cluster.kubelet.pullrecords import PullRecords
 from shipline.cluster.kubelet.reference import InvalidReference, Reference
 
 Json = dict[str, Any]
@@ -40,6 +41,7 @@ class Images:
         self._engine = engine
         self.endpoints = dict(endpoints)
         self._digests: dict[str, str] = {}
+        self._records = PullRecords(api)
 
     async def obtain(self, pod: Json, container: Json, tell: Tell, tell_pod: Tell) -> Json:
         """The engine's description of a container's image, pulled where its policy says so.
@@ -55,15 +57,24 @@ class Images:
             raise ImageUnavailable("InvalidImageName", message) from None
         policy = container.get("imagePullPolicy", "IfNotPresent")
         present = None if policy == "Always" else await self.present(wanted)
-        if present is not None:
+        if present is not None and self._may_use(pod, wanted, present):
             note = f'Container image "{name}" already present on machine and can be accessed by the pod'
             tell(NORMAL, "Pulled", note)
             return present
         if policy == "Never":
             message = f'Container image "{name}" is not present with pull policy of Never'
+            if present is not None:
+                message = (
+                    f'Container image "{name}" is present with pull policy of Never but does not have the proper '
+                    "credentials to access the image"
+                )
             tell(WARNING, "ErrImageNeverPull", message)
             raise ImageUnavailable("ErrImageNeverPull", message)
         return await self._pulled(pod, name, wanted, tell, tell_pod)
+
+    def _may_use(self, pod: Json, wanted: Reference, image: Json) -> bool:
+        secrets, _ = credentials.of_pod(self._api, pod)
+        return self._records.may_use(str(image["Id"]), credentials.matching(secrets, wanted))
 
     async def present(self, wanted: Reference) -> Json | None:
         """The image if the engine has it."""
@@ -88,6 +99,7 @@ class Images:
         for credential in attempts or [None]:
             try:
                 image = await self._pull(wanted, credential)
+                self._records.note(str(image["Id"]), credential)
                 break
             except ContainerEngineError as error:
                 failure = self._in_our_words(error.message, wanted)

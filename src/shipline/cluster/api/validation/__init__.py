@@ -61,10 +61,13 @@ def update(resource: Resource, new: Json, old: Json, subresource: str | None) ->
     check_metadata(causes, resource, new["metadata"])
     if subresource in (None, "scale"):
         change, check = _CHANGES.get(resource.name), _CHECKS.get(resource.name)
-        if change is not None:
+        workload = resource.group == "apps"  # the order of causes is Kubernetes' own
+        if change is not None and not workload:
             change(causes, new, old)
         if check is not None and new.get("spec", new) != old.get("spec", old):
             check(causes, new)
+        if change is not None and workload:
+            change(causes, new, old)
     _refuse(resource, new, causes)
 
 
