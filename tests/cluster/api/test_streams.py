@@ -1,8 +1,11 @@
 """exec, attach, logs, port-forward and cp with the real kubectl."""
 
 import asyncio
+import json
+from urllib.parse import quote
 
 import pytest
+from tests.cluster.api.clients import client
 from tests.cluster.api.conftest import Cluster
 
 
@@ -92,3 +95,55 @@ async def test_a_port_that_nobody_listens_on(cluster: Cluster, pod: str) -> None
     )
     _, output, _ = await cluster.kubectl(command)
     assert "error forwarding port 1 to pod" in output
+
+
+async def test_clients_of_the_older_protocol(cluster: Cluster, pod: str) -> None:
+    path = "/api/v1/namespaces/default/pods/s/exec?stdin=1&stdout=1&stderr=1&command=sh&command=-c&command="
+    script = "read x; echo got $x; exit 3"
+    async with (
+        client(cluster) as session,
+        session.ws_connect(path + quote(script), protocols=("v4.channel.k8s.io",)) as socket,
+    ):
+        await socket.send_bytes(b"\x00typed\n")
+        frames = [message.data async for message in socket]
+    assert b"".join(frame[1:] for frame in frames if frame[0] == 1) == b"got typed\n"
+    status = json.loads(frames[-1][1:])
+    assert (frames[-1][0], status["reason"], status["details"]["causes"][0]["message"]) == (
+        3,
+        "NonZeroExitCode",
+        "3",
+    )
+
+
+async def test_ports_by_channels(cluster: Cluster, pod: str) -> None:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write((await reader.readline()).upper())
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    path = f"/api/v1/namespaces/default/pods/s/portforward?ports={port}"
+    async with (
+        client(cluster) as session,
+        session.ws_connect(path, protocols=("v4.channel.k8s.io",)) as socket,
+    ):
+        await socket.send_bytes(b"\x00hello\n")
+        frames = [message.data async for message in socket]
+    head = port.to_bytes(2, "little")
+    assert frames == [b"\x00" + head, b"\x01" + head, b"\x00HELLO\n"]
+    server.close()
+
+
+async def test_a_stream_needs_an_upgrade_and_a_container(cluster: Cluster, pod: str) -> None:
+    async with client(cluster) as session:
+        for query, message in (
+            ("command=true&stdout=1", "Upgrade request required"),
+            ("container=nope&command=true&stdout=1", "Upgrade request required"),
+        ):
+            async with session.get(f"/api/v1/namespaces/default/pods/s/exec?{query}") as answer:
+                assert (answer.status, (await answer.json())["message"]) == (400, message)
+        async with session.get("/api/v1/namespaces/default/pods/s/log?container=nope") as answer:
+            assert (await answer.json())["message"] == "container nope is not valid for pod s"
+        async with session.get("/api/v1/namespaces/default/pods/s/log?tailLines=-1") as answer:
+            assert answer.status == 422

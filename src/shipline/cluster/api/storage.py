@@ -30,11 +30,13 @@ class Journal:
     def __init__(self, path: Path | None) -> None:
         """`path` None keeps everything in memory: for tests. ClusterError when it cannot be opened."""
         try:
+            if path is not None:
+                path.touch(mode=0o600)  # It holds Secrets.
             self._database = sqlite3.connect(path or ":memory:", isolation_level=None)
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=NORMAL")
             self._database.executescript(_SCHEMA)
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             remedy = "if it is beyond repair, delete the cluster"
             raise ClusterError(f"the cluster's state in {path} cannot be opened: {error}; {remedy}") from error
 
