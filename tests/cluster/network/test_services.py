@@ -112,13 +112,12 @@ def test_a_headless_service_names_its_pods(live: Live, client: str) -> None:
 def test_pods_reach_the_api_with_their_token(live: Live) -> None:
     script = (
         "cd /var/run/secrets/kubernetes.io/serviceaccount; "
-        "printf 'GET /version HTTP/1.0\\r\\nAuthorization: Bearer %s\\r\\n\\r\\n' $(cat token) | "
-        "socat -t5 - OPENSSL:kubernetes.default.svc.cluster.local:443,cafile=ca.crt"
+        "(printf 'GET /version HTTP/1.0\\r\\nAuthorization: Bearer %s\\r\\n\\r\\n' $(cat token); sleep 1) | "
+        "socat - OPENSSL:kubernetes.default.svc.cluster.local:443,cafile=ca.crt"
     )
     spec = pod()
     spec["containers"][0]["image"] = "shipline/node"
-    answer = live.sh(live.run(spec), script)
-    assert "gitVersion" in answer
+    assert "gitVersion" in live.sh(live.run(spec), script)
 
 
 def test_a_node_port_that_is_taken_is_told(live: Live) -> None:
