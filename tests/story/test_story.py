@@ -83,7 +83,7 @@ def test_the_story_is_told_in_its_order(story):
         r"registry\.example\.com answers",
         r"build-job +\| Running on runner-",
         r"build-job +\| Login Succeeded",
-        r"build-job +\| \w+: digest: sha256:",
+        r"build-job +\| \S+: digest: sha256:",
         r"deploy +deploy-job +manual",
         r"secret/acr-secret created",
         r"deployment.apps/calculator created",

@@ -121,7 +121,7 @@ async def _installation(cluster: str, image: str) -> AsyncIterator[Installation]
 
     folder = home() / "clusters" / cluster
     if not (folder / "kubeconfig").is_file():
-        raise ImageError(f"there is no cluster '{cluster}'; `shipline cluster start` starts it")
+        raise ImageError(f"there is no cluster '{cluster}'; `shipline cluster start {cluster}` starts it")
     client = Client(load(str(folder / "kubeconfig")))
     try:
         yield Installation(client, image, folder / "registries")
@@ -129,7 +129,7 @@ async def _installation(cluster: str, image: str) -> AsyncIterator[Installation]
         raise ImageError(f"the cluster '{cluster}' refused: {error}") from error
     except Unreachable as error:
         raise ImageError(
-            f"the cluster '{cluster}' does not answer: {error}; `shipline cluster start` starts it"
+            f"the cluster '{cluster}' does not answer: {error}; `shipline cluster start {cluster}` starts it"
         ) from None
     finally:
         await client.close()
