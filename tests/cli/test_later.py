@@ -65,6 +65,14 @@ def test_a_failed_job_is_retried(repository, tmp_path):
     assert "check | success" in repository.shipline("retry", "check")
 
 
+def test_completion_knows_the_jobs(repository):
+    complete = {"_SHIPLINE_COMPLETE": "bash_complete", "COMP_WORDS": "shipline play d", "COMP_CWORD": "2"}
+    repository.commit(ci=MANUAL)
+    assert repository.shipline(**complete).strip() == ""
+    repository.shipline("run")
+    assert repository.shipline(**complete) == "plain,deploy\n"
+
+
 def test_status_logs_and_the_list(repository):
     sha = repository.commit("One", ci=MANUAL)
     assert "has had no pipeline yet" in repository.shipline("status", code=2)

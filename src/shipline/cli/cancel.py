@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from shipline.cli.options import pipeline_option
+from shipline.cli.options import complete_job, pipeline_option
 
 
 @click.command()
-@click.argument("job", required=False)
+@click.argument("job", shell_complete=complete_job, required=False)
 @pipeline_option
 def cancel(job: str | None, pipeline: int | None) -> None:
     """Cancel JOB; without JOB, the whole pipeline.

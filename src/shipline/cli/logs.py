@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from shipline.cli.options import pipeline_option
+from shipline.cli.options import complete_job, pipeline_option
 
 
 @click.command()
-@click.argument("job")
+@click.argument("job", shell_complete=complete_job)
 @pipeline_option
 @click.option("--follow", "-f", is_flag=True, help="Go on until the job has ended.")
 @click.option("--raw", is_flag=True, help="As it is stored: with section markers and colours.")

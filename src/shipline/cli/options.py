@@ -32,19 +32,35 @@ def where_jobs_run(command: F) -> F:
     file = click.Path(exists=True, dir_okay=False, path_type=Path)
     options = (
         click.option("--kubeconfig", type=file, help="Run pods in that cluster."),
-        click.option("--context", help="The context of the kubeconfig to use."),
-        click.option("--cluster", default="default", show_default=True, help="The embedded cluster."),
+        click.option("--context", metavar="NAME", help="The context of the kubeconfig to use."),
+        click.option(
+            "--cluster", metavar="NAME", default="default", show_default=True, help="The embedded cluster."
+        ),
         click.option("--config", type=file, help="The runner's config.toml."),
-        click.option("--concurrency", type=click.IntRange(min=1), help="How many jobs run at a time."),
+        click.option("--concurrency", metavar="N", type=click.IntRange(min=1), help="How many jobs run at a time."),
     )
     for option in reversed(options):
         gathered = option(gathered)
     return gathered  # type: ignore[return-value]
 
 
+def complete_job(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The jobs of the newest pipeline, for the shell's completion; none where something is in the way."""
+    from shipline.cli.state import chosen_pipeline, opened_pipelines
+
+    try:
+        with opened_pipelines() as pipelines:
+            jobs = pipelines.live(chosen_pipeline(pipelines, ctx.params.get("pipeline")).id).jobs
+    except Exception:
+        return []
+    return [name for name in jobs if name.startswith(incomplete)]
+
+
 def pipeline_option(command: F) -> F:
     """Adds `--pipeline`."""
-    return click.option("--pipeline", type=int, help="The pipeline's number; by default the newest one.")(command)
+    return click.option(
+        "--pipeline", type=int, metavar="NUMBER", help="The pipeline's number; by default the newest one."
+    )(command)
 
 
 def variable_option(command: F) -> F:

@@ -6,11 +6,18 @@ import sys
 
 import click
 
-from shipline.cli.options import Where, given_variables, pipeline_option, variable_option, where_jobs_run
+from shipline.cli.options import (
+    Where,
+    complete_job,
+    given_variables,
+    pipeline_option,
+    variable_option,
+    where_jobs_run,
+)
 
 
 @click.command()
-@click.argument("job")
+@click.argument("job", shell_complete=complete_job)
 @pipeline_option
 @variable_option
 @click.option("--yes", "-y", is_flag=True, help="Do not ask, also where the job wants to be confirmed.")

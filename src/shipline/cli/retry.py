@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from shipline.cli.options import Where, pipeline_option, where_jobs_run
+from shipline.cli.options import Where, complete_job, pipeline_option, where_jobs_run
 
 
 @click.command()
-@click.argument("job", required=False)
+@click.argument("job", shell_complete=complete_job, required=False)
 @pipeline_option
 @click.option("--quiet", "-q", is_flag=True, help="Show the summary only, not the logs.")
 @where_jobs_run

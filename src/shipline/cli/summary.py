@@ -19,7 +19,7 @@ _NOISE = re.compile(r"section_(?:start|end):\d+:[^\r\n]*\r|\x1b\[[0-9;]*[A-Za-z]
 
 def summary(live: Live, store: Store) -> list[str]:
     """The lines of the summary."""
-    record, jobs = live.record, list(live.jobs.values())
+    record, jobs = live.record, [live.jobs[name] for name in live.graph.nodes]
     head = f"Pipeline {record.id} {texts.status(record.status)}"
     if record.started_at and record.finished_at:
         head += f" after {texts.duration(record.finished_at - record.started_at)}"
@@ -36,7 +36,7 @@ def summary(live: Live, store: Store) -> list[str]:
 
 def table(live: Live) -> list[str]:
     """One line a job, by stage."""
-    jobs = sorted(live.jobs.values(), key=lambda job: (list(live.record.stages).index(job.stage), job.id))
+    jobs = [live.jobs[name] for name in live.graph.nodes]
     stage = max((len(job.stage) for job in jobs), default=0)
     name = max((len(job.name) for job in jobs), default=0)
     lines = []
