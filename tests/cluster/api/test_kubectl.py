@@ -96,3 +96,19 @@ async def test_a_patch_that_makes_nonsense_is_refused(cluster: Cluster) -> None:
     code, _, errors = await cluster.kubectl('kubectl patch deployment web -p \'{"spec":{"replicas":"two"}}\'')
     assert code == 1
     assert "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32" in errors
+
+
+async def test_draining_a_node_evicts_its_pods(cluster: Cluster) -> None:
+    cluster.api.create("nodes", None, {"metadata": {"name": "n"}})
+    await cluster.kubectl("kubectl run p --image=busybox")
+    cluster.api.bind("default", "p", "n")
+    code, _, _ = await cluster.kubectl("kubectl drain n --force --timeout=1s")
+    assert code == 1  # No kubelet ends the pod here.
+    assert cluster.api.get("nodes", None, "n")["spec"]["unschedulable"] is True
+    assert "deletionTimestamp" in cluster.api.get("pods", "default", "p")["metadata"]
+
+
+async def test_a_scale_as_a_row(cluster: Cluster) -> None:
+    await cluster.kubectl("kubectl create deployment web --image=busybox:1.36 --replicas=2")
+    _, output, _ = await cluster.kubectl("kubectl get deployment web --subresource=scale --no-headers")
+    assert output.split()[:3] == ["web", "2", "0"]

@@ -55,3 +55,17 @@ def test_a_file_that_is_no_journal(tmp_path: Path) -> None:
     path.write_text(json.dumps({"not": "a database"}) * 100)
     with pytest.raises(ClusterError, match="cannot be opened"):
         Api(path)
+
+
+async def test_after_a_restart_watchers_are_sent_to_list_again(tmp_path: Path) -> None:
+    first = Api(tmp_path / "cluster.db")
+    first.create("namespaces", None, {"metadata": {"name": "default"}})
+    old = first.create("configmaps", "default", {"metadata": {"name": "a"}})["metadata"]["resourceVersion"]
+    first.create("configmaps", "default", {"metadata": {"name": "b"}})
+    first.close()
+    again = Api(tmp_path / "cluster.db")
+    with pytest.raises(ApiError, match="too old resource version"):
+        again.watch("configmaps", since=old)
+    watch = again.watch("configmaps", since=again.resource_version)
+    again.delete("configmaps", "default", "b")
+    assert (await anext(watch))[0] == "DELETED"

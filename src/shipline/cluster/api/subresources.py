@@ -16,6 +16,8 @@ from shipline.cluster.api.tables.columns import selector as selector_text
 Json = dict[str, Any]
 
 _STREAMS = ("exec", "attach", "portforward", "log")
+_CREATED = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+_SCALES = Resource("scales", "Scale", "autoscaling")
 _SHORTEST_TOKEN = 600
 _LONGEST_TOKEN = 1 << 32
 
@@ -94,11 +96,10 @@ async def _scale(exchange: Exchange, resource: Resource) -> web.Response:
     call = exchange.call()
     obj = api.get(resource.name, info.namespace, info.name)
     if info.verb == "get":
-        return exchange.answer(scale_of(obj))
+        return presentation.one(exchange, _SCALES, scale_of(obj), exchange.form(OBJECT_SHAPES))
     if info.verb == "patch":
         patch, type = await read_patch(exchange)
-        kind = Resource("scales", "Scale", "autoscaling")
-        wanted = patching.patched(kind, scale_of(obj), patch, type)
+        wanted = patching.patched(_SCALES, scale_of(obj), patch, type)
     else:
         wanted = await read_object(exchange, "autoscaling/v1", "Scale")
     replicas = (wanted.get("spec") or {}).get("replicas", 0)
@@ -127,7 +128,7 @@ async def _bind(exchange: Exchange) -> web.Response:
         raise invalid("Binding", "", exchange.info.name, [("FieldValueRequired", "target.name", "Required value")])
     namespace = exchange.info.namespace or ""
     exchange.api.bind(namespace, exchange.info.name, target["name"], exchange.call())
-    return exchange.answer({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}, 201)
+    return exchange.answer(_CREATED, 201)
 
 
 async def _evict(exchange: Exchange) -> web.Response:
@@ -146,7 +147,7 @@ async def _evict(exchange: Exchange) -> web.Response:
         options.get("preconditions"),
         exchange.call(options),
     )
-    return exchange.answer({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}, 201)
+    return exchange.answer(_CREATED, 201)
 
 
 # Tokens

@@ -42,7 +42,17 @@ def _replica_set(replica_set: Json) -> list[Any]:
     ]
 
 
+def _scale(scale: Json) -> list[Any]:
+    return [
+        scale["metadata"]["name"],
+        scale["spec"].get("replicas", 0),
+        scale["status"].get("replicas", 0),
+        age(scale),
+    ]
+
+
 LAYOUTS = {
+    "scales.autoscaling": Layout((NAME, Column("Desired", "integer"), Column("Available", "integer"), AGE), _scale),
     "deployments.apps": Layout(
         (
             NAME,
