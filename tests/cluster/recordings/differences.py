@@ -17,6 +17,7 @@ class Difference:
     - `drop`: lines that match this pattern are left out on both sides;
     - `same`: a pattern and what stands for it on both sides;
     - `without`: items of lists in YAML or JSON whose names match this pattern are left out on both sides;
+    - `soon`: the answer may come later: a step that only looks is given again a few times, without its waiting;
     - `mode`: `ignored` (the step is given, but its answer isn't compared), `status` (the exit status alone is),
       `more` (we may answer lines that aren't recorded), `fewer` (we may leave recorded lines out), `unordered`.
     """
@@ -27,10 +28,11 @@ class Difference:
     drop: str = ""
     same: tuple[str, str] | None = None
     without: str = ""
+    soon: bool = False
     mode: str = ""
 
     def holds(self, recording: str, command: str) -> bool:
-        return recording.startswith(self.recording) and re.search(self.command, command) is not None
+        return re.match(self.recording, recording) is not None and re.search(self.command, command) is not None
 
 
 SCOPE = "the embedded cluster doesn't serve these kinds"
@@ -54,6 +56,12 @@ KINDS = (
 )
 
 UNLIMITED = r'"resources": \{\s+"limits": \{\s+"memory": "9007199254740988Ki"\s+\}\s+\}'
+
+PULL_ERROR = (
+    r'(?:rpc error: code = NotFound desc = )?(?:failed to pull and unpack image|Head \\?"http|unauthorized: |manifest for )'
+    r'.*?(",|)$'
+)
+CRASHING = r"^(crash|oom|nocmd)  [01]/1  \w+  \d+"
 
 DIFFERENCES = (
     Difference(OWN, "01", "kubectl config view", mode="ignored"),
@@ -82,20 +90,25 @@ DIFFERENCES = (
     Difference("we show what differs as it is in the API", "06", '"nodeName":"x"', drop=r"^(@@|[ +-] |$)"),
     Difference(CGROUPS, "06", "pod side -o", same=(UNLIMITED, '"resources": {}')),
     Difference(LEAVING, "04", "get pods", drop="  Terminating  "),
-    Difference(LEAVING, "05", drop="calculator-<hash>", without="^calculator-<hash>"),
+    Difference(LEAVING, "05", drop="calculator-<hash>", without="^calculator-"),
     Difference(RACE, "05", "get pods|describe", same=("(ErrImagePull|ImagePullBackOff)", "<pull failed>")),
-    Difference(RACE, "05", "get pods$", same=(r"(Error|OOMKilled|CrashLoopBackOff)  \d+", "<crashed>")),
-    Difference(RACE, "05", "get pods$", same=(r"RunContainerError  \d+|CrashLoopBackOff  \d+", "<crashed>")),
+    Difference(RACE, "05", "get pods$", same=(CRASHING, r"\1  <crashing>")),
     Difference(RACE, "05", "describe|yaml", same=(r'(Restart Count:  |"restartCount": )"?\d+"?', r"\1<n>")),
     Difference(CGROUPS, "05", "yaml", same=(UNLIMITED, '"resources": {}')),
+    Difference(ENGINE, "0[45]", same=(PULL_ERROR, r"<why>\1")),
+    Difference("one process leads itself", "05", "get events", drop="LeaderElection"),
     Difference(ENGINE, "05", same=("failed to create containerd task: ", "")),
     Difference(
         "the recording missed the log, which was being removed", "05", "logs crash --previous", mode="ignored"
     ),
     Difference("another kind of key signs", "05", "create token", same=(r"\(jwt\)|eyJhbGciOiJ\w+", "<token>")),
+    Difference(RACE, "08", "kubectl logs", same=(r"(line \d+\n?)+", "lines")),
+    Difference(RACE, "08", "wc -l$", same=(r"^[1-9]$", "<n>")),
+    Difference(RACE, "08", "script -qec", same=(r"\^@", "")),
     Difference(RACE, "08", "kubectl cp s:", drop="^tar: removing leading"),
     Difference(ENGINE, "08", "9999", same=(r"to pod .*(connection refused).*localPort", r"\1 localPort")),
     Difference(SCOPE, "04", "autoscale|delete hpa", mode="ignored"),
+    Difference(RACE, "0[345]", r"^(sleep \d+; )?kubectl (get|describe)", soon=True),
     Difference(DNS, drop="MissingClusterDNS|kubelet does not have ClusterDNS IP"),
     Difference(DNS, without="MissingClusterDNS"),
     Difference(RACE, "03", "endpointslices", same=(r'"generation": "\d+"', '"generation": "<n>"')),
@@ -121,6 +134,11 @@ def without(recording: str, command: str) -> str:
 def mode(recording: str, command: str) -> str:
     """How a step is compared: "" for fully."""
     return next((one.mode for one in _holding(recording, command) if one.mode), "")
+
+
+def may_come_later(recording: str, command: str) -> bool:
+    """Whether a step may be given again until its answer is the recorded one."""
+    return any(one.soon for one in _holding(recording, command))
 
 
 def _holding(recording: str, command: str) -> list[Difference]:

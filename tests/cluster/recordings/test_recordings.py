@@ -15,7 +15,7 @@ from tests.cluster.recordings.stage import fresh, images
 
 CHAINS = (
     ("01", "02", "03", "04"),
-    ("=02", "=03", "kubectl delete deployment,service calculator", "05"),
+    ("=02", "=03", "kubectl delete deploy,svc calculator; kubectl delete pods --all --grace-period=1", "05"),
     ("06",),
     ("08",),
 )
