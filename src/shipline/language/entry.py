@@ -7,7 +7,6 @@ report and go on, so that one look at a file finds all that is wrong with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from shipline.language.findings import Finding, finding
@@ -87,6 +86,8 @@ class Entry:
 
 def did_you_mean(word: Any, known: Collection[str]) -> str | None:
     """A hint that names the nearest known word."""
+    from difflib import get_close_matches  # only mistakes pay for it
+
     near = get_close_matches(str(word), sorted(str(item) for item in known), 1, 0.6)
     return f"did you mean `{near[0]}`?" if near else None
 

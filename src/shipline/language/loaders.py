@@ -18,6 +18,7 @@ from shipline.language.loader import Loaded, NotLoaded, Origin
 from shipline.language.versions import chosen_version
 
 Fetch = Callable[[str], bytes]
+TEMPLATES = "https://gitlab.com/gitlab-org/gitlab/-/raw/master/lib/gitlab/ci/templates"
 SKIPPED = {".git", ".hg", "node_modules", ".venv"}
 
 
@@ -149,6 +150,9 @@ class Sources:
         return content.decode("utf-8-sig", "replace")
 
     def template(self, name: str) -> str:
+        """One of GitLab's templates: from the directory that was given, else from GitLab itself."""
+        if self.templates is None and self.fetch is not None:
+            return self.fetch(f"{TEMPLATES}/{name}").decode("utf-8-sig", "replace")
         text = self.templates.read(name, None) if self.templates is not None else None
         if text is None:
             raise NotLoaded(f"Template file `{name}` is not here: give GitLab's templates with --templates DIR")

@@ -49,7 +49,7 @@ def advice(item: Any) -> str | None:
         return "a colon and a space make this line a mapping: put the whole line in quotes"
     if isinstance(item, List):
         return None
-    return "put it in quotes"
+    return "an empty item: remove it" if item is None else "put it in quotes"
 
 
 def hooks(entry: Entry) -> dict[str, Any] | None:
