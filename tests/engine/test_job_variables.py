@@ -32,7 +32,7 @@ def test_what_exists_only_now():
     assert found["CI_JOB_URL"].endswith("/group/app/-/jobs/1")
     assert found["CI_PIPELINE_URL"].endswith("/group/app/-/pipelines/1")
     assert (found["CI_JOB_STARTED_AT"], found["CI_JOB_RETRY_COUNT"]) == ("2027-01-15T08:00:00Z", "1")
-    assert (found["CI_JOB_TAGS"], found["CI_RUNNER_TAGS"]) == ('["x"]', '["a", "b"]')
+    assert (found["CI_JOB_TAGS"], found["CI_RUNNER_TAGS"]) == ('["x"]', '["a","b"]')
     assert (found["CI_JOB_TIMEOUT"], found["CI_RUNNER_DESCRIPTION"]) == ("600", "mine")
     assert (found["CI_JOB_MANUAL"], found["CI_JOB_NAME"], found["CI_COMMIT_SHA"]) == ("true", "job", SHA)
 

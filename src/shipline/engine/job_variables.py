@@ -7,7 +7,6 @@ repository: the instance's, group's and project's variables, and what was given 
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 
 import msgspec
@@ -114,10 +113,10 @@ def persisted(live: Live, job: JobRecord, facts: Facts, known: dict[str, str]) -
         "CI_JOB_STARTED_AT": started,
         "CI_JOB_STARTED_AT_SLUG": slug(started),
         "CI_JOB_RETRY_COUNT": str(job.attempt - 1),
-        "CI_JOB_TAGS": json.dumps(job.tags),
+        "CI_JOB_TAGS": _as_json(job.tags),
         "CI_RUNNER_ID": str(facts.runner_id),
         "CI_RUNNER_DESCRIPTION": facts.runner,
-        "CI_RUNNER_TAGS": json.dumps(sorted(facts.runner_tags)),
+        "CI_RUNNER_TAGS": _as_json(sorted(facts.runner_tags)),
         "CI_REPOSITORY_URL": facts.repository_url,
     }
 
@@ -156,6 +155,10 @@ def _last_of_each(variables: list[Variable]) -> list[Variable]:
         last.pop(variable.key, None)
         last[variable.key] = variable
     return list(last.values())
+
+
+def _as_json(values: list[str]) -> str:
+    return msgspec.json.encode(values).decode()
 
 
 def _iso(seconds: float) -> str:

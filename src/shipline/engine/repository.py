@@ -7,7 +7,6 @@ commit object of its own that no ref names (`snapshot`).
 from __future__ import annotations
 
 import re
-import tempfile
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -109,6 +108,8 @@ class Repository:
     def snapshot(self) -> Commit:
         """A commit of the working tree as it is, uncommitted and untracked files included (ignored ones not);
         the checked out commit itself where nothing differs."""
+        import tempfile
+
         head = self.commit()
         with tempfile.TemporaryDirectory() as scratch:
             index = Path(scratch) / "index"

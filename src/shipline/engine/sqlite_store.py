@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,7 +51,7 @@ class SqliteStore:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._home = home
         self._lock: int | None = None
-        self.process = secrets.token_hex(8)
+        self.process = os.urandom(8).hex()
         self._db = _open(home / "shipline.db")
 
     def alive(self, process: str | None) -> bool:
