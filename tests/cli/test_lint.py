@@ -90,3 +90,13 @@ def test_all_that_is_wrong_is_told_at_once_in_the_file_s_order(shell):
         (5, "did you mean `script`?"),
         (8, "put it in quotes"),
     ]
+
+
+def test_the_caret_stands_under_the_error_behind_wide_characters_and_in_long_lines(shell):
+    shell.write(".gitlab-ci.yml", "a: {script: 日本, imge: x}\n")
+    said = shell.shipline("lint", code=1).splitlines()
+    assert said[1:3] == [" 1 | a: {script: 日本, imge: x}", "   |                   ^"]
+    shell.write(".gitlab-ci.yml", f"a: {{script: {'x' * 200}, imge: x}}\n")
+    line, caret = shell.shipline("lint", code=1).splitlines()[1:3]
+    assert line[caret.index("^") :].startswith("imge: x")
+    assert len(line) < 120

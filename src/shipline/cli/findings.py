@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -45,15 +46,22 @@ def one(item: Finding) -> str:
 
 
 def visible(source: str, column: int) -> tuple[str, int]:
-    """A line as a terminal shows it, cut to what stands around the column; and the column in it."""
+    """A line as a terminal shows it, cut to what stands around the column; and the place of the column in it."""
     before = source[: column - 1].expandtabs(4)
     line = before + source[column - 1 :].expandtabs(4)
-    column = len(before) + 1
-    start = max(0, column - 60) if len(line) > 110 else 0
+    start = max(0, len(before) - 60) if len(line) > 110 else 0
     cut = line[start : start + 110]
     if start:
-        cut, start = "…" + cut[1:], start
-    return "".join(char if char.isprintable() else "?" for char in cut), column - start
+        cut = "…" + cut[1:]
+    shown = "".join(char if char.isprintable() else "?" for char in cut)
+    return shown, width(shown[: len(before) - start]) + 1
+
+
+def width(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    return sum(
+        0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF") for char in text
+    )
 
 
 def as_json(found: list[Finding], shown: str) -> str:
