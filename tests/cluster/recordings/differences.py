@@ -58,8 +58,8 @@ KINDS = (
 UNLIMITED = r'"resources": \{\s+"limits": \{\s+"memory": "9007199254740988Ki"\s+\}\s+\}'
 
 PULL_ERROR = (
-    r'(?:rpc error: code = NotFound desc = )?(?:failed to pull and unpack image|Head \\?"http|unauthorized: |manifest for )'
-    r'.*?(",|)$'
+    r"(?:rpc error: code = NotFound desc = )?"
+    r'(?:failed to pull and unpack image|Head \\?"http|unauthorized: |manifest for ).*?(",|)$'
 )
 CRASHING = r"^(crash|oom|nocmd)  [01]/1  \w+  \d+"
 
