@@ -73,3 +73,25 @@ def test_cost_is_linear_in_jobs():
 
     seconds(100)
     assert min(seconds(2000) for _ in range(2)) < 25 * min(seconds(200) for _ in range(3))
+
+
+def chain(levels, first):
+    """A job that extends through that many levels, written from its end or from its beginning."""
+    jobs = [
+        "a: {extends: .t1}",
+        *(f".t{n}: {{extends: .t{n + 1}}}" for n in range(1, levels)),
+        f".t{levels}: {{script: x}}",
+    ]
+    return "\n".join(jobs if first == "a" else reversed(jobs))
+
+
+@pytest.mark.parametrize("first", ["a", "last"])
+def test_extends_goes_eleven_levels_deep_and_no_deeper(first):
+    assert compile(chain(11, first), Context()).jobs[0].script == ["x"]
+    with pytest.raises(LanguageError, match="nesting too deep in `extends`"):
+        compile(chain(12, first), Context())
+
+
+def test_references_go_ten_levels_deep():
+    text = "".join(f"j{n}: {{script: [!reference [j{n + 1}, script]]}}\n" for n in range(9)) + "j9: {script: [x]}\n"
+    assert compile(text, Context()).jobs[0].script == ["x"]

@@ -14,7 +14,7 @@ MAX_ANCESTORS = 10
 def extend(config: Map) -> tuple[Map, dict[str, list[str]]]:
     """The configuration with every `extends` carried out, and for each job the names that it extends.
 
-    Raises LanguageError for names that are unknown or no mappings, for circles and for chains of more than ten.
+    Raises LanguageError for names that are unknown or no mappings, for circles and for chains of more than eleven.
     """
     extender = Extender(config)
     new = config.copy()
@@ -35,7 +35,7 @@ class Extender:
 
     def extended(self, name: str, chain: tuple[str, ...]) -> Map:
         if name in self.done:
-            if len(chain) + self.depth[name] > MAX_ANCESTORS:
+            if len(chain) + self.depth[name] - 1 > MAX_ANCESTORS:
                 raise self.error(chain[0], "nesting too deep in `extends`")
             return self.done[name]
         if name in chain:
@@ -44,7 +44,7 @@ class Extender:
         if own.get("extends") is None:
             self.done[name], self.depth[name] = own, 0
             return own
-        if len(chain) >= MAX_ANCESTORS:
+        if len(chain) > MAX_ANCESTORS:
             raise self.error(name, "nesting too deep in `extends`")
         names = self.names(name, own["extends"])
         result: Map | None = None
