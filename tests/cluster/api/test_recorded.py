@@ -2,11 +2,10 @@
 
 import json
 import re
-import ssl
 from pathlib import Path
 from typing import Any
 
-import aiohttp
+from tests.cluster.api.clients import client
 from tests.cluster.api.conftest import Cluster
 
 from shipline.cluster.api.call import Call
@@ -36,10 +35,7 @@ async def test_every_answer_is_the_recorded_one(cluster: Cluster) -> None:
     maps = [{"metadata": {"name": f"cm-{n}"}, "data": {"n": str(n)}} for n in range(1, 6)]
     for obj in [*maps, {"metadata": {"name": "kube-root-ca.crt"}}]:
         cluster.api.create("configmaps", "default", obj, by_kubectl)
-    tls = ssl.create_default_context(cafile=cluster.pki.authority)
-    tls.load_cert_chain(cluster.pki.directory / "admin.crt", cluster.pki.directory / "admin.key")
-    connector = aiohttp.TCPConnector(ssl=tls)
-    async with aiohttp.ClientSession(cluster.url, connector=connector) as session:
+    async with client(cluster) as session:
         for number, exchange in enumerate(RECORDED):
             if number == 5:
                 label = {"metadata": {"labels": {"a": "b"}}}

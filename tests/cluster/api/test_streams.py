@@ -147,3 +147,14 @@ async def test_a_stream_needs_an_upgrade_and_a_container(cluster: Cluster, pod: 
             assert (await answer.json())["message"] == "container nope is not valid for pod s"
         async with session.get("/api/v1/namespaces/default/pods/s/log?tailLines=-1") as answer:
             assert answer.status == 422
+
+
+async def test_input_waits_for_a_process_that_reads_late(cluster: Cluster, pod: str) -> None:
+    command = "head -c 5000000 /dev/zero | kubectl exec -i s -- sh -c 'sleep 1; wc -c'"
+    assert await cluster.kubectl(command) == (0, "5000000\n", "")
+
+
+async def test_a_process_that_ends_before_its_input(cluster: Cluster, pod: str) -> None:
+    command = "head -c 5000000 /dev/zero | kubectl exec -i s -- sh -c 'head -c 3 | wc -c; exit 2'"
+    code, output, _ = await cluster.kubectl(command)
+    assert (code, output) == (2, "3\n")

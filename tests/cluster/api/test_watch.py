@@ -2,11 +2,10 @@
 
 import asyncio
 import json
-import ssl
 from typing import Any
 
-import aiohttp
 import pytest
+from tests.cluster.api.clients import client
 from tests.cluster.api.conftest import Cluster
 
 from shipline.cluster.api import watch
@@ -14,13 +13,8 @@ from shipline.cluster.api import watch
 
 async def events(cluster: Cluster, query: str) -> list[dict[str, Any]]:
     """All events of a watch on ConfigMaps, which ends by its own timeout."""
-    tls = ssl.create_default_context(cafile=cluster.pki.authority)
-    tls.load_cert_chain(cluster.pki.directory / "admin.crt", cluster.pki.directory / "admin.key")
     path = f"/api/v1/namespaces/default/configmaps?watch=1&timeoutSeconds=1&{query}"
-    async with (
-        aiohttp.ClientSession(cluster.url, connector=aiohttp.TCPConnector(ssl=tls)) as session,
-        session.get(path) as answer,
-    ):
+    async with client(cluster) as session, session.get(path) as answer:
         assert answer.status == 200
         return [json.loads(line) for line in (await answer.read()).splitlines()]
 
@@ -69,10 +63,14 @@ async def test_rows_for_those_who_ask_for_tables(cluster: Cluster) -> None:
 
 
 async def test_a_watch_ends_when_its_client_has_gone(cluster: Cluster) -> None:
-    watcher = asyncio.create_task(cluster.kubectl("timeout 0.6 kubectl get configmaps --watch"))
-    await asyncio.sleep(0.4)
     ring = cluster.api._ring("configmaps")
-    assert len(ring._watches) == 1
-    await watcher
-    await asyncio.sleep(0.1)
-    assert len(ring._watches) == 0
+
+    async def watched_by(count: int) -> None:
+        while len(ring._watches) != count:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+    async with client(cluster) as session:
+        answer = await session.get("/api/v1/configmaps?watch=1")
+        await asyncio.wait_for(watched_by(1), 5)
+        answer.close()
+        await asyncio.wait_for(watched_by(0), 5)

@@ -21,8 +21,8 @@ from shipline.cluster.api.streams import ByteStream, NodeStreams
 Json = dict[str, Any]
 
 TUNNEL, CHANNELS = "SPDY/3.1+portforward.k8s.io", "v4.channel.k8s.io"
-_HEARTBEAT = 30.0
 _CHUNK = 16 * 1024
+_WAITING = 1024  # Chunks for a connection that doesn't read, before all on the same socket have to wait.
 
 
 async def serve_portforward(exchange: Exchange, pod: Json) -> web.StreamResponse:
@@ -32,7 +32,7 @@ async def serve_portforward(exchange: Exchange, pod: Json) -> web.StreamResponse
         raise bad_request(f"unable to upgrade: unsupported protocols [{' '.join(offered)}]; there is {TUNNEL}")
     ports = _ports(exchange) if TUNNEL not in offered else []
     protocols = (TUNNEL, CHANNELS)
-    socket = web.WebSocketResponse(protocols=protocols, max_msg_size=0, heartbeat=_HEARTBEAT, compress=False)
+    socket = web.WebSocketResponse(protocols=protocols, max_msg_size=0, compress=False)
     await socket.prepare(exchange.request)
     forward = _Tunnel if socket.ws_protocol == TUNNEL else _Channels
     await forward(socket, exchange.streams, pod, ports).run()
@@ -105,7 +105,7 @@ class _Connection:
 
     def __init__(self, port: int) -> None:
         self.port = port
-        self.inbox: asyncio.Queue[bytes | None] = asyncio.Queue(64)
+        self.inbox: asyncio.Queue[bytes | None] = asyncio.Queue(_WAITING)
         self.data_stream = 0
         self.error_stream = 0
 

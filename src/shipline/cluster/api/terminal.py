@@ -20,7 +20,9 @@ Json = dict[str, Any]
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 _STDIN, _STATUS, _RESIZE, _CLOSE = 0, 3, 4, 255
-_HEARTBEAT = 30.0
+# Chunks of input that wait for a process that doesn't read. Beyond it the client has to wait, and then its pings
+# go unanswered too, so there is room for a while.
+_WAITING_INPUT = 1024
 
 
 async def serve_terminal(exchange: Exchange, pod: Json, container: str, kind: str) -> web.StreamResponse:
@@ -54,7 +56,7 @@ async def _upgraded(exchange: Exchange) -> web.WebSocketResponse:
     if not any(protocol in PROTOCOLS for protocol in offered):
         shown = " ".join(offered)
         raise bad_request(f"unable to upgrade: unsupported protocols [{shown}]; there are {' '.join(PROTOCOLS)}")
-    socket = web.WebSocketResponse(protocols=PROTOCOLS, max_msg_size=0, heartbeat=_HEARTBEAT, compress=False)
+    socket = web.WebSocketResponse(protocols=PROTOCOLS, max_msg_size=0, compress=False)
     await socket.prepare(exchange.request)
     return socket
 
@@ -71,7 +73,9 @@ async def _pump(
     socket: web.WebSocketResponse, stream: ContainerStream, wants: dict[str, bool], ends_well: bool
 ) -> Json:
     """Carry both directions until the process ends or the client goes; the final Status."""
-    reader = asyncio.create_task(_from_client(socket, stream, wants["stdin"]))
+    stdin: asyncio.Queue[bytes | None] = asyncio.Queue(_WAITING_INPUT)
+    reader = asyncio.create_task(_from_client(socket, stream, stdin if wants["stdin"] else None))
+    feeder = asyncio.create_task(_feed(stream, stdin))
     writer = asyncio.create_task(_to_client(socket, stream, wants))
     try:
         await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
@@ -80,13 +84,22 @@ async def _pump(
         writer.result()
         code = await stream.exit_code()
     finally:
-        for task in (reader, writer):
+        for task in (reader, feeder, writer):
             task.cancel()
-        await asyncio.gather(reader, writer, return_exceptions=True)
+        await asyncio.gather(reader, feeder, writer, return_exceptions=True)
     return _succeeded() if code == 0 or ends_well else _failed(code)
 
 
-async def _from_client(socket: web.WebSocketResponse, stream: ContainerStream, stdin: bool) -> None:
+async def _feed(stream: ContainerStream, stdin: asyncio.Queue[bytes | None]) -> None:
+    """Write what waits, in order; None ends it."""
+    while (data := await stdin.get()) is not None:
+        await stream.write(data)
+    await stream.close_stdin()
+
+
+async def _from_client(
+    socket: web.WebSocketResponse, stream: ContainerStream, stdin: asyncio.Queue[bytes | None] | None
+) -> None:
     async for message in socket:
         if message.type not in (WSMsgType.BINARY, WSMsgType.TEXT):
             continue
@@ -94,10 +107,10 @@ async def _from_client(socket: web.WebSocketResponse, stream: ContainerStream, s
         if not data:
             continue
         channel, rest = data[0], data[1:]
-        if channel == _STDIN and stdin and rest:
-            await stream.write(rest)
-        elif channel == _CLOSE and rest[:1] == bytes([_STDIN]):
-            await stream.close_stdin()
+        if channel == _STDIN and stdin is not None and rest:
+            await stdin.put(rest)
+        elif channel == _CLOSE and stdin is not None and rest[:1] == bytes([_STDIN]):
+            await stdin.put(None)
         elif channel == _RESIZE:
             await _resize(stream, rest)
 
