@@ -71,20 +71,20 @@ def compile(text: str, context: Context, loader: Loader | None = None) -> Pipeli
 
     Raises LanguageError with every finding and its place.
     """
-    done = Compilation(context)
-    try:
-        return run(done, text, loader or MemoryLoader())
-    except LanguageError as error:
-        error.findings = [sourced(item, done.texts) for item in error.findings]
-        raise
+    return run(Compilation(context), text, loader or MemoryLoader())
 
 
 def run(done: Compilation, text: str, loader: Loader) -> Pipeline:
     """The steps; what each gives is kept in `done`. Raises LanguageError."""
     try:
-        return steps(done, text, loader)
+        made = steps(done, text, loader)
+    except LanguageError as error:
+        error.findings = [sourced(item, done.texts) for item in error.findings]
+        raise
     except RecursionError:
         raise refuse("The configuration is nested too deep", Place(done.context.config_path, 0, 0)) from None
+    made.warnings = [sourced(item, done.texts) for item in done.warnings]
+    return made
 
 
 def steps(done: Compilation, text: str, loader: Loader) -> Pipeline:
@@ -108,7 +108,7 @@ def steps(done: Compilation, text: str, loader: Loader) -> Pipeline:
     rule = workflow_rule(done.root, done.workflow_circumstances)
     done.workflow_rule = rule
     if rule is None or rule.when == "never":
-        done.pipeline = Pipeline([], [], warnings=done.warnings, predefined=known, all_stages=done.root.stages)
+        done.pipeline = Pipeline([], [], predefined=known, all_stages=done.root.stages)
         return done.pipeline
     top |= written_variables(rule.variables, "workflow")
     name = pipeline_name(done.root.workflow.name, [*known, *top.values(), *outer_variables(context)])
@@ -118,7 +118,6 @@ def steps(done: Compilation, text: str, loader: Loader) -> Pipeline:
     jobs = done.builder.jobs()
     needs_graph.check_present(jobs)
     done.pipeline = pipeline(done.root, name, known, top, rule, jobs)
-    done.pipeline.warnings = done.warnings
     return done.pipeline
 
 

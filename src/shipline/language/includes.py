@@ -14,7 +14,7 @@ from shipline.language.interpolation import interpolated
 from shipline.language.keywords.rules import rules
 from shipline.language.loader import Loaded, Loader, NotLoaded, Origin
 from shipline.language.quoted_colons import mended
-from shipline.language.values import NOWHERE, List, Map, Place, merged
+from shipline.language.values import NOWHERE, List, Map, Place, absorb
 from shipline.language.wildcards import wildcard_matches
 
 MAX_INCLUDES = 150
@@ -75,12 +75,12 @@ class Includes:
         include = content.get("include")
         if include is None:
             return content.without("include") if "include" in content else content
-        result: Map | None = None
+        result = Map(content.place)
         for item, place in listed(include, content.at("include")):
             for part in self.included(item, place, origin, chain):
-                result = part if result is None else merged(result, part)
-        own = content.without("include")
-        return own if result is None else merged(result, own)
+                absorb(result, part)
+        absorb(result, content.without("include"))
+        return result
 
     def included(self, item: Any, place: Place, parent: Origin, chain: tuple[str, ...]) -> list[Map]:
         """The mappings of one include: none where its rules do not hold, several for globs and file lists."""

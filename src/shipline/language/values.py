@@ -109,15 +109,17 @@ class Reference:
 def merged(base: Map, over: Map) -> Map:
     """`over` merged onto `base`: mappings deeply, everything else replaced whole. Keys keep base's order."""
     new = base.copy()
-    for key, value in over.items():
-        old = new.get(key)
-        if isinstance(old, Map) and isinstance(value, Map):
-            new[key] = merged(old, value)
-        else:
-            new[key] = value
-        new.keys_at[key] = over.keys_at[key]
-        new.values_at[key] = over.values_at[key]
+    absorb(new, over)
     return new
+
+
+def absorb(into: Map, over: Map) -> None:
+    """Merges onto a mapping that is still being made."""
+    for key, value in over.items():
+        old = into.get(key)
+        into[key] = merged(old, value) if isinstance(old, Map) and isinstance(value, Map) else value
+        into.keys_at[key] = over.keys_at[key]
+        into.values_at[key] = over.values_at[key]
 
 
 def located(value: Any, place: Place = NOWHERE) -> Any:
