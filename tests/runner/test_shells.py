@@ -80,10 +80,11 @@ async def test_a_script_that_reads_its_input_gets_its_end(shells, source):
 
 async def test_a_child_left_in_the_background_does_not_hold_the_job_and_is_gone_afterwards(shells, source):
     start = time.monotonic()
-    log, _ = await ran(shells, job(source, "sleep 4321 & echo started"))
+    sleep = f"sleep 300.{os.getpid()}"
+    log, _ = await ran(shells, job(source, f"{sleep} & echo started"))
     assert time.monotonic() - start < 5
     assert "started" in log
-    assert processes("sleep 4321") == []
+    assert processes(sleep) == []
 
 
 async def test_canceling_stops_the_script_and_runs_after_script(shells, source):
@@ -107,14 +108,15 @@ async def test_time_limits_of_script_and_after_script(shells, source):
 
 
 async def test_a_stopped_runner_reports_and_leaves_nothing(shells, source):
-    payload = job(source, "echo begun; sleep 4322")
+    sleep = f"sleep 301.{os.getpid()}"
+    payload = job(source, f"echo begun; {sleep}")
     desk = Desk(payload)
     running = asyncio.create_task(Runner(shells, desk).run())
     await desk.says(payload, "begun\n")
     running.cancel()
     await asyncio.wait([running], timeout=5)
     assert desk.results[payload.id].failure_reason == "runner_interrupted"
-    assert processes("sleep 4322") == []
+    assert processes(sleep) == []
 
 
 async def test_variables_left_in_gitlab_env_reach_after_script(shells, source):
@@ -184,7 +186,7 @@ async def test_sha256_repositories(shells, tmp_path):
 
 
 def test_what_a_killed_runner_left_is_removed(tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     left, own = tmp_path / "shipline-runner-999999999-x", tmp_path / f"shipline-runner-{os.getpid()}-y"
     left.mkdir()
     own.mkdir()

@@ -6,7 +6,6 @@ named together in `ConfigFile.warnings`. A wrong type or value is a `RunnerError
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
@@ -150,6 +149,8 @@ class ConfigFile(msgspec.Struct):
     @classmethod
     def parse(cls, text: str, path: str = "config.toml") -> ConfigFile:
         """Reads config.toml's text; `path` is what errors call it."""
+        import tomllib
+
         try:
             data = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,7 @@ class Executors:
         builds = self.config.builds_dir or "/builds"
         if self.name_for(payload) == "shell":
             parent = self.config.builds_dir or self._workspace.path
-            builds = f"{parent}/job-{payload.id}-{secrets.token_hex(4)}/builds"
+            builds = f"{parent}/job-{payload.id}-{os.urandom(4).hex()}/builds"
         return Job(payload, self.config, builds=builds, number=number)
 
     def release(self, job: Job) -> None:

@@ -40,7 +40,7 @@ class JobRun:
         self.executors = executors
         self.job = executors.job(payload)
         self.executor: Executor | None = None
-        self.in_script = False
+        self.at = "begin"
         self.canceling = False
         self._told = asyncio.Event()
         self._order = ""
@@ -105,11 +105,12 @@ class JobRun:
                 if not self._told.is_set():
                     raise JobFailed(f"execution took longer than {_duration(limit)}", "job_execution_timeout")
                 self._told.clear()
-                if self._order == "canceled" or not self.in_script or self.executor is None:
+                if self._order == "canceled" or self.at == "begin" or self.executor is None:
                     raise JobFailed("canceled", "job_canceled")
                 self.canceling = True
                 self.job.status = "canceled"
-                await self.executor.interrupt()
+                if self.at == "script":
+                    await self.executor.interrupt()
             work.result()
         finally:
             if not work.done():
@@ -120,6 +121,10 @@ class JobRun:
         trace, config = self.trace, self.executors.config
         trace.line(f"Running with shipline {shipline.__version__}")
         trace.line(f"  on {config.name}")
+        if missing := self.job.unsupported():
+            raise JobFailed(f"this runner does not do {' and '.join(missing)} yet", "runner_configuration_error")
+        if self.payload.cache:
+            trace.warning("no cache is configured: nothing is restored or saved")
         name = self.executors.name_for(self.payload)
         trace.open_section("prepare_executor", f'Preparing the "{name}" executor')
         self.executor = await self.executors.make(self.job, trace)
@@ -135,6 +140,7 @@ class JobRun:
             failure = error
         if not self.canceling:
             self.job.status = "failed" if failure else "success"
+        self.at = "after_script"
         await self._after_script(self.executor)
         if self.canceling:
             raise JobFailed("canceled", "job_canceled")
@@ -145,11 +151,8 @@ class JobRun:
         limit = self.job.variables.seconds("RUNNER_SCRIPT_TIMEOUT", None)
         stage = self.job.step(step)
         self.trace.open_section(stage.name, stage.title)
-        self.in_script = True
-        try:
-            status = await self._within(limit, executor, stage)
-        finally:
-            self.in_script = False
+        self.at = "script"
+        status = await self._within(limit, executor, stage)
         if status is None:
             raise JobFailed(
                 f"the script took longer than RUNNER_SCRIPT_TIMEOUT ({_duration(limit or 0)})",

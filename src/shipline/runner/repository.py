@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from shipline.protocol.payload import GitInfo
 from shipline.runner.process import run_git
@@ -23,8 +22,14 @@ SERVE = "git -c safe.directory=* -c uploadpack.allowAnySHA1InWant=true -c upload
 
 def local_path(url: str) -> Path | None:
     """The folder that a `file://` URL names; None for a URL of any other kind."""
-    parts = urlsplit(url)
-    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+    if not url.startswith("file://"):
+        return None
+    path = url.removeprefix("file://")
+    if "%" in path:
+        from urllib.parse import unquote
+
+        path = unquote(path)
+    return Path(path)
 
 
 class RepositoryCopies:

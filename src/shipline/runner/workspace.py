@@ -8,9 +8,7 @@ next start.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import tempfile
 from pathlib import Path
 
 PREFIX = "shipline-runner-"
@@ -26,23 +24,29 @@ class Workspace:
     def path(self) -> Path:
         if self._path is None:
             remove_abandoned()
-            self._path = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+            self._path = temporary_folder() / f"{PREFIX}{os.getpid()}-{os.urandom(4).hex()}"
+            self._path.mkdir(0o700)
         return self._path
 
     def close(self) -> None:
         if self._path is not None:
-            shutil.rmtree(self._path, ignore_errors=True)
+            remove_tree(self._path)
             self._path = None
+
+
+def temporary_folder() -> Path:
+    """The system's folder for temporary files."""
+    return Path(os.environ.get("TMPDIR") or "/tmp")
 
 
 def remove_abandoned() -> list[Path]:
     """Removes the folders of runners that no longer live; gives their paths."""
     gone = []
-    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+    for path in temporary_folder().glob(f"{PREFIX}*"):
         owner = path.name.removeprefix(PREFIX).partition("-")[0]
         if owner.isdigit() and not _alive(int(owner)):
             _end_processes(path)
-            shutil.rmtree(path, ignore_errors=True)
+            remove_tree(path)
             gone.append(path)
     return gone
 
@@ -58,6 +62,13 @@ def _end_processes(folder: Path) -> None:
                 os.kill(int(process.name), signal.SIGKILL)
         except OSError:
             continue  # it has ended, or is somebody else's
+
+
+def remove_tree(path: Path) -> None:
+    """Removes a folder as far as it can be removed."""
+    import shutil
+
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _alive(pid: int) -> bool:

@@ -7,9 +7,6 @@ the checkout holds it.
 
 from __future__ import annotations
 
-import base64
-from urllib.parse import unquote, urlsplit, urlunsplit
-
 from shipline.runner.errors import JobFailed
 from shipline.runner.executor import Stage
 from shipline.runner.job import Job
@@ -95,6 +92,8 @@ class Sources:
         ]
         clean, login = split_login(self.git.repo_url)
         if login:
+            import base64
+
             header = base64.b64encode(login.encode()).decode()
             lines.append(f'[http "{_site(clean)}"]\n\textraHeader = Authorization: Basic {header}')
         if authority := self.job.variables.get("CI_SERVER_TLS_CA_FILE"):
@@ -158,6 +157,10 @@ class Sources:
 
 def split_login(url: str) -> tuple[str, str]:
     """A URL without its user and password, and these two as `user:password` (empty when there is none)."""
+    if "@" not in url:
+        return url, ""
+    from urllib.parse import unquote, urlsplit, urlunsplit
+
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or "@" not in parts.netloc:
         return url, ""
@@ -168,5 +171,7 @@ def split_login(url: str) -> tuple[str, str]:
 
 
 def _site(url: str) -> str:
+    from urllib.parse import urlsplit
+
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}/"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from typing import IO
 
 IN_MEMORY = 1 << 20
@@ -26,6 +25,8 @@ class Spool:
             self._full = True
             data = data[: self._limit - self.size].decode(errors="ignore").encode() + _notice(self._limit)
         if self._file is None and self.size + len(data) > IN_MEMORY:
+            import tempfile
+
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the log
             self._file.write(self._memory)
             self._memory.clear()
