@@ -141,7 +141,7 @@ async def main(arguments: list[str]) -> int:
     import contextlib
 
     from tests.cluster.recordings.recording import load
-    from tests.cluster.recordings.stage import existing, fresh
+    from tests.cluster.recordings.stage import existing, fresh, images, registry
 
     parser = argparse.ArgumentParser(prog="replay", description="Replay recordings of a real Kubernetes.")
     parser.add_argument("recordings", nargs="+", help="their numbers, in order, on one cluster: 02 03 04")
@@ -162,7 +162,10 @@ async def main(arguments: list[str]) -> int:
         if options.kubeconfig:
             stage = await existing(options.kubeconfig)
         else:
-            stage = await stack.enter_async_context(fresh(options.recordings, options.keep))
+            await images()
+            needed = {"03", "04", "05"} & set(options.recordings)
+            address = await stack.enter_async_context(registry()) if needed else ""
+            stage = await stack.enter_async_context(fresh(address, options.keep))
         for name in options.recordings:
             recording = load(name)
             print(f"== {recording.name}", flush=True)

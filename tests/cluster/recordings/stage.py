@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -81,11 +81,11 @@ async def registry() -> AsyncIterator[str]:
             await _answers(address)
             _write(folder, "config.json", "{}")
             await docker(*("--config", folder, "login", "-u", USER, "--password-stdin", address), given=PASSWORD)
-            for tag, version in VERSIONS.items():
-                image = f"{address}/{REPOSITORY}:{tag}"
+            names = [f"{address}/{REPOSITORY}:{tag}" for tag in VERSIONS]
+            for image, version in zip(names, VERSIONS.values(), strict=True):
                 await build_application(image, version)
                 await docker("--config", folder, "push", "-q", image)
-                await docker("rmi", image)
+            await docker("rmi", *names)
             yield address
         finally:
             await docker("rm", "-f", "-v", name)
@@ -124,18 +124,17 @@ def _write(folder: str | Path, name: str, text: str) -> None:
 
 
 @asynccontextmanager
-async def fresh(recordings: Iterable[str], keep: bool = False) -> AsyncIterator[Stage]:
-    """A stage with a new cluster, which is deleted in the end unless it is to be kept."""
+async def fresh(registry: str = "", keep: bool = False) -> AsyncIterator[Stage]:
+    """A stage with a new cluster that knows the registry at `registry`, if there is one.
+
+    The cluster is deleted in the end unless it is to be kept.
+    """
     from shipline import cluster
 
     name = f"recordings-{secrets.token_hex(3)}"
+    registries = {REGISTRY: cluster.Registry(endpoint=registry)} if registry else {}
+    config = cluster.ClusterConfig(name=name, registries=registries, node_port_address=_loopback())
     async with AsyncExitStack() as stack:
-        await images()
-        registries = {}
-        if {"03", "04", "05"} & {recording.removeprefix("=") for recording in recordings}:
-            address = await stack.enter_async_context(registry())
-            registries[REGISTRY] = cluster.Registry(endpoint=address)
-        config = cluster.ClusterConfig(name=name, registries=registries, node_port_address=_loopback())
         if not keep:
             stack.push_async_callback(asyncio.to_thread, cluster.delete, name)
         kubeconfig = await asyncio.to_thread(cluster.start, name, config)

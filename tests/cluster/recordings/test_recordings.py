@@ -7,24 +7,25 @@ chain names recordings in their order, `=` before those that only prepare the ne
 from __future__ import annotations
 
 import asyncio
+import os
 
 import pytest
 from tests.cluster.recordings.recording import load
 from tests.cluster.recordings.replay import give, replay
-from tests.cluster.recordings.stage import fresh, images
+from tests.cluster.recordings.stage import fresh, images, registry
 
 CHAINS = (
-    ("01", "02", "03", "04"),
     ("=02", "=03", "kubectl delete deploy,svc calculator; kubectl delete pods --all --grace-period=1", "05"),
+    ("01", "02", "03", "04"),
     ("06",),
     ("08",),
 )
 
 
-async def run(chain: tuple[str, ...]) -> dict[str, list[str]]:
+async def run(chain: tuple[str, ...], registry: str, turn: asyncio.Semaphore) -> dict[str, list[str]]:
     """The differences of each recording in a chain, one text a step."""
     found: dict[str, list[str]] = {}
-    async with fresh(chain) as stage:
+    async with turn, fresh(registry) as stage:
         for link in chain:
             if " " in link:
                 answer = await give(link, stage)
@@ -41,10 +42,10 @@ async def run(chain: tuple[str, ...]) -> dict[str, list[str]]:
 def differences() -> dict[str, list[str]]:
     async def all_at_once() -> dict[str, list[str]]:
         await images()
-        found: dict[str, list[str]] = {}
-        for result in await asyncio.gather(*(run(chain) for chain in CHAINS)):
-            found |= result
-        return found
+        async with registry() as address, asyncio.TaskGroup() as group:
+            turn = asyncio.Semaphore(os.cpu_count() or 2)
+            chains = [group.create_task(run(chain, address, turn)) for chain in CHAINS]
+        return {name: texts for chain in chains for name, texts in chain.result().items()}
 
     return asyncio.run(all_at_once())
 

@@ -74,7 +74,7 @@ class Images:
 
     def _may_use(self, pod: Json, wanted: Reference, image: Json) -> bool:
         secrets, _ = credentials.of_pod(self._api, pod)
-        return self._records.may_use(str(image["Id"]), credentials.matching(secrets, wanted))
+        return self._records.may_use(str(image["Id"]), str(wanted), credentials.matching(secrets, wanted))
 
     async def present(self, wanted: Reference) -> Json | None:
         """The image if the engine has it."""
@@ -99,7 +99,7 @@ class Images:
         for credential in attempts or [None]:
             try:
                 image = await self._pull(wanted, credential)
-                self._records.note(str(image["Id"]), credential)
+                self._records.note(str(image["Id"]), str(wanted), credential)
                 break
             except ContainerEngineError as error:
                 failure = self._in_our_words(error.message, wanted)

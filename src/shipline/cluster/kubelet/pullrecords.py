@@ -23,31 +23,36 @@ Json = dict[str, Any]
 NAMESPACE, NAME = "kube-system", "shipline-pulled-images"
 ANYBODY = "*"
 _MOST = 1000
-"""The most images that are remembered."""
+"""The most ids and names that are remembered."""
 
 
 class PullRecords:
-    """What pulled which image, by the image's id."""
+    """What pulled which image, by the image's id and by the name it was pulled under.
+
+    The name counts for an image that we don't know: somebody else has given it that name since.
+    """
 
     def __init__(self, api: Api) -> None:
         self._api = api
         self._records: dict[str, list[str]] | None = None
 
-    def note(self, image: str, credential: Json | None) -> None:
+    def note(self, image: str, name: str, credential: Json | None) -> None:
         """An image was pulled with `credential`, or without any."""
         records = self._load()
         proof = ANYBODY if credential is None else _proof(credential)
-        proofs = records.setdefault(image, [])
-        if proof in proofs:
+        missing = [proofs for key in (image, name) if proof not in (proofs := records.setdefault(key, []))]
+        if not missing:
             return
-        proofs.append(proof)
+        for proofs in missing:
+            proofs.append(proof)
         while len(records) > _MOST:
             del records[next(iter(records))]
         self._store(records)
 
-    def may_use(self, image: str, credentials: Iterable[Json]) -> bool:
+    def may_use(self, image: str, name: str, credentials: Iterable[Json]) -> bool:
         """Whether a pod with these credentials may use an image that is on the node."""
-        proofs = self._load().get(image)
+        records = self._load()
+        proofs = records.get(image, records.get(name))
         if proofs is None or ANYBODY in proofs:
             return True
         return any(_proof(credential) in proofs for credential in credentials)
