@@ -15,6 +15,7 @@ import msgspec
 
 from shipline.engine.coordinator import EngineCoordinator
 from shipline.engine.payload import Origin, make_payload
+from shipline.engine.states import Status
 from shipline.engine.tending import tend
 from shipline.runner import Runner, RunnerConfig
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from shipline.engine.repository import Repository
 
 GRACE = 2.0
-WAITING = ("scheduled", "waiting_for_resource")
+WAITING: tuple[Status, ...] = ("scheduled", "waiting_for_resource")
+BUSY: tuple[Status, ...] = ("pending", "running", "canceling", *WAITING)
 
 
 class Work:
@@ -105,9 +107,8 @@ class Work:
     def _released(self) -> bool:
         """Whether nothing is left to do; the pipeline is then nobody's."""
         self.coordinator.fail_unmatched([(frozenset(c.tags), c.run_untagged) for c in self.runners])
-        busy = ("pending", "running", "canceling", "waiting_for_resource", "scheduled")
-        jobs = self.pipelines.live(self.pipeline_id).jobs.values()
-        return not any(job.status in busy for job in jobs) and self.pipelines.release(self.pipeline_id)
+        live = self.pipelines.live(self.pipeline_id)
+        return not live.with_status(*BUSY) and self.pipelines.release(self.pipeline_id)
 
     async def _runners(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:

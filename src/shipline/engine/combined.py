@@ -14,6 +14,9 @@ WARN = "warn"
 IGNORED = "ignored"
 """An optional manual job that nobody started."""
 
+FORGIVEN: frozenset[str] = frozenset({"failed", "canceled", "manual"})
+"""The statuses that count as something else when the job is allowed to fail."""
+
 _PASSED = frozenset({"success", "skipped", WARN, IGNORED})
 _SETTLED = COMPLETED | {WARN}
 

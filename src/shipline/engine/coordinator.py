@@ -118,8 +118,8 @@ class EngineCoordinator:
                 self._refuse(job, f"no runner takes this job: none has its tags: {tags}", "no_matching_runner")
 
     def _pending(self) -> list[JobRecord]:
-        owned = (self.pipelines.live(number).jobs.values() for number in self.pipelines.owned)
-        pending = [job for jobs in owned for job in jobs if job.status == "pending"]
+        owned = [self.pipelines.live(number) for number in self.pipelines.owned]
+        pending = [live.jobs[name] for live in owned for name in live.with_status("pending")]
         return sorted(pending, key=lambda job: (job.queued_at or 0, job.id))
 
     def _give(self, job: JobRecord) -> JobPayload | None:

@@ -23,16 +23,31 @@ class Node(msgspec.Struct, frozen=True):
     resource_group: str | None = None
 
 
+class Stage(msgspec.Struct):
+    """The jobs of a stage; `with_needs` are those that do not wait for the stages before."""
+
+    names: list[str] = []
+    nodes: list[Node] = []
+    with_needs: list[Node] = []
+
+
 class Graph:
-    """The jobs of one pipeline in the order in which they are looked at: by stage, then by needs."""
+    """The jobs of one pipeline in the order in which they are looked at: by stage, then by needs. `place` is a
+    job's place in it; `grouped` are the jobs that have a resource group."""
 
     def __init__(self, nodes: Iterable[Node]) -> None:
         listed = {node.name: node for node in nodes}
         self.nodes: dict[str, Node] = {node.name: node for node in _in_order(listed)}
-        self.stages: dict[str, list[Node]] = {}
+        self.place = {name: place for place, name in enumerate(self.nodes)}
+        self.stages: dict[str, Stage] = {}
+        self.grouped = [node.name for node in self.nodes.values() if node.resource_group]
         self.needed_by: dict[str, list[str]] = {}
         for node in self.nodes.values():
-            self.stages.setdefault(node.stage, []).append(node)
+            stage = self.stages.setdefault(node.stage, Stage())
+            stage.names.append(node.name)
+            stage.nodes.append(node)
+            if node.needs is not None:
+                stage.with_needs.append(node)
             for need in node.needs or ():
                 self.needed_by.setdefault(need, []).append(node.name)
 

@@ -18,7 +18,10 @@ from shipline.language.pipeline import Job, Pipeline
 
 
 class Live:
-    """A pipeline, the latest try of each of its jobs by name, and what was compiled for it."""
+    """A pipeline, the latest try of each of its jobs by name, and what was compiled for it.
+
+    `states` is what the state machine starts from at the next change.
+    """
 
     def __init__(self, record: PipelineRecord, jobs: list[JobRecord], compiled: Pipeline) -> None:
         self.record = record
@@ -26,11 +29,29 @@ class Live:
         self.compiled = compiled
         self.definitions: dict[str, Job] = {job.name: job for job in compiled.jobs}
         self.graph: Graph = graph_of(compiled.jobs)
+        self.states = States(
+            jobs={name: self.jobs[name].status for name in self.graph.nodes},
+            allow_failure={job.name: job.allow_failure for job in jobs},
+            stages=record.stages,
+            pipeline=record.status,
+            start_at_once={job.name for job in jobs if job.start_at_once},
+        )
+
+    def with_status(self, *statuses: Status) -> list[str]:
+        """The names of the jobs that have one of these statuses."""
+        return [name for name, status in self.states.jobs.items() if status in statuses]
 
     def take(self, record: PipelineRecord, jobs: list[JobRecord]) -> None:
         """Puts newer records in the place of those that are here."""
         self.record = record
-        self.jobs.update((job.name, job) for job in jobs)
+        self.states.stages, self.states.pipeline = record.stages, record.status
+        for job in jobs:
+            self.jobs[job.name] = job
+            self.states.jobs[job.name] = job.status
+            self.states.allow_failure[job.name] = job.allow_failure
+            self.states.start_at_once.discard(job.name)
+            if job.start_at_once:
+                self.states.start_at_once.add(job.name)
 
 
 class Change:
@@ -46,13 +67,7 @@ class Change:
         self.graph = live.graph
         self.fields: dict[str, dict[str, Any]] = {}
         self.replaced: dict[str, JobRecord] = {}
-        self.states = States(
-            jobs={name: live.jobs[name].status for name in live.graph.nodes},
-            allow_failure={name: job.allow_failure for name, job in live.jobs.items()},
-            stages=dict(live.record.stages),
-            pipeline=live.record.status,
-            start_at_once={name for name, job in live.jobs.items() if job.start_at_once},
-        )
+        self.states = live.states.copy()
 
     def job(self, name: str) -> JobRecord:
         return self.live.jobs[name]
@@ -72,9 +87,12 @@ class Change:
 
     def changed_jobs(self) -> list[JobRecord]:
         """The other records that are not as they were."""
-        names = [name for name in self.states.jobs if name not in self.replaced]
-        pairs = [(self.live.jobs[name], self._job(name, self.live.jobs[name])) for name in names]
-        return [new for old, new in pairs if new is not old]
+        old, new = self.live.states, self.states
+        names = {name for name, status in new.jobs.items() if status != old.jobs[name]}
+        names |= {name for name, allowed in new.allow_failure.items() if allowed != old.allow_failure[name]}
+        names |= (new.start_at_once ^ old.start_at_once) | self.fields.keys()
+        names -= self.replaced.keys()
+        return [self._job(name, self.live.jobs[name]) for name in sorted(names, key=self.graph.place.__getitem__)]
 
     def pipeline(self) -> PipelineRecord:
         """The pipeline's new record."""

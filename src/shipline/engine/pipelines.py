@@ -230,8 +230,8 @@ class Pipelines:
         now = self.clock()
         next_due: float | None = None
         for pipeline_id in sorted(self.owned):
-            jobs = self.live(pipeline_id).jobs.values()
-            for job in [job for job in jobs if job.status == "scheduled" and job.scheduled_at is not None]:
+            live = self.live(pipeline_id)
+            for job in [live.jobs[name] for name in live.with_status("scheduled")]:
                 wait = (job.scheduled_at or now) - now
                 if wait <= 0:
                     with self.changing(pipeline_id) as change:
@@ -239,7 +239,7 @@ class Pipelines:
                             events.due(change.graph, change.states, job.name)
                 else:
                     next_due = min(wait, next_due if next_due is not None else wait)
-            if any(job.status == "waiting_for_resource" for job in self.live(pipeline_id).jobs.values()):
+            if live.with_status("waiting_for_resource"):
                 with self.changing(pipeline_id):
                     pass
         return next_due
@@ -276,11 +276,12 @@ class Pipelines:
 
     def _give_resources(self, change: Change) -> None:
         """Of the jobs that wait for one resource, the first gets it once nobody in the project has it."""
-        for name, status in list(change.states.jobs.items()):
+        for name in change.graph.grouped:
             group = change.graph.nodes[name].resource_group
-            if status != "waiting_for_resource" or group is None:
+            if change.states.jobs[name] != "waiting_for_resource" or group is None:
                 continue
-            mine = [n for n, node in change.graph.nodes.items() if node.resource_group == group and n != name]
+            nodes = change.graph.nodes
+            mine = [n for n in change.graph.grouped if nodes[n].resource_group == group and n != name]
             holders = self.store.resource_holders(change.live.record.project_id, group)
             others = [job for job in holders if job.pipeline_id != change.live.record.id]
             if not others and not any(change.states.jobs[n] in ("pending", "running", "canceling") for n in mine):

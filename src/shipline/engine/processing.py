@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from shipline.engine.combined import combined, combined_needs, counted_as
+from shipline.engine.combined import FORGIVEN, combined, combined_needs, counted_as
 from shipline.engine.graph import Graph, Node
 from shipline.engine.states import COMPLETED, Status
 
@@ -27,7 +27,7 @@ ACCEPTED: dict[str, dict[bool, frozenset[Status]]] = {
 
 
 class States(msgspec.Struct):
-    """The changing part of a pipeline. `started_at_once` names the jobs that a person has asked for while they
+    """The changing part of a pipeline. `start_at_once` names the jobs that a person has asked for while they
     were `created`: they start without being manual or delayed once more."""
 
     jobs: dict[str, Status]
@@ -35,6 +35,16 @@ class States(msgspec.Struct):
     stages: dict[str, Status] = {}
     pipeline: Status = "created"
     start_at_once: set[str] = set()
+
+    def copy(self) -> States:
+        return States(
+            dict(self.jobs), dict(self.allow_failure), dict(self.stages), self.pipeline, set(self.start_at_once)
+        )
+
+    def counted_in(self, names: list[str]) -> set[str]:
+        """What jobs count as among others; whether they may fail is asked only where that makes a difference."""
+        found: set[str] = set(map(self.jobs.__getitem__, names))
+        return found if found.isdisjoint(FORGIVEN) else {self.counted(name) for name in names}
 
     def counted(self, name: str) -> str:
         return counted_as(self.jobs[name], self.allow_failure[name])
@@ -52,20 +62,22 @@ def new_states(graph: Graph, allow_failure: dict[str, bool]) -> States:
 def process(graph: Graph, states: States) -> None:
     """Brings jobs, stages and the pipeline to what follows from the jobs' states."""
     before: set[str] = set()
-    for stage, nodes in graph.stages.items():
-        so_far = combined(before)
-        for node in nodes:
-            if states.jobs[node.name] == "created":
-                _process_job(node, states, so_far)
-        members = {states.counted(node.name) for node in nodes}
-        _write_stage(states, stage, combined(members))
+    for name, stage in graph.stages.items():
+        members = states.counted_in(stage.names)
+        if "created" in members:
+            so_far = combined(before)
+            for node in stage.nodes if so_far in COMPLETED else stage.with_needs:
+                if states.jobs[node.name] == "created":
+                    _process_job(node, states, so_far)
+            members = states.counted_in(stage.names)
+        _write_stage(states, name, combined(members))
         before |= members
     _write_pipeline(states, combined(before))
 
 
 def _process_job(node: Node, states: States, so_far: Status) -> None:
     waits_for_stages = node.needs is None
-    outcome = so_far if waits_for_stages else combined_needs({states.counted(need) for need in node.needs or ()})
+    outcome = so_far if waits_for_stages else combined_needs(states.counted_in(list(node.needs or ())))
     if outcome not in COMPLETED:
         return
     if outcome not in ACCEPTED.get(node.when, {}).get(not waits_for_stages, frozenset()):
