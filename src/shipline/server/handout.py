@@ -75,6 +75,16 @@ class Handout:
             if (payload := self._payload(job, runner, token)) is not None:
                 return payload
 
+    def abandon_ungraceful(self, pipeline_id: int) -> None:
+        """Ends the jobs that are being cancelled on runners which cannot do so step by step: these hear of it with
+        their next call, and stop at once."""
+        query = sa.select(t.jobs.c.id).join(t.assignments, t.assignments.c.job_id == t.jobs.c.id)
+        known = (t.jobs.c.pipeline_id == pipeline_id) & (t.jobs.c.status == "canceling")
+        for row in self.database.all(query.where(known, ~t.assignments.c.graceful)):
+            job = self.store.job(row[0])
+            assert job is not None
+            self.pipelines.abandon(job)
+
     def _take(self, runner: Any, manager: Any, token: str) -> JobRecord | None:
         """A job that is now this runner's. One that waits for its word (two-phase commit) is still pending,
         and in nobody's queue."""

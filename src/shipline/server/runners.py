@@ -145,9 +145,14 @@ class Runners:
         found = self.database.one(sa.select(t.kept.c.value).where(t.kept.c.name == "registration token"))
         if found:
             return self.vault.unseal(found[0], "registration token")
+        return self.renew_registration_token()
+
+    def renew_registration_token(self) -> str:
         token = REGISTRATION_PREFIX + secrets.token_urlsafe(15)
         sealed = self.vault.seal(token, "registration token")
-        self.database.execute(sa.insert(t.kept).values(name="registration token", value=sealed))
+        with self.database.transaction():
+            self.database.execute(sa.delete(t.kept).where(t.kept.c.name == "registration token"))
+            self.database.execute(sa.insert(t.kept).values(name="registration token", value=sealed))
         return token
 
 

@@ -110,6 +110,7 @@ pipelines = _table(
     Column("ref", String, nullable=False),
     Column("sha", String, nullable=False),
     Column("user_id", Integer),
+    Column("schedule_id", Integer, index=True),
     Column("updated_at", Float, nullable=False),
     Column("record", LargeBinary, nullable=False),
     Column("compiled", LargeBinary, nullable=False),

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from shipline.server import tables as t
 from shipline.server.instance import Instance
+from shipline.server.schedules import run_due
 
 LOOK_AROUND = 0.25
 """Seconds between two looks at what another process has changed."""
@@ -46,6 +47,7 @@ def _look(instance: Instance) -> None:
 async def _round(instance: Instance) -> None:
     give_up_on_silent_runners(instance)
     instance.artifacts.expire()
+    await run_due(instance)
 
 
 def give_up_on_silent_runners(instance: Instance, now: float | None = None) -> None:

@@ -150,6 +150,7 @@ def upgrade() -> None:
         sa.Column("ref", sa.String(), nullable=False),
         sa.Column("sha", sa.String(), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=True),
+        sa.Column("schedule_id", sa.Integer(), nullable=True),
         sa.Column("updated_at", sa.Float(), nullable=False),
         sa.Column("record", sa.LargeBinary(), nullable=False),
         sa.Column("compiled", sa.LargeBinary(), nullable=False),
@@ -158,6 +159,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("pipelines_by_project_id_ref"), "pipelines", ["project_id", "ref"], unique=False)
+    op.create_index(op.f("pipelines_by_schedule_id"), "pipelines", ["schedule_id"], unique=False)
     op.create_index(op.f("pipelines_by_sha"), "pipelines", ["sha"], unique=False)
     op.create_table(
         "projects",

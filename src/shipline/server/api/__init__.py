@@ -1,0 +1,43 @@
+"""The REST API v4: GitLab's paths, fields, pages and errors. One file a resource."""
+
+from shipline.server.api import (
+    admin,
+    ci_lint,
+    commits,
+    job_files,
+    jobs,
+    members,
+    pipelines,
+    projects,
+    protected_refs,
+    repository,
+    runners,
+    schedules,
+    tokens,
+    triggers,
+    users,
+    variables,
+)
+
+ENDPOINTS = [
+    endpoint
+    for resource in (
+        projects,
+        pipelines,
+        job_files,
+        jobs,
+        variables,
+        runners,
+        schedules,
+        triggers,
+        ci_lint,
+        repository,
+        commits,
+        protected_refs,
+        members,
+        users,
+        tokens,
+        admin,
+    )
+    for endpoint in resource.ENDPOINTS
+]

@@ -1,0 +1,86 @@
+"""Who calls the REST API: by a personal access token, or a running job's token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from shipline.engine.payload import TOKEN_PREFIX as JOB_TOKEN_PREFIX
+from shipline.server import tables as t
+from shipline.server.accounts import is_active
+from shipline.server.http.answers import Refusal, refusal
+from shipline.server.http.call import Call
+from shipline.server.job_tokens import job_caller
+from shipline.server.permissions import READING, useful_scopes
+from shipline.server.vault import digest
+
+FOR_JOBS = (
+    "/job",
+    "/projects/{id}/jobs",
+    "/projects/{id}/pipelines",
+    "/projects/{id}/environments",
+    "/projects/{id}/deployments",
+    "/projects/{id}/repository/commits/{sha}",
+    "/projects/{id}/trigger/pipeline",
+)
+"""What a job's token may call (all below these too, reading only, but for the last)."""
+ANONYMOUS = ("/projects/{id}/trigger/pipeline", "/projects/{id}/ref/{ref}/trigger/pipeline")
+"""What is open without a caller, since the call carries a token of its own."""
+
+
+def authenticate(call: Call, path: str) -> None:
+    """Sets the caller, if any; ends the call for a token that is wrong or may not do this. `path`: the route's."""
+    method = call.request.method
+    if path in ANONYMOUS:
+        return
+    token = _token(call)
+    if token is None:
+        if method not in READING:
+            raise refusal(401)
+        return
+    call.limit("api", digest(token), call.instance.settings.requests_a_minute)
+    if token.startswith(JOB_TOKEN_PREFIX):
+        caller = job_caller(call.instance, token)
+        allowed = method in READING and path.startswith(FOR_JOBS)
+        if caller is None or not allowed:
+            raise refusal(401)
+        call.caller = caller
+        return
+    caller = call.instance.accounts.by_token(token)
+    if caller is None:
+        raise _unknown(call, token)
+    scopes = useful_scopes(method, path)
+    if not caller.has(*scopes) and path != "/personal_access_tokens/self":
+        raise Refusal(
+            403,
+            {
+                "error": "insufficient_scope",
+                "error_description": "The request requires higher privileges than provided by the access token.",
+                "scope": " ".join(scopes),
+            },
+        )
+    call.caller = caller
+
+
+def _token(call: Call) -> str | None:
+    headers = call.request.headers
+    kind, _, bearer = headers.get("authorization", "").partition(" ")
+    if kind.lower() == "bearer" and bearer:
+        return bearer.strip()
+    given = headers.get("private-token") or headers.get("job-token") or call.values.get("private_token")
+    given = given or call.values.get("job_token") or call.values.get("access_token")
+    return given if isinstance(given, str) else None
+
+
+def _unknown(call: Call, token: str) -> Refusal:
+    """401; a token that once worked hears why it does not any more."""
+    query = sa.select(t.tokens).where(t.tokens.c.digest == digest(token))
+    known: Any | None = call.instance.database.one(query)
+    if known is None or is_active(known):
+        return refusal(401)
+    why = "Token was revoked. You have to re-authorize from the user."
+    if not known.revoked:
+        why = "Token is expired. You can either do re-authorization or token refresh."
+    body = {"error": "invalid_token", "error_description": why}
+    return Refusal(401, body, {"WWW-Authenticate": 'Bearer realm="Shipline"'})

@@ -1,0 +1,257 @@
+"""What the API answers with: users, projects, pipelines, jobs and the rest as GitLab's JSON objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from shipline.engine.records import JobRecord, PipelineRecord
+from shipline.engine.states import COMPLETED
+from shipline.server import tables as t
+from shipline.server.http.answers import time_text
+from shipline.server.http.call import Call
+from shipline.server.instance import Instance
+from shipline.server.runners import status_of
+
+Shape = dict[str, Any]
+_JOB = msgspec.json.Decoder(JobRecord)
+_PIPELINE = msgspec.json.Decoder(PipelineRecord)
+TEXTS = {"success": "passed", "waiting_for_resource": "waiting", "scheduled": "delayed"}
+
+
+def base(call: Call) -> str:
+    """The server's address as this caller knows it."""
+    if call.instance.settings.external_url:
+        return call.instance.settings.url
+    return f"http://{call.request.headers.get('host', '')}" if call.request.headers.get("host") else ""
+
+
+def user_basic(call: Call, user: Any) -> Shape:
+    return {
+        "id": user.id,
+        "username": user.username,
+        "public_email": None,
+        "name": user.name,
+        "state": user.state,
+        "locked": False,
+        "avatar_url": None,
+        "web_url": f"{base(call)}/{user.username}",
+    }
+
+
+def user_of(call: Call, user_id: int | None) -> Shape | None:
+    user = call.instance.accounts.user(user_id) if user_id is not None else None
+    return user_basic(call, user) if user is not None else None
+
+
+def namespace(call: Call, project: Any) -> Shape:
+    row = call.instance.database.one(sa.select(t.namespaces).where(t.namespaces.c.id == project.namespace_id))
+    return namespace_shape(call, row)
+
+
+def namespace_shape(call: Call, row: Any) -> Shape:
+    prefix = "groups/" if row.kind == "group" else ""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "path": row.path.rpartition("/")[2],
+        "kind": row.kind,
+        "full_path": row.path,
+        "parent_id": None,
+        "avatar_url": None,
+        "web_url": f"{base(call)}/{prefix}{row.path}",
+    }
+
+
+def project(call: Call, row: Any) -> Shape:
+    owner = namespace(call, row)
+    url = f"{base(call)}/{row.full_path}"
+    path = row.full_path.rpartition("/")[2]
+    level = call.instance.projects.level(row, call.caller)
+    access = {"access_level": min(level, 50), "notification_level": 3} if level else None
+    return {
+        "id": row.id,
+        "description": row.description,
+        "name": row.name,
+        "name_with_namespace": f"{owner['name']} / {row.name}",
+        "path": path,
+        "path_with_namespace": row.full_path,
+        "created_at": time_text(row.created_at),
+        "default_branch": row.default_branch,
+        "tag_list": [],
+        "topics": [],
+        "ssh_url_to_repo": "",
+        "http_url_to_repo": f"{url}.git",
+        "web_url": url,
+        "readme_url": None,
+        "avatar_url": None,
+        "star_count": 0,
+        "last_activity_at": time_text(row.last_activity_at),
+        "visibility": row.visibility,
+        "namespace": owner,
+        "_links": {"self": f"{base(call)}/api/v4/projects/{row.id}"},
+        "archived": bool(row.archived),
+        "repository_object_format": "sha1",
+        "jobs_enabled": True,
+        "shared_runners_enabled": row.shared_runners is not False,
+        "creator_id": row.creator_id,
+        "ci_default_git_depth": row.git_depth,
+        "ci_config_path": row.config_path,
+        "build_timeout": row.build_timeout,
+        "permissions": {"project_access": access, "group_access": None},
+    }
+
+
+def project_id(call: Call, row: Any) -> Shape:
+    full = project(call, row)
+    wanted = ("id", "description", "name", "name_with_namespace", "path", "path_with_namespace", "created_at")
+    return {key: full[key] for key in wanted}
+
+
+def pipeline_of(row: Any) -> PipelineRecord:
+    return _PIPELINE.decode(row.record)
+
+
+def job_of(row: Any) -> JobRecord:
+    return _JOB.decode(row.record)
+
+
+def pipeline_row(instance: Instance, pipeline_id: int) -> Any | None:
+    return instance.database.one(sa.select(t.pipelines).where(t.pipelines.c.id == pipeline_id))
+
+
+def pipeline_basic(call: Call, row: Any, full_path: str) -> Shape:
+    record = pipeline_of(row)
+    return {
+        "id": record.id,
+        "iid": record.iid,
+        "project_id": record.project_id,
+        "sha": record.commit.sha,
+        "ref": record.commit.ref,
+        "status": record.status,
+        "source": record.source,
+        "created_at": time_text(record.created_at),
+        "updated_at": time_text(row.updated_at),
+        "web_url": f"{base(call)}/{full_path}/-/pipelines/{record.id}",
+    }
+
+
+def pipeline(call: Call, row: Any, full_path: str) -> Shape:
+    record = pipeline_of(row)
+    finished = record.finished_at if record.status in COMPLETED else None
+    duration = None
+    if record.started_at and finished:
+        duration = int(finished - record.started_at)
+    queued = record.started_at - record.created_at if record.started_at else None
+    return pipeline_basic(call, row, full_path) | {
+        "before_sha": record.commit.before_sha,
+        "tag": record.commit.is_tag,
+        "yaml_errors": None,
+        "user": user_of(call, row.user_id),
+        "started_at": time_text(record.started_at),
+        "finished_at": time_text(finished),
+        "committed_at": None,
+        "duration": duration,
+        "queued_duration": queued,
+        "coverage": None,
+        "detailed_status": detailed(record.status, f"/{full_path}/-/pipelines/{record.id}"),
+        "name": record.name,
+    }
+
+
+def detailed(status: str, path: str) -> Shape:
+    text = TEXTS.get(status, status)
+    return {
+        "icon": f"status_{status}",
+        "text": text,
+        "label": "manual action" if status == "manual" else text,
+        "group": status.replace("_", "-"),
+        "tooltip": text,
+        "has_details": True,
+        "details_path": path,
+        "illustration": None,
+        "favicon": "",
+    }
+
+
+def job(call: Call, row: Any, full_path: str) -> Shape:
+    """A job's row with all that GitLab tells of one."""
+    record = job_of(row)
+    instance = call.instance
+    parent = pipeline_row(instance, record.pipeline_id)
+    assert parent is not None
+    pipeline_record = pipeline_of(parent)
+    runner = instance.database.one(
+        sa.select(t.runners)
+        .join(t.assignments, t.assignments.c.runner_id == t.runners.c.id)
+        .where(t.assignments.c.job_id == record.id)
+    )
+    files = instance.artifacts.of(record.id)
+    archive = next((file for file in files if file.file_type == "archive"), None)
+    waited = record.started_at - record.queued_at if record.started_at and record.queued_at else None
+    shape: Shape = {
+        "id": record.id,
+        "status": record.status,
+        "stage": record.stage,
+        "name": record.name,
+        "ref": pipeline_record.commit.ref,
+        "tag": pipeline_record.commit.is_tag,
+        "coverage": None,
+        "allow_failure": record.allow_failure,
+        "created_at": time_text(record.created_at),
+        "started_at": time_text(record.started_at),
+        "finished_at": time_text(record.finished_at),
+        "erased_at": time_text(row.erased_at),
+        "duration": record.duration,
+        "queued_duration": waited,
+        "user": user_of(call, parent.user_id),
+        "commit": {
+            "id": pipeline_record.commit.sha,
+            "short_id": pipeline_record.commit.sha[:8],
+            "title": pipeline_record.commit.message.partition("\n")[0],
+            "message": pipeline_record.commit.message,
+        },
+        "pipeline": pipeline_basic(call, parent, full_path),
+        "web_url": f"{base(call)}/{full_path}/-/jobs/{record.id}",
+        "project": {"ci_job_token_scope_enabled": False},
+        "artifacts": [artifact(file) for file in files],
+        "runner": runner_shape(runner) if runner is not None else None,
+        "runner_manager": None,
+        "artifacts_expire_at": time_text(archive.expire_at) if archive else None,
+        "archived": False,
+        "tag_list": sorted(record.tags),
+    }
+    if archive is not None:
+        shape["artifacts_file"] = {"filename": archive.filename, "size": archive.size}
+    if record.status == "failed":
+        shape["failure_reason"] = record.failure_reason or "unknown_failure"
+    return shape
+
+
+def artifact(file: Any) -> Shape:
+    return {
+        "file_type": file.file_type,
+        "size": file.size,
+        "filename": file.filename,
+        "file_format": file.file_format,
+    }
+
+
+def runner_shape(runner: Any) -> Shape:
+    status = status_of(runner)
+    return {
+        "id": runner.id,
+        "description": runner.description,
+        "ip_address": None,
+        "active": not runner.paused,
+        "paused": runner.paused,
+        "is_shared": runner.kind == "instance_type",
+        "runner_type": runner.kind,
+        "name": "gitlab-runner",
+        "online": status == "online",
+        "created_at": time_text(runner.created_at),
+        "status": status,
+        "job_execution_status": "idle",
+    }

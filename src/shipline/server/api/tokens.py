@@ -1,0 +1,125 @@
+"""/personal_access_tokens: list, show, make, rotate, revoke."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from starlette.responses import Response
+
+from shipline.server import tables as t
+from shipline.server.accounts import is_active
+from shipline.server.api.shapes import Shape
+from shipline.server.http.answers import no_such, refusal, time_text, wrong_parameter
+from shipline.server.http.call import Call
+from shipline.server.http.paging import paged_query
+from shipline.server.http.routes import Endpoint
+from shipline.server.permissions import SCOPES
+
+
+async def list_tokens(call: Call) -> Response:
+    user = call.user()
+    wanted = call.integer("user_id", None if user.admin else user.user_id)
+    if wanted not in (None, user.user_id) and not user.admin:
+        raise refusal(401)
+    query = sa.select(t.tokens)
+    if wanted is not None:
+        query = query.where(t.tokens.c.user_id == wanted)
+    if call.given("revoked"):
+        query = query.where(t.tokens.c.revoked == call.boolean("revoked"))
+    return paged_query(call, query, _shape, [t.tokens.c.id])
+
+
+async def show(call: Call) -> Response:
+    return call.json(_shape(_wanted(call)))
+
+
+async def create(call: Call) -> Response:
+    """POST users/:id/personal_access_tokens: for administrators."""
+    call.administrator()
+    user = call.instance.accounts.user(call.number("user"))
+    if user is None:
+        raise no_such("User")
+    call.required("name", "scopes")
+    scopes = [str(scope) for scope in call.listed("scopes")]
+    if not scopes or any(scope not in SCOPES for scope in scopes):
+        raise wrong_parameter("scopes does not have a valid value")
+    expires = _day(call)
+    made = call.instance.accounts.create_token(
+        user.id, call.text("name"), scopes, expires, call.text("description")
+    )
+    call.audit("create token", f"{user.username}: {call.text('name')}")
+    return call.json(_shape(_row(call, made[0])) | {"token": made[1]}, 201)
+
+
+async def rotate(call: Call) -> Response:
+    """The old token ends; a new one with the same name and scopes is in the answer."""
+    row = _wanted(call)
+    if not is_active(row):
+        raise refusal(401)
+    expires = _day(call) or (datetime.now(UTC).date() + timedelta(days=7)).isoformat()
+    with call.instance.database.transaction():
+        _revoke(call, row)
+        made = call.instance.accounts.create_token(
+            row.user_id, row.name, row.scopes.split(), expires, row.description or ""
+        )
+    return call.json(_shape(_row(call, made[0])) | {"token": made[1]})
+
+
+async def revoke(call: Call) -> Response:
+    _revoke(call, _wanted(call))
+    return Response(status_code=204)
+
+
+def _revoke(call: Call, row: Any) -> None:
+    call.instance.database.execute(sa.update(t.tokens).where(t.tokens.c.id == row.id).values(revoked=True))
+    call.audit("revoke token", row.name)
+
+
+def _day(call: Call) -> str | None:
+    text = call.text("expires_at")
+    try:
+        return date.fromisoformat(text).isoformat() if text else None
+    except ValueError:
+        raise wrong_parameter("expires_at is invalid") from None
+
+
+def _row(call: Call, number: int) -> Any:
+    return call.instance.database.one(sa.select(t.tokens).where(t.tokens.c.id == number))
+
+
+def _wanted(call: Call) -> Any:
+    user = call.user()
+    if call.path["token"] == "self":
+        if user.token_id is None:
+            raise refusal(400)
+        return _row(call, user.token_id)
+    row = _row(call, call.number("token"))
+    if row is None or (row.user_id != user.user_id and not user.admin):
+        raise refusal(404) if user.admin else refusal(401)
+    return row
+
+
+def _shape(row: Any) -> Shape:
+    return {
+        "id": row.id,
+        "name": row.name,
+        "revoked": row.revoked,
+        "created_at": time_text(row.created_at),
+        "description": row.description,
+        "scopes": row.scopes.split(),
+        "user_id": row.user_id,
+        "last_used_at": time_text(row.last_used_at),
+        "active": is_active(row),
+        "expires_at": row.expires_at,
+    }
+
+
+ENDPOINTS = [
+    Endpoint("GET", "/personal_access_tokens", list_tokens),
+    Endpoint("GET", "/personal_access_tokens/{token}", show),
+    Endpoint("POST", "/personal_access_tokens/{token}/rotate", rotate),
+    Endpoint("DELETE", "/personal_access_tokens/{token}", revoke),
+    Endpoint("POST", "/users/{user}/personal_access_tokens", create),
+]
