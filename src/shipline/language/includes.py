@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any
 
@@ -220,6 +221,8 @@ def checked(item: Any, place: Place) -> Map:
     inputs = item.get("inputs")
     if inputs is not None and not isinstance(inputs, Map):
         raise refuse("include inputs should be a hash", item.at("inputs"), "inputs: {name: value}")
+    if item.get("integrity") is not None:
+        check_integrity(item)
     unknown = [key for key in item if key not in ALLOWED]
     if unknown:
         raise refuse(
@@ -228,6 +231,19 @@ def checked(item: Any, place: Place) -> Map:
             did_you_mean(unknown[0], ALLOWED),
         )
     return item
+
+
+def check_integrity(item: Map) -> None:
+    """Raises LanguageError for an integrity that is no SHA-256, or that stands where it means nothing."""
+    value, place = item["integrity"], item.at("integrity")
+    if item.get("remote") is None:
+        raise refuse("include config integrity can only be specified for remote includes", place)
+    if not isinstance(value, str) or not value.startswith("sha256-"):
+        raise refuse("include config integrity hash must start with 'sha256-'", place)
+    try:
+        b64decode(value.removeprefix("sha256-"), validate=True)
+    except ValueError:
+        raise refuse("include config integrity hash must be base64 encoded", place) from None
 
 
 def yaml_name(path: str, place: Place) -> str:

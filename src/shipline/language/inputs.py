@@ -99,6 +99,8 @@ def option_list(entry: Entry) -> list[Any] | None:
     if not isinstance(options, List) or any(isinstance(item, Map | List) for item in options):
         entry.refuse_key("options", "should be an array")
         return None
+    if any(item is None for item in options):
+        entry.refuse_key("options", "options array cannot contain null values")
     if len(options) > MAX_OPTIONS:
         entry.refuse_key("options", f"cannot define more than {MAX_OPTIONS} options")
     return list(options)

@@ -15,7 +15,7 @@ MAX_CACHES = 4
 MAX_FILES = {"files": 10, "files_commits": 2}
 MAX_FALLBACK_KEYS = 5
 DOTS = re.compile(r"(?:\.|%2e){1,2}\Z", re.I)
-VARIABLE = re.compile(r"\$\w{1,255}\Z|\$\{\w{1,255}\}\Z")
+POLICY = re.compile(r"pull-push|push|pull|\$")
 
 
 def caches(entry: Entry) -> list[dict[str, Any]] | None:
@@ -52,7 +52,7 @@ def cache(entry: Entry) -> dict[str, Any] | None:
 
 def policy(entry: Entry) -> str | None:
     value = text(entry, "policy")
-    if value is not None and value not in POLICIES and not VARIABLE.match(value):
+    if value and not POLICY.search(value):
         entry.refuse_key("policy", f"should be a variable or one of: {', '.join(POLICIES)}")
     return value
 

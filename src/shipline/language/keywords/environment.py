@@ -28,8 +28,9 @@ def environment(entry: Entry) -> dict[str, Any] | None:
     entry.only(*KEYS)
     if required(entry, "name") and (name := text(entry, "name")) is not None:
         check_name(entry, name)
-    for key in ("url", "on_stop"):
-        text(entry, key)
+    text(entry, "on_stop")
+    if len(text(entry, "url") or "") > MAX_LENGTH:
+        entry.refuse_key("url", f"is too long (maximum is {MAX_LENGTH} characters)")
     action = text(entry, "action")
     if action is not None and action not in ACTIONS:
         allowed = "start, stop, prepare, verify, or access"

@@ -137,7 +137,8 @@ def job(entry: Entry, name: str) -> JobConfig:
     source: Map = entry.value
     found = JobConfig(name, source)
     bridge = "trigger" in source
-    if not entry.together("script", "trigger") or not entry.together("script", "run"):
+    pairs = (("script", "trigger"), ("run", "trigger"), ("script", "run"))
+    if not all(entry.together(*pair) for pair in pairs):
         return found
     entry.only_of(BRIDGE_ALLOWED if bridge else ALLOWED)
     for key in source:
@@ -153,6 +154,8 @@ def job(entry: Entry, name: str) -> JobConfig:
     found.rules = rules(entry.child("rules"), "job")
     found.needs = needs(entry.child("needs"), bridge=bridge)
     found.parallel = parallel(entry.child("parallel"), bridge)
+    if bridge and isinstance(source.get("allow_failure"), Map):
+        entry.refuse_key("allow_failure", "should be a boolean value", "a trigger job has no exit code")
     if bridge:
         found.values["trigger"] = trigger.trigger(entry.child("trigger"))
     check_when(entry, found, bridge)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from shipline.language.values import List, Map, plain
 KEYS = ("tag_name", "tag_message", "name", "description", "ref", "released_at", "milestones", "assets")
 LINK_KEYS = ("name", "url", "filepath", "direct_asset_path", "link_type")
 LINK_TYPES = ("runbook", "package", "image", "other")
+BAD_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/]|[/.]$|\.lock$|^@?$|/\.|^\.")
 PAGES_KEYS = ("path_prefix", "expire_in", "publish")
 
 
@@ -22,8 +24,11 @@ def release(entry: Entry) -> dict[str, Any] | None:
     for key in ("tag_name", "description"):
         if required(entry, key):
             text(entry, key)
-    for key in ("tag_message", "name", "ref"):
+    for key in ("tag_message", "name"):
         text(entry, key)
+    ref = text(entry, "ref")
+    if ref is not None and BAD_REF.search(ref):
+        entry.refuse_key("ref", "must be a valid ref", "a tag, a branch or a commit")
     released_at = text(entry, "released_at")
     if released_at is not None and not is_date(released_at):
         entry.refuse_key("released_at", "must be a valid datetime", "for example 2026-03-15T08:00:00Z")

@@ -25,6 +25,7 @@ RESERVED = (
     "stages",
     "workflow",
 )
+NOT_ALWAYS = ("default", "workflow")
 OLD_DEFAULTS = ("image", "services", "before_script", "after_script", "cache")
 DEFAULT_KEYS = (
     "before_script",
@@ -64,7 +65,8 @@ def root(config: Map, findings: list[Finding]) -> Root:
     found = Root(stages=stages(top(entry, "stages")))
     defaults(entry, found)
     found.variables = variables(top(entry, "variables"), "global")
-    found.workflow = workflow(top(entry, "workflow"))
+    if not is_job(config.get("workflow")):
+        found.workflow = workflow(top(entry, "workflow"))
     found.jobs = jobs(entry)
     found.names_at = config.keys_at
     return found
@@ -137,7 +139,7 @@ def jobs(entry: Entry) -> list[JobConfig]:
     found = []
     visible = 0
     for name, value, key_at, value_at in config.entries():
-        if name in RESERVED and not (name == "default" and is_job(value)):
+        if name in RESERVED and not (name in NOT_ALWAYS and is_job(value)):
             continue
         if isinstance(name, str) and name.startswith("."):
             continue

@@ -27,7 +27,6 @@ JOB_KEYS = (
     "variables",
     "needs",
     "interruptible",
-    "auto_cancel",
 )
 WORKFLOW_KEYS = ("if", "changes", "exists", "when", "variables", "auto_cancel")
 INCLUDE_KEYS = ("if", "changes", "exists", "when")
@@ -224,6 +223,8 @@ def listed(entry: Entry) -> list[str]:
 
 def exists(entry: Entry) -> Exists | None:
     """`exists:` as a glob, a list of globs or a mapping."""
+    if not entry.value:
+        return Exists()
     if is_string(entry.value):
         return Exists([entry.value])
     if isinstance(entry.value, List):

@@ -6,11 +6,13 @@ from typing import Any
 
 import msgspec
 
-from shipline.language.entry import Entry, did_you_mean
+from shipline.language.entry import Entry, did_you_mean, is_strings
 from shipline.language.values import Map, Place
 
-GLOBAL_KEYS = ("value", "description", "expand", "options")
-JOB_KEYS = ("value", "expand")
+DATA_KEYS: dict[str, tuple[str, ...]] = {
+    "global": ("value", "description", "expand", "options"),
+    "job": ("value", "expand"),
+}
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -25,13 +27,15 @@ class Written(msgspec.Struct, frozen=True):
 
 
 def variables(entry: Entry, level: str) -> list[Written]:
-    """The variables of a mapping; only those of level `global` may have a description and options."""
+    """The variables of a mapping. Those of a rule or a service are plain values; a job's may also be mappings that
+    say whether they are expanded, and the top level's have a description and options besides.
+    """
     if entry.value is None:
         return []
     if not isinstance(entry.value, Map):
         entry.refuse("config should be a hash", hint="NAME: value")
         return []
-    keys = GLOBAL_KEYS if level == "global" else JOB_KEYS
+    keys = DATA_KEYS.get(level, ())
     found = []
     for key, value, _key_at, value_at in entry.value.entries():
         name = key if isinstance(key, str) else key_text(key)
@@ -45,59 +49,64 @@ def variables(entry: Entry, level: str) -> list[Written]:
 
 
 def other(entry: Entry, name: str, keys: tuple[str, ...]) -> Written | None:
-    """A variable that is not plain text: a number, nothing, or a mapping."""
+    """A variable that is not plain text: a number, a boolean, nothing, or a mapping."""
     value = entry.value
-    if value is None:
-        return Written(name, "", entry.place)
-    simple = as_text(value)
+    simple = scalar_text(value)
     if simple is not None:
         return Written(name, simple, entry.place)
-    if not isinstance(value, Map):
-        entry.refuse(
-            "config variable definition must be either a string or a hash",
-            hint=f'put it in quotes: "{str(value).lower()}"' if isinstance(value, bool) else None,
-        )
+    if value is not None and not isinstance(value, Map):
+        entry.refuse("config variable definition must be either a string or a hash")
         return None
+    if not keys:
+        entry.refuse("config must be a string", hint="only variables of a job or of the whole file can be mappings")
+        return None
+    if value is None:
+        return Written(name, "", entry.place)
     unknown = [key for key in value if key not in keys]
     if unknown:
         names = ", ".join(str(key) for key in unknown)
-        entry.refuse(
-            f"config uses invalid data keys: {names}", value.key_at(unknown[0]), did_you_mean(unknown[0], keys)
-        )
+        hint = did_you_mean(unknown[0], keys)
+        entry.refuse(f"config uses invalid data keys: {names}", value.key_at(unknown[0]), hint)
         return None
     return mapping(entry, name)
 
 
 def mapping(entry: Entry, name: str) -> Written | None:
+    """A variable with its data."""
     value: Map = entry.value
-    text = "" if value.get("value") is None else as_text(value["value"])
+    text = "" if value.get("value") is None else scalar_text(value["value"])
     if text is None:
-        entry.refuse_key("value", "should be a string", "a variable's value is text or a number")
+        entry.refuse("config value must be a scalar", value.at("value"), "text, a number, true or false")
         return None
     description = value.get("description")
     if description is not None and as_text(description) is None:
-        entry.refuse_key("description", "should be alphanumeric")
+        entry.refuse("config description must be an alphanumeric string", value.at("description"))
         return None
     expand = value.get("expand")
     if expand is not None and not isinstance(expand, bool):
         entry.refuse_key("expand", "should be a boolean value")
         return None
     options = value.get("options")
-    if options is not None:
-        texts = [as_text(item) for item in options] if isinstance(options, list) else [None]
-        if None in texts or not texts:
-            entry.refuse_key("options", "should be an array of strings")
-            return None
-        if value.get("value") is not None and text not in texts:
-            entry.refuse("config value must be present in options", value.at("value"))
-            return None
+    if options is not None and not is_strings(options):
+        entry.refuse_key("options", "should be an array of strings")
+        return None
+    if options and value.get("value") not in options:
+        entry.refuse(
+            "config value must be present in options", value.at("value" if "value" in value else "options")
+        )
+        return None
     place = value.at("value") if "value" in value else entry.place
-    options = [str(item) for item in options] if options is not None else None
-    return Written(name, text, place, expand is False, description and str(description), options)
+    shown = None if description is None else as_text(description)
+    return Written(name, text, place, expand is False, shown, None if options is None else list(options))
+
+
+def scalar_text(value: Any) -> str | None:
+    """A value that a variable may have, as GitLab turns it to text: text, numbers and booleans."""
+    return str(value).lower() if isinstance(value, bool) else as_text(value)
 
 
 def as_text(value: Any) -> str | None:
-    """A value that a variable may have, as GitLab turns it to text: text and numbers, no booleans."""
+    """Text, or a number as text; None for anything else."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
