@@ -85,10 +85,11 @@ DIFFERENCES = (
         MACHINE, "01", "describe node", drop="ephemeral-storage|^ *(Machine ID|System UUID|Boot ID|memory):"
     ),
     Difference(MACHINE, "01", "describe node", same=(r"<pod address>/\d+", "<pods>")),
+    Difference("an engine takes the two outputs in any order", "06", "kubectl logs once", mode="unordered"),
     Difference("the order of a Go map is chance", "06", "build -- env", mode="unordered"),
     Difference(DNS, "06", "/etc/resolv.conf", drop="^(nameserver|search|options) "),
     Difference("we show what differs as it is in the API", "06", '"nodeName":"x"', drop=r"^(@@|[ +-] |$)"),
-    Difference(CGROUPS, "06", "pod side -o", same=(UNLIMITED, '"resources": {}')),
+    Difference(CGROUPS, "06", "pod (side|deadline) -o", same=(UNLIMITED, '"resources": {}')),
     Difference(LEAVING, "04", "get pods", drop="  Terminating  "),
     Difference(LEAVING, "05", drop="calculator-<hash>", without="^calculator-"),
     Difference(RACE, "05", "get pods|describe", same=("(ErrImagePull|ImagePullBackOff)", "<pull failed>")),
