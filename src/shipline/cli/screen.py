@@ -6,6 +6,7 @@ which are there for a web page, are left out.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import time
@@ -28,7 +29,7 @@ class Screen:
 
     def __init__(self, names: list[str], quiet: bool = False) -> None:
         self.quiet = quiet
-        self.colour = sys.stdout.isatty()
+        self.colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         width = max((len(name) for name in names), default=0)
         self._prefixes = {name: self._prefix(name.ljust(width), place) for place, name in enumerate(names)}
         self._rest: dict[int, bytes] = {}

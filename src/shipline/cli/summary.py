@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 LAST_LINES = 12
 WIDTH = 100
+_SCRIPT = re.compile(rb"section_start:\d+:step_script\r[^\n]*\n")
 _NOISE = re.compile(r"section_(?:start|end):\d+:[^\r\n]*\r|\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -56,12 +57,18 @@ def _failure(job: JobRecord, store: Store) -> list[str]:
     from shipline.doctor import diagnose
 
     lines = [f"{job.name} {texts.status('failed')}{allowed}: {texts.outcome(job)}"]
-    text = readable(store.read_trace(job.id))
-    lines += [f"  | {line}" for line in text.splitlines()[-LAST_LINES:]]
+    trace = store.read_trace(job.id)
+    text = readable(trace)
+    lines += [f"  | {line}" for line in readable(_from_script(trace)).splitlines()[-LAST_LINES:]]
     for diagnosis in diagnose(text):
         lines += ["", *_wrapped("Cause: ", diagnosis.cause), *_wrapped("Remedy: ", diagnosis.remedy)]
     lines.append(f"  The whole log: shipline logs {job.id}")
     return lines
+
+
+def _from_script(trace: bytes) -> bytes:
+    """The log from where the job's script begins, without the title; all of it where the script never began."""
+    return trace[match.end() :] if (match := _SCRIPT.search(trace)) else trace
 
 
 def readable(trace: bytes) -> str:
