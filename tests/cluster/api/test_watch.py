@@ -8,7 +8,7 @@ import pytest
 from tests.cluster.api.clients import client
 from tests.cluster.api.conftest import Cluster
 
-from shipline.cluster.api import watch
+from shipline.cluster.api import protobuf, watch
 
 
 async def events(cluster: Cluster, query: str) -> list[dict[str, Any]]:
@@ -74,3 +74,16 @@ async def test_a_watch_ends_when_its_client_has_gone(cluster: Cluster) -> None:
         await asyncio.wait_for(watched_by(1), 5)
         answer.close()
         await asyncio.wait_for(watched_by(0), 5)
+
+
+async def test_events_in_protobuf(cluster: Cluster) -> None:
+    put(cluster, "a")
+    path = "/api/v1/namespaces/default/configmaps?watch=1&timeoutSeconds=1"
+    headers = {"Accept": "application/vnd.kubernetes.protobuf"}
+    async with client(cluster) as session, session.get(path, headers=headers) as answer:
+        assert answer.headers["Content-Type"] == "application/vnd.kubernetes.protobuf;stream=watch"
+        raw = await answer.read()
+    assert int.from_bytes(raw[:4], "big") == len(raw) - 4
+    kind, _, rest = raw[4:].partition(protobuf.MAGIC)
+    assert b"ADDED" in kind
+    assert protobuf.read(protobuf.MAGIC + rest)["metadata"]["name"] == "a"

@@ -170,6 +170,15 @@ def write_status(status: Json) -> bytes:
     return _enveloped("v1", "Status", _write_message(f"{_META}Status", status))
 
 
+def write_event(kind: str, api_version: str, obj_kind: str, obj: Json) -> bytes:
+    """A watch's event, as one frame of its stream: the length in four bytes, then the message."""
+    component = schema.component(api_version, obj_kind)
+    assert component is not None, f"{obj_kind} has a type"
+    raw = _enveloped(api_version, obj_kind, _write_message(component, obj))
+    event = _text(1, kind) + _bytes(2, _bytes(1, raw))
+    return struct.pack("!I", len(event)) + event
+
+
 def _enveloped(api_version: str, kind: str, raw: bytes) -> bytes:
     head = _text(1, api_version) + _text(2, kind)
     return MAGIC + _bytes(1, head) + _bytes(2, raw) + _text(3, "") + _text(4, "")

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from shipline.cluster.api.errors import ApiError, invalid
 from shipline.cluster.api.exchange import WATCH_SHAPES, Exchange
-from shipline.cluster.api.negotiation import JSON, Form
+from shipline.cluster.api.negotiation import JSON, PROTOBUF, YAML, Form
 from shipline.cluster.api.paging import read_version, too_large
 from shipline.cluster.api.presentation import partial
 from shipline.cluster.api.resources import Resource
@@ -21,6 +21,7 @@ Json = dict[str, Any]
 
 _BOOKMARK_EVERY = 60.0
 _BOOKMARK_BEFORE_END = 2.0
+_STREAM_TYPES = {JSON: JSON, PROTOBUF: f"{PROTOBUF};stream=watch"}
 _INITIAL_END = "k8s.io/initial-events-end"
 
 
@@ -34,11 +35,11 @@ async def serve(exchange: Exchange, resource: Resource) -> web.StreamResponse:
     except ApiError as error:
         if error.status_code not in (410, 504):
             raise
-        return await _lost(exchange, error)
-    if form.media != JSON:
+        return _lost(form, error)
+    if form.media == YAML:
         form = Form(JSON)
     response = web.StreamResponse()
-    response.headers["Content-Type"] = JSON
+    response.headers["Content-Type"] = _STREAM_TYPES[form.media]
     await response.prepare(exchange.request)
     events = _Events(exchange, resource, form)
     seconds = exchange.number("timeoutSeconds") or 1800 + secrets.randbelow(1800)
@@ -51,10 +52,19 @@ async def serve(exchange: Exchange, resource: Resource) -> web.StreamResponse:
     return response
 
 
-async def _lost(exchange: Exchange, error: ApiError) -> web.StreamResponse:
+def _lost(form: Form, error: ApiError) -> web.StreamResponse:
     """What the client asks to continue from isn't known: told as the stream's only event."""
-    line = msgspec.json.encode({"type": "ERROR", "object": error.status()}) + b"\n"
-    return web.Response(body=line, headers={"Content-Type": JSON})
+    return web.Response(body=_told(form, error), headers={"Content-Type": _STREAM_TYPES[form.media]})
+
+
+def _told(form: Form, error: ApiError) -> bytes:
+    """An error as an event."""
+    status = error.status()
+    if form.media == PROTOBUF:
+        from shipline.cluster.api import protobuf
+
+        return protobuf.write_event("ERROR", "v1", "Status", status)
+    return msgspec.json.encode({"type": "ERROR", "object": status}) + b"\n"
 
 
 def _wants_initial(exchange: Exchange) -> bool:
@@ -107,7 +117,7 @@ async def _stream(
             while (event := watch.ready()) is not None:
                 lines.append(events.line(*event))
         except ApiError as lost:
-            lines.append(msgspec.json.encode({"type": "ERROR", "object": lost.status()}) + b"\n")
+            lines.append(_told(events.form, lost))
             await response.write(b"".join(lines))
             return
         if initial and bookmarks:
@@ -129,13 +139,15 @@ class _Events:
 
     def __init__(self, exchange: Exchange, resource: Resource, form: Form) -> None:
         self._resource = resource
-        self._form = form
+        self.form = form
         self._include = exchange.query.get("includeObject", "Metadata")
         self._headed = False
 
     def line(self, kind: str, stored: Stored) -> bytes:
         """One change."""
-        if not self._form.shape:
+        if self.form.media == PROTOBUF:
+            return self._protobuf(kind, stored.obj)
+        if not self.form.shape:
             return b'{"type":"' + kind.encode() + b'","object":' + stored.raw + b"}\n"
         return self._shaped(kind, stored.obj)
 
@@ -146,18 +158,25 @@ class _Events:
             metadata["annotations"] = annotations
         head = {"kind": self._resource.kind, "apiVersion": self._resource.api_version}
         obj = {**head, "metadata": metadata}
-        if self._form.shape:
+        if self.form.media == PROTOBUF:
+            return self._protobuf("BOOKMARK", obj)
+        if self.form.shape:
             return self._shaped("BOOKMARK", obj)
         return msgspec.json.encode({"type": "BOOKMARK", "object": obj}) + b"\n"
 
+    def _protobuf(self, kind: str, obj: Json) -> bytes:
+        from shipline.cluster.api import protobuf
+
+        return protobuf.write_event(kind, self._resource.api_version, self._resource.kind, obj)
+
     def _shaped(self, kind: str, obj: Json) -> bytes:
-        if self._form.shape != "Table":
-            shown = partial(obj, self._form.version)
+        if self.form.shape != "Table":
+            shown = partial(obj, self.form.version)
         else:
             from shipline.cluster.api import tables
 
             listed = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
-            shown = tables.table(self._resource, [obj], listed, self._form.version, self._include)
+            shown = tables.table(self._resource, [obj], listed, self.form.version, self._include)
             if self._headed:
                 shown["columnDefinitions"] = None
             self._headed = True
