@@ -40,6 +40,7 @@ COMMANDS: dict[str, list[Row]] = {
     ],
     "Server": [
         Row("serve", "serve:serve", "Serve projects, pipelines and runners over HTTP, as GitLab does."),
+        Row("runner", "runner:runner", "Serve the jobs of a server, this kind's or a GitLab's."),
     ],
     "This program": [
         Row("completion", "completion:completion", "Print the completion script of a shell."),

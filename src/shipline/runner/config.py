@@ -112,6 +112,7 @@ class RunnerConfig(msgspec.Struct):
     name: str = "shipline"
     url: str = ""
     token: str = ""
+    clone_url: str = ""
     executor: ExecutorName = "auto"
     tags: list[str] = []
     run_untagged: bool = True
