@@ -111,5 +111,5 @@ def test_no_cluster_at_all(tmp_path, monkeypatch):
 
 
 def test_tls_can_be_left_unchecked():
-    context = Access(server="https://k", insecure=True).ssl_context()
+    context = Access(server="https://k", insecure=True).tls()
     assert not context.check_hostname

@@ -1,8 +1,8 @@
-"""Calls to the Kubernetes API: JSON in and out, watches as iterators, byte streams of logs.
+"""Calls to the Kubernetes API: JSON in and out, watches as iterators, logs, and where exec's streams begin.
 
     client = Client(load("~/.kube/config"))
     pod = await client.create("/api/v1/namespaces/default/pods", {...})
-    async for kind, pod in client.watch(path, field_selector="metadata.name=web"): ...
+    async for kind, pod in client.watch(path, fieldSelector="metadata.name=web"): ...
 
 Calls that did not reach the server, or that it asks to be sent again, are tried again; `create` is safe to repeat
 because names are given by us.
@@ -12,23 +12,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
-
-import aiohttp
+from urllib.parse import quote, urlencode
 
 from shipline.runner.errors import RunnerError
 from shipline.runner.kubernetes.credentials import Credentials
 from shipline.runner.kubernetes.errors import ApiError, Unreachable
+from shipline.runner.kubernetes.http import Server
 from shipline.runner.kubernetes.kubeconfig import Access
+from shipline.runner.kubernetes.websocket import Refused, WebSocket
 
 Object = dict[str, Any]
 
 ATTEMPTS = 5
 REPEAT = frozenset({429, 500, 502, 503, 504})
-NETWORK = (aiohttp.ClientError, OSError, asyncio.TimeoutError)
-CALL_TIME = aiohttp.ClientTimeout(total=60, sock_connect=10)
-STREAM_TIME = aiohttp.ClientTimeout(total=None, sock_connect=10)
+CALL_TIME = 60.0  # seconds
 
 
 class Client:
@@ -37,58 +36,46 @@ class Client:
     def __init__(self, access: Access) -> None:
         self.access = access
         self.credentials = Credentials(access)
-        self._session: aiohttp.ClientSession | None = None
+        self._server: Server | None = None
 
-    async def session(self) -> aiohttp.ClientSession:
-        """The HTTP session; a credential plugin may first have to give its client certificate."""
-        if self._session is None:
-            await self.credentials.headers()
-            if self._session is None:
-                connector = aiohttp.TCPConnector(ssl=self.access.ssl_context(), limit=0)
-                self._session = aiohttp.ClientSession(connector=connector, timeout=CALL_TIME)
-        return self._session
-
-    async def options(self) -> dict[str, Any]:
-        """What every request is sent with."""
-        options: dict[str, Any] = {"headers": await self.credentials.headers()}
-        if self.access.server_name:
-            options["server_hostname"] = self.access.server_name
-        if self.access.proxy:
-            options["proxy"] = self.access.proxy
-        return options
-
-    def url(self, path: str) -> str:
-        return self.access.server + path
+    async def _ready(self) -> tuple[Server, dict[str, str]]:
+        """The server, and the headers that say who asks. A plugin may first have to give a client certificate."""
+        headers = await self.credentials.headers()
+        if self._server is None:
+            access = self.access
+            self._server = Server(access.server, access.tls(), name=access.server_name, proxy=access.proxy)
+        return self._server, headers
 
     async def call(self, method: str, path: str, body: Object | None = None, **query: str) -> Object:
         """One request and its JSON answer. ApiError when the server refuses, Unreachable when none answers."""
-        content = None if body is None else json.dumps(body).encode()
-        session = await self.session()
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        status, answer = await self._ask(method, with_query(path, query.items()), body, kind)
+        if status >= 300:
+            raise ApiError.from_body(status, answer)
+        result: Object = json.loads(answer)
+        return result
+
+    async def _ask(self, method: str, target: str, body: Object | None, kind: str) -> tuple[int, bytes]:
+        content = b"" if body is None else json.dumps(body).encode()
         renewed = False
         for attempt in range(1, ATTEMPTS + 1):
-            options = await self.options()
-            if content is not None:
-                kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
-                options["headers"]["Content-Type"] = kind
+            server, headers = await self._ready()
+            if content:
+                headers["Content-Type"] = kind
             try:
-                async with session.request(
-                    method, self.url(path), data=content, params=query, **options
-                ) as response:
-                    answer = await response.read()
-            except NETWORK as error:
+                async with asyncio.timeout(CALL_TIME):
+                    answer, data = await server.whole(method, target, headers, content)
+            except OSError as error:  # TimeoutError is one
                 if attempt == ATTEMPTS:
                     raise Unreachable(f"{self.access.server} ({self.access.source}): {_words(error)}") from None
                 await asyncio.sleep(0.1 * 2**attempt)
                 continue
-            if response.status < 300:
-                result: Object = json.loads(answer)
-                return result
-            if response.status == 401 and not renewed and await self.credentials.renew():
+            if answer.status == 401 and not renewed and await self.credentials.renew():
                 renewed = True
                 continue
-            if response.status not in REPEAT or attempt == ATTEMPTS:
-                raise ApiError.from_body(response.status, answer)
-            await asyncio.sleep(float(response.headers.get("Retry-After", 0.1 * 2**attempt)))
+            if answer.status not in REPEAT or attempt == ATTEMPTS:
+                return answer.status, data
+            await asyncio.sleep(_seconds(answer.headers.get("retry-after"), 0.1 * 2**attempt))
         raise RunnerError(f"{self.access.server}: the credentials of {self.access.source} are refused")
 
     async def get(self, path: str, **query: str) -> Object:
@@ -120,48 +107,71 @@ class Client:
 
     async def watch(self, path: str, **query: str) -> AsyncIterator[tuple[str, Object]]:
         """Events of one watch request until the server ends it; ApiError for an ERROR event."""
-        session = await self.session()
-        parameters = {"watch": "true", "allowWatchBookmarks": "true"} | query
-        options = await self.options()
+        server, headers = await self._ready()
+        target = with_query(path, [("watch", "true"), ("allowWatchBookmarks", "true"), *query.items()])
+        connection = None
         try:
-            async with session.get(self.url(path), params=parameters, timeout=STREAM_TIME, **options) as response:
-                if response.status != 200:
-                    raise ApiError.from_body(response.status, await response.read())
-                async for line in _lines(response.content):
-                    event = json.loads(line)
-                    if event["type"] == "ERROR":
-                        status = event["object"]
-                        raise ApiError(status.get("code", 500), status.get("reason", ""), status.get("message", ""))
-                    yield event["type"], event["object"]
-        except NETWORK as error:
+            async with asyncio.timeout(CALL_TIME):
+                answer, connection = await server.ask("GET", target, headers)
+            if answer.status != 200:
+                raise ApiError.from_body(answer.status, await answer.read())
+            async for line in _lines(answer.parts()):
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    status = event["object"]
+                    raise ApiError(status.get("code", 500), status.get("reason", ""), status.get("message", ""))
+                yield event["type"], event["object"]
+        except OSError as error:
             raise Unreachable(f"{self.access.server}: the watch broke: {_words(error)}") from None
+        finally:
+            if connection is not None:
+                connection.close()
 
     async def logs(self, namespace: str, pod: str, container: str, *, tail: int) -> str:
         """The last lines of a container's log; empty when there is none to be had."""
-        session = await self.session()
-        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
         query = {"container": container, "tailLines": str(tail), "limitBytes": "65536"}
         try:
-            async with session.get(self.url(path), params=query, **await self.options()) as response:
-                text = await response.text(errors="replace")
-                return text if response.status == 200 else ""
-        except NETWORK:
+            target = with_query(f"/api/v1/namespaces/{namespace}/pods/{pod}/log", query.items())
+            status, answer = await self._ask("GET", target, None, "")
+        except Unreachable:
             return ""
+        return answer.decode(errors="replace") if status == 200 else ""
+
+    async def socket(self, path: str, query: Iterable[tuple[str, str]], protocols: tuple[str, ...]) -> WebSocket:
+        """A WebSocket to a streaming subresource. ApiError when the server refuses, Unreachable without one."""
+        server, headers = await self._ready()
+        try:
+            async with asyncio.timeout(CALL_TIME):
+                return await WebSocket.connect(server, with_query(path, query), headers, protocols)
+        except Refused as refused:
+            raise ApiError.from_body(refused.status, refused.body) from None
+        except OSError as error:
+            raise Unreachable(f"{self.access.server}: {_words(error)}") from None
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        if self._server is not None:
+            await self._server.close()
 
 
-async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Lines of any length (an object may be larger than a reader's line buffer)."""
+def with_query(path: str, query: Iterable[tuple[str, str]]) -> str:
+    """`path`, and the parameters after a question mark."""
+    text = urlencode(list(query), quote_via=quote)
+    return f"{path}?{text}" if text else path
+
+
+async def _lines(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Lines of any length: an object may be larger than any buffer."""
     rest = b""
-    async for chunk in content.iter_any():
-        *lines, rest = (rest + chunk).split(b"\n")
+    async for part in parts:
+        *lines, rest = (rest + part).split(b"\n")
         for line in lines:
             if line:
                 yield line
 
 
+def _seconds(text: str | None, otherwise: float) -> float:
+    return float(text) if text and text.isdigit() else otherwise
+
+
 def _words(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+    return str(error) or ("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)

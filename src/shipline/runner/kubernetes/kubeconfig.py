@@ -37,10 +37,10 @@ class Access(msgspec.Struct, kw_only=True):
     command: dict[str, Any] | None = None
     source: str = ""  # what errors call it
 
-    def ssl_context(self) -> ssl.SSLContext | bool:
-        """For HTTPS; `False` trusts any server, as the kubeconfig asked."""
+    def tls(self) -> ssl.SSLContext | None:
+        """How the connection is secured; None for plain HTTP."""
         if not self.server.startswith("https:"):
-            return False
+            return None
         context = ssl.create_default_context(cadata=self.authority or None)
         if self.insecure:
             context.check_hostname = False
@@ -131,6 +131,9 @@ class _Kubeconfig:
                 f"is not supported "
                 "(Kubernetes dropped auth providers in 1.26): use an exec credential plugin instead."
             )
+        proxy = cluster.get("proxy-url") or ""
+        if proxy and not proxy.startswith("http://"):
+            raise RunnerError(f"kubeconfig {self.source}: proxy-url {proxy!r}: only http:// proxies are supported.")
         command = user.get("exec")
         return Access(
             server=str(cluster.get("server", "")).rstrip("/"),
@@ -138,7 +141,7 @@ class _Kubeconfig:
             authority=self._text(cluster, "certificate-authority", cluster_folder),
             insecure=bool(cluster.get("insecure-skip-tls-verify")),
             server_name=cluster.get("tls-server-name", ""),
-            proxy=cluster.get("proxy-url", ""),
+            proxy=proxy,
             certificate=self._text(user, "client-certificate", user_folder),
             key=self._text(user, "client-key", user_folder),
             token=user.get("token", ""),
