@@ -7,6 +7,7 @@ from tests.cluster.conftest import pod
 from shipline.cluster.api.names import micro_timestamp
 from shipline.cluster.controllers import podstate
 from shipline.cluster.controllers.nodes import NodeController
+from shipline.cluster.controllers.podgarbage import PodGarbage
 
 LEASES = "leases.coordination.k8s.io"
 
@@ -65,9 +66,13 @@ async def test_pods_leave_a_node_when_they_no_longer_tolerate_it(world):
     await world.until(lambda: left() == ["stays"])
 
 
-async def test_the_pods_of_a_node_that_has_gone_are_removed(world):
+async def test_the_pods_of_a_node_that_stays_away_are_removed(world):
+    impatient = asyncio.create_task(PodGarbage(world.api, quarantine=0.2).loop().run())
     world.api.create("pods", "default", pod("p"))
     await world.settle()
     world.api.delete("nodes", None, "node")
     await world.settle()
-    assert world.api.list("pods", "default") == []
+    assert len(world.api.list("pods", "default")) == 1
+    await world.until(lambda: not world.api.list("pods", "default"))
+    impatient.cancel()
+    await asyncio.gather(impatient, return_exceptions=True)

@@ -67,7 +67,10 @@ class Loop:
         before: dict[Key, Json] = {}
         while True:
             try:
-                async for kind, obj in self._api.watch(resource):
+                watch = self._api.watch(resource)
+                while True:
+                    kind, stored = await watch.next_stored()
+                    obj = stored.obj
                     self._add(keys, before.pop(key_of(obj), None))
                     self._add(keys, obj)
                     if kind != "DELETED":

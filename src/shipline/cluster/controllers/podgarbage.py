@@ -3,11 +3,16 @@ a node."""
 
 from __future__ import annotations
 
+import time
+
 from shipline.cluster.api.errors import ApiError
 from shipline.cluster.api.machinery import Api
 from shipline.cluster.controllers import podstate
 from shipline.cluster.controllers.loop import Json, Loop, key_of
 from shipline.cluster.controllers.workqueue import Key
+
+QUARANTINE = 40.0
+"""Seconds that a node has to be missing before its pods count as lost: it may be about to register."""
 
 KEPT_FINISHED = 12500
 """The most finished pods that are kept."""
@@ -16,8 +21,11 @@ KEPT_FINISHED = 12500
 class PodGarbage:
     """Removes pods that no kubelet will remove."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, quarantine: float = QUARANTINE) -> None:
         self._api = api
+        self._quarantine = quarantine
+        self._missed: dict[str, float] = {}
+        """node -> since when it is missing (monotonic)."""
 
     def loop(self) -> Loop:
         return (
@@ -37,6 +45,7 @@ class PodGarbage:
             self._api.stored("nodes", None, name)
         except ApiError:
             return False
+        self._missed.pop(name, None)
         return True
 
     def _is_lost(self, pod: Json) -> bool:
@@ -52,14 +61,22 @@ class PodGarbage:
         except ApiError:
             return None
         node = pod["spec"].get("nodeName")
-        lost = not self._has_node(node) if node else bool(pod["metadata"].get("deletionTimestamp"))
-        if lost:
-            if not podstate.is_finished(pod):
-                self._api.update_status("pods", key[0], {**pod, "status": {**pod["status"], "phase": "Failed"}})
-            self._api.delete("pods", *key, grace_period=0)
+        if node and not self._has_node(node):
+            left = self._missed.setdefault(node, time.monotonic()) + self._quarantine - time.monotonic()
+            if left > 0:
+                return left
+            self._remove(pod)
+        elif not node and pod["metadata"].get("deletionTimestamp"):
+            self._remove(pod)
         elif podstate.is_finished(pod):
             self._thin_out()
         return None
+
+    def _remove(self, pod: Json) -> None:
+        namespace, name = key_of(pod)
+        if not podstate.is_finished(pod):
+            self._api.update_status("pods", namespace, {**pod, "status": {**pod["status"], "phase": "Failed"}})
+        self._api.delete("pods", namespace, name, grace_period=0)
 
     def _thin_out(self) -> None:
         pods = [stored.obj for stored in self._api.select("pods") if podstate.is_finished(stored.obj)]
