@@ -49,7 +49,6 @@ Canceled = Literal["canceling", "canceled"]
 
 class HttpCoordinator:
     """Implements `shipline.protocol.coordinator.Coordinator` for one runner's token. `close` ends connections."""
-    connections."""
 
     def __init__(self, url: str, token: str, system_id: str, *, executor: str = "", clone_url: str = "") -> None:
         self._base = f"{url.rstrip('/').removesuffix('/ci')}/api/v4"
