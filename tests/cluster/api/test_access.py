@@ -1,5 +1,7 @@
 """Who may do what: certificates, tokens and what they are bound to, roles, speaking for others."""
 
+import asyncio
+import base64
 import stat
 from typing import Any
 
@@ -122,3 +124,17 @@ def test_a_new_name_makes_a_new_certificate_of_the_same_authority(tmp_path: Any)
     pki.ensure(["10.1.2.3"])
     assert pki.authority_pem() == authority
     assert pki.server_certificate.read_bytes() != certificate
+
+
+async def test_a_lasting_token_lives_with_its_secret(cluster: Cluster) -> None:
+    annotation = {"kubernetes.io/service-account.name": "default"}
+    secret = {"metadata": {"name": "ci", "annotations": annotation}, "type": "kubernetes.io/service-account-token"}
+    cluster.api.create("secrets", "default", secret)
+    await asyncio.sleep(0.05)
+    data = cluster.api.get("secrets", "default", "ci")["data"]
+    assert base64.b64decode(data["namespace"]) == b"default"
+    assert base64.b64decode(data["ca.crt"]).decode() == cluster.pki.authority_pem()
+    token = base64.b64decode(data["token"]).decode()
+    assert (await status(cluster, "/api", token=token))[0] == 200
+    cluster.api.delete("secrets", "default", "ci")
+    assert (await status(cluster, "/api", token=token))[0] == 401

@@ -28,11 +28,10 @@ def authenticate(
     authorization = headers.get("Authorization", "")
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() == "bearer" and token.strip():
-        claims = key.verify(token.strip())
-        user = tokens.user_of(claims, look_up) if claims and tokens.AUDIENCE in claims.get("aud", ()) else None
-        if user is None:
+        found = tokens.authenticate(key, token.strip(), [tokens.AUDIENCE], look_up)
+        if found is None or not found[1]:
             raise unauthorized()
-        return user
+        return found[0]
     certificate = tls.getpeercert() if tls is not None else None
     if certificate:
         assert tls is not None

@@ -59,17 +59,13 @@ def _who_am_i(exchange: Exchange, review: Json) -> Json:
 
 def _token(exchange: Exchange, review: Json) -> Json:
     wanted = review["spec"].get("audiences") or [tokens.AUDIENCE]
-    claims = exchange.key.verify(review["spec"].get("token", ""))
-    user = tokens.user_of(claims, exchange.api.look_up) if claims else None
-    said: list[str] = (claims or {}).get("aud", [])
-    shared = [audience for audience in wanted if audience in said]
-    if user is None:
+    found = tokens.authenticate(exchange.key, review["spec"].get("token", ""), wanted, exchange.api.look_up)
+    if found is None:
         review["status"] = {"error": "[invalid bearer token, token lookup failed]"}
-    elif not shared:
-        error = f"token audiences {said} is invalid for the target audiences {wanted}"
-        review["status"] = {"error": error}
+    elif not found[1]:
+        review["status"] = {"error": f"token audiences are invalid for the target audiences {wanted}"}
     else:
-        review["status"] = {"authenticated": True, "user": _user_info(user), "audiences": shared}
+        review["status"] = {"authenticated": True, "user": _user_info(found[0]), "audiences": found[1]}
     return review
 
 

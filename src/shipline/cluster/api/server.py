@@ -9,7 +9,7 @@ import asyncio
 import logging
 import ssl
 import uuid
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from aiohttp import StreamReader, web
@@ -18,6 +18,7 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
 from shipline.cluster.api import authn, authz, bodies, paths, requestinfo, rest
+from shipline.cluster.api.accountsecrets import fill_secrets
 from shipline.cluster.api.authz import Attributes
 from shipline.cluster.api.bootstrap import bootstrap
 from shipline.cluster.api.call import User
@@ -45,12 +46,13 @@ class Server:
     def __init__(self, runner: web.ServerRunner, ports: list[int], handler: _Handler) -> None:
         self._runner = runner
         self._handler = handler
-        self._housekeeping = asyncio.create_task(handler.keep_house())
+        self._housekeeping = [asyncio.create_task(work) for work in handler.housework()]
         self.ports = ports
 
     async def stop(self) -> None:
         """Close the ports; running watches and streams are cut."""
-        self._housekeeping.cancel()
+        for task in self._housekeeping:
+            task.cancel()
         self._handler.cut()
         await self._runner.cleanup()
 
@@ -63,7 +65,7 @@ async def serve(
     The namespaces and roles that every cluster has are there afterwards.
     """
     bootstrap(api)
-    handler = _Handler(api, streams, TokenKey(pki.token_key))
+    handler = _Handler(api, streams, TokenKey(pki.token_key), pki.authority_pem())
     low_level = web.Server(
         handler.handle,
         request_factory=_request,
@@ -103,10 +105,11 @@ def _request(
 
 
 class _Handler:
-    def __init__(self, api: Api, streams: NodeStreams, key: TokenKey) -> None:
+    def __init__(self, api: Api, streams: NodeStreams, key: TokenKey, authority: str) -> None:
         self._api = api
         self._streams = streams
         self._key = key
+        self._authority = authority
         self._running: set[asyncio.Task[Any]] = set()
 
     def cut(self) -> None:
@@ -114,8 +117,11 @@ class _Handler:
         for task in self._running:
             task.cancel()
 
-    async def keep_house(self) -> None:
-        """Forget old Events, for ever."""
+    def housework(self) -> list[Coroutine[Any, Any, None]]:
+        """What goes on beside the answering, for ever."""
+        return [self._forget(), fill_secrets(self._api, self._key, self._authority)]
+
+    async def _forget(self) -> None:
         while True:
             forget_events(self._api)
             await asyncio.sleep(_HOUSEKEEPING_SECONDS)

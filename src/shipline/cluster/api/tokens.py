@@ -24,6 +24,7 @@ Lookup = Callable[[str, str | None, str], Json | None]
 
 ISSUER = "https://kubernetes.default.svc"
 AUDIENCE = ISSUER
+LASTING_ISSUER = "kubernetes/serviceaccount"  # Of tokens that live as long as the Secret that holds them.
 _COORDINATE = 32  # Bytes of one number of a P-256 signature.
 
 
@@ -55,7 +56,7 @@ class TokenKey:
         return f"{text}.{_encode(signature)}"
 
     def verify(self, token: str) -> Json | None:
-        """The claims of a token that this key signed and whose time runs; None otherwise."""
+        """The claims of a token that this key signed and whose time runs, or that has no end; None otherwise."""
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import ec
@@ -73,7 +74,9 @@ class TokenKey:
         except (ValueError, AttributeError, InvalidSignature):
             return None
         now = time.time()
-        return claims if claims.get("nbf", 0) <= now + 5 and now < claims.get("exp", 0) else None
+        if "exp" not in claims:
+            return claims if claims.get("iss") == LASTING_ISSUER else None
+        return claims if claims.get("nbf", 0) <= now + 5 and now < claims["exp"] else None
 
     def key_id(self) -> str:
         """A name for the public key: its hash."""
@@ -132,6 +135,22 @@ def user_of(claims: Json, look_up: Lookup) -> User | None:
         extra["authentication.kubernetes.io/node-name"] = [kubernetes["node"]["name"]]
     groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
     return User(claims["sub"], groups, named["uid"], dict(sorted(extra.items())))
+
+
+def authenticate(key: TokenKey, token: str, audiences: list[str], look_up: Lookup) -> tuple[User, list[str]] | None:
+    """Whom a token names and for which of the audiences it is good; None when it is worth nothing."""
+    claims = key.verify(token)
+    if claims is None:
+        return None
+    if claims.get("iss") == LASTING_ISSUER:
+        from shipline.cluster.api import accountsecrets
+
+        user = accountsecrets.user_of(claims, token, look_up)
+        shared = [audience for audience in audiences if audience == AUDIENCE]
+    else:
+        user = user_of(claims, look_up)
+        shared = [audience for audience in audiences if audience in claims.get("aud", ())]
+    return (user, shared) if user is not None else None
 
 
 def _lives(obj: Json | None, named: Json) -> bool:
