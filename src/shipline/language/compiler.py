@@ -92,7 +92,7 @@ def steps(done: Compilation, text: str, loader: Loader) -> Pipeline:
     repository = Repository(loader, context.changed, context.files)
     known = predefined(context)
     outside = [*known, *outer_variables(context)]
-    includes = Includes(loader, by_name(outside), repository, done.warnings, context.mend_quoted_colons)
+    includes = Includes(loader, outside, repository, done.warnings, context.mend_quoted_colons)
     done.texts = includes.texts
     done.blocks = includes.blocks
     config = includes.main(text, context.config_path, context.inputs)

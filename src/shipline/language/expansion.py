@@ -41,6 +41,11 @@ def expand(text: str, values: Mapping[str, str], keep_undefined: bool = False) -
     return TEXT.sub(value, text)
 
 
+def named(text: str) -> list[str]:
+    """The names that a text mentions, in order."""
+    return [name for match in TEXT.finditer(text) if (name := name_of(match))]
+
+
 def references(variable: Variable) -> list[str]:
     """The names that a variable's value mentions; none when it is raw."""
     if variable.raw or ("$" not in variable.value and "%" not in variable.value):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Mapping
 from typing import Any
 
 from shipline.language.conditions import Circumstances, Repository, first_match
@@ -12,8 +11,10 @@ from shipline.language.entry import Entry, did_you_mean
 from shipline.language.expansion import expand
 from shipline.language.findings import Finding, LanguageError, finding, refuse
 from shipline.language.interpolation import interpolated
+from shipline.language.job_variables import by_name
 from shipline.language.keywords.rules import rules
 from shipline.language.loader import Loaded, Loader, NotLoaded, Origin
+from shipline.language.pipeline import Variable
 from shipline.language.quoted_colons import mended
 from shipline.language.values import NOWHERE, List, Map, Place, absorb
 from shipline.language.wildcards import wildcard_matches
@@ -31,13 +32,15 @@ class Includes:
     def __init__(
         self,
         loader: Loader,
-        values: Mapping[str, str | None],
+        variables: list[Variable],
         repository: Repository,
         warnings: list[Finding],
         mend: bool = False,
     ) -> None:
         self.loader = loader
-        self.values = values
+        self.values = by_name(variables)
+        last = {variable.key: variable for variable in variables}
+        self.masked = {key for key, variable in last.items() if variable.masked}
         self.repository = repository
         self.warnings = warnings
         self.mend = mend
@@ -60,7 +63,8 @@ class Includes:
             if place is NOWHERE:
                 raise refuse("Please provide content of the pipeline's file", whole, "it is empty")
             raise refuse(f"{kind_name(loaded.origin)} file `{file}` is empty!", place)
-        value = interpolated(documents, inputs, self.plain_values(), loaded.component, place, self.header_file)
+        known = self.plain_values()
+        value = interpolated(documents, inputs, known, loaded.component, place, self.header_file, self.masked)
         if not isinstance(value, Map):
             told = "Invalid configuration format" if place is NOWHERE else f"`{file}`: Invalid configuration format"
             at = documents[-1].place
@@ -85,6 +89,8 @@ class Includes:
 
     def included(self, item: Any, place: Place, parent: Origin, chain: tuple[str, ...]) -> list[Map]:
         """The mappings of one include: none where its rules do not hold, several for globs and file lists."""
+        if isinstance(item, str):
+            item = expand(item, self.plain_values(), keep_undefined=True)
         written = checked(item, place)
         if not self.wanted(written, place):
             return []

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from shipline.language.expansion import expand
+from shipline.language.expansion import expand, named
 from shipline.language.values import NOWHERE, List
 
 TRUNCATE = re.compile(r"truncate\(\s*(\d+)\s*,\s*(\d+)\s*\)\Z")
-SPLIT = re.compile(r"split\(\s*'([^']*)'\s*\)\Z")
+SPLIT = re.compile(r"split\('([^']*)'\)\Z")
 UNSAFE = re.compile(r"[^A-Za-z0-9_\-.,:+/@\n]")
 KNOWN = "expand_vars, truncate(offset,length), posix_escape, split('separator')"
 
@@ -23,16 +23,22 @@ class BadFunction(ValueError):
         self.hint = hint
 
 
-def apply(function: str, value: Any, variables: Mapping[str, str]) -> Any:
+def apply(function: str, value: Any, variables: Mapping[str, str], masked: Collection[str] = ()) -> Any:
     """A value after one function. Raises BadFunction."""
     if function == "expand_vars":
-        return expand(as_string(value, "expand_vars"), variables, keep_undefined=True)
+        text = as_string(value, "expand_vars")
+        secret = next((name for name in named(text) if name in masked), None)
+        if secret is not None:
+            raise BadFunction(f"variable expansion error: masked variables cannot be expanded: {secret}")
+        return expand(text, variables, keep_undefined=True)
     if function == "posix_escape":
         return posix_escape(as_string(value, "posix_escape"))
     if match := TRUNCATE.match(function):
         start, length = int(match[1]), int(match[2])
         return as_string(value, "truncate")[start : start + length]
     if match := SPLIT.match(function):
+        if not match[1]:
+            raise BadFunction("invalid argument: separator cannot be empty")
         return split(as_string(value, "split"), match[1])
     text = f"no function matching `{function}`: check that the function name, arguments, and types are correct"
     raise BadFunction(text, f"known: {KNOWN}")
@@ -54,7 +60,7 @@ def posix_escape(text: str) -> str:
 def split(text: str, separator: str) -> List:
     """The parts of a text without the blanks around them; empty parts are left out."""
     found = List(NOWHERE)
-    for part in text.split(separator) if separator else list(text):
+    for part in text.split(separator):
         if part.strip():
             found.add(part.strip(), NOWHERE)
     return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from shipline.language.documents import Document
@@ -34,8 +34,12 @@ def interpolated(
     component: dict[str, str],
     place: Place,
     header_file: Callable[[Any, Place], Map],
+    masked: Collection[str] = (),
 ) -> Any:
-    """The content of a file with its inputs put in. `place` is that of the include. Raises LanguageError."""
+    """The content of a file with its inputs put in. `place` is that of the include. Raises LanguageError.
+
+    `masked` are the names of variables whose values are secrets: nothing may put them into a configuration.
+    """
     first = documents[0].value
     given = inputs if isinstance(inputs, Map) else located(dict(inputs or {}), place)
     has_header = len(documents) > 1 and isinstance(first, Map) and "spec" in first
@@ -48,7 +52,7 @@ def interpolated(
     access: dict[str, Any] = header(first, given, variables, component, place, header_file, findings)
     if findings:
         raise LanguageError(findings)
-    return Interpolator(access, variables).whole(documents[1].value, documents[1].place)
+    return Interpolator(access, variables, masked).whole(documents[1].value, documents[1].place)
 
 
 def header(
@@ -92,9 +96,12 @@ def included_inputs(spec: Entry, header_file: Callable[[Any, Place], Map]) -> Ma
     result = Map(spec.place)
     for item, place in items:
         document = header_file(item, place)
-        inner = document.get("spec") if isinstance(document.get("spec"), Map) else document
-        if isinstance(inner, Map) and isinstance(inner.get("inputs"), Map):
-            result = merged(result, inner["inputs"])
+        unknown = [key for key in document if key != "inputs"]
+        if unknown:
+            text = f"Header include file contains unknown keys: {', '.join(str(key) for key in unknown)}"
+            raise LanguageError(finding(text, document.key_at(unknown[0]), "it holds `inputs:` and nothing else"))
+        if isinstance(document.get("inputs"), Map):
+            result = merged(result, document["inputs"])
     own = spec.value.get("inputs")
     return merged(result, own) if isinstance(own, Map) else result
 
@@ -116,9 +123,10 @@ def components(spec: Entry) -> list[str]:
 class Interpolator:
     """Puts values into the blocks of one file."""
 
-    def __init__(self, access: dict[str, Any], variables: Mapping[str, str]) -> None:
+    def __init__(self, access: dict[str, Any], variables: Mapping[str, str], masked: Collection[str] = ()) -> None:
         self.access = access
         self.variables = variables
+        self.masked = masked
 
     def whole(self, value: Any, place: Place) -> Any:
         """A value with its blocks replaced; the same object where there are none."""
@@ -160,13 +168,13 @@ class Interpolator:
 
     def block(self, data: str, place: Place) -> Any:
         """The value of one block: an access, then functions."""
-        parts = [part.strip() for part in data.split("|")] if "'" not in data else split_pipes(data)
+        parts = [part.strip() for part in data.split("|")]
         if len(parts) - 1 > MAX_FUNCTIONS:
             raise self.error("too many functions in interpolation block", place, f"at most {MAX_FUNCTIONS}")
         value = self.value(parts[0], place)
         for function in parts[1:]:
             try:
-                value = apply(function, value, self.variables)
+                value = apply(function, value, self.variables, self.masked)
             except BadFunction as error:
                 raise self.error(str(error), place, error.hint) from None
         return value
@@ -211,16 +219,3 @@ class Interpolator:
     @staticmethod
     def error(message: str, place: Place, hint: str | None = None) -> LanguageError:
         return LanguageError(finding(message, place, hint, check="inputs"))
-
-
-def split_pipes(data: str) -> list[str]:
-    """The parts of a block between pipes that stand outside quotes."""
-    parts, quoted = [""], False
-    for char in data:
-        if char == "'":
-            quoted = not quoted
-        if char == "|" and not quoted:
-            parts.append("")
-        else:
-            parts[-1] += char
-    return [part.strip() for part in parts]

@@ -93,6 +93,10 @@ class Resolver:
             if not isinstance(value, Map) or value.get(part) is None:
                 raise refuse(f"{shown(list(path))} could not be found", reference.place, self.near(value, part))
             value, place = value[part], value.at(part)
+        if value is False:
+            raise refuse(
+                f"{shown(list(path))} could not be found", reference.place, "GitLab takes false for nothing"
+            )
         return value, place
 
     @staticmethod

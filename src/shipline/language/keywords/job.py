@@ -232,7 +232,10 @@ def check_dependencies(entry: Entry, found: JobConfig) -> None:
     dependencies = found.get("dependencies")
     if not dependencies or found.needs is None:
         return
-    known = {need.job for need in found.needs}
+    known = {need.job for need in found.needs if not need.project and not need.pipeline}
+    if found.needs and not known:
+        entry.refuse_key("needs", "corresponding to dependencies must be from the same pipeline")
+        return
     missing = [name for name in dependencies if name not in known]
     if missing and found.needs:
         entry.refuse_key("dependencies", f"the {', '.join(missing)} should be part of needs")

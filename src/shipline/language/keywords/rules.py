@@ -28,7 +28,17 @@ JOB_KEYS = (
     "needs",
     "interruptible",
 )
-WORKFLOW_KEYS = ("if", "changes", "exists", "when", "variables", "auto_cancel")
+WORKFLOW_KEYS = (
+    "if",
+    "changes",
+    "exists",
+    "when",
+    "start_in",
+    "allow_failure",
+    "variables",
+    "needs",
+    "auto_cancel",
+)
 INCLUDE_KEYS = ("if", "changes", "exists", "when")
 JOB_WHEN = ("on_success", "on_failure", "always", "never", "manual", "delayed")
 GATE_WHEN = ("always", "never")
@@ -108,7 +118,7 @@ def rule(entry: Entry, scope: str) -> Rule | None:
         return None
     entry.only_of({"job": JOB_KEYS, "workflow": WORKFLOW_KEYS, "include": INCLUDE_KEYS}[scope])
     when = rule_when(entry, JOB_WHEN if scope == "job" else GATE_WHEN)
-    start_in = rule_start_in(entry, when) if scope == "job" else None
+    start_in = rule_start_in(entry, when) if scope != "include" else None
     text, tree = condition(entry) if "if" in written else (None, None)
     found = Rule(
         entry.place,
@@ -118,7 +128,7 @@ def rule(entry: Entry, scope: str) -> Rule | None:
         exists(entry.child("exists")) if written.get("exists") is not None else None,
         when,
         start_in,
-        rule_boolean(entry, "allow_failure") if scope == "job" else None,
+        rule_boolean(entry, "allow_failure") if scope != "include" else None,
         variables(entry.child("variables"), "rules") if "variables" in written else [],
         needs(entry.child("needs"), True) if scope == "job" and written.get("needs") is not None else None,
         rule_boolean(entry, "interruptible") if scope == "job" else None,
