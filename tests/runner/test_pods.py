@@ -247,3 +247,32 @@ async def test_registry_logins_travel_in_a_secret_that_the_pod_owns(pods, source
     assert secret["type"] == "kubernetes.io/dockerconfigjson"
     assert secret["metadata"]["ownerReferences"][0]["uid"] == pod["metadata"]["uid"]
     assert "pass-of-robot" not in json.dumps(pod)
+
+
+async def test_a_user_without_rights_can_write_to_the_checkout(pods, source):
+    image = Image("shipline/debian", executor_opts={"kubernetes": {"user": "1000:1000"}})
+    script = ["id -u", "echo more >> hello.txt; mkdir new; echo 1 > new/file; rm -r bin", "cat hello.txt"]
+    log, result = await ran(pods, job(source, *script, image=image))
+    assert result.state == "success", log
+    assert "\n1000\n" in log
+    assert "hello from the commit\nmore\n" in log
+
+
+async def test_a_long_log_arrives_whole_and_in_order(pods, source):
+    long = msgspec.structs.replace(pods, output_limit=1 << 16)
+    log, result = await ran(long, job(source, "seq 1 200000", image="shipline/helper"))
+    assert result.state == "success"
+    numbers = [int(line) for line in log.splitlines() if line.isdigit()]
+    assert numbers == list(range(1, 200001))
+
+
+async def test_a_script_that_does_not_want_to_end_is_killed(pods, source):
+    payload = job(
+        source, "trap '' TERM; echo begun; while true; do sleep 1; done", after=["echo after=$CI_JOB_STATUS"]
+    )
+    desk = Desk(payload)
+    running = asyncio.create_task(run(pods, desk))
+    await desk.says(payload, "begun\n")
+    desk.order(payload).set_result("canceling")
+    await asyncio.wait_for(running, 20)
+    assert "after=canceled" in desk.log(payload)
