@@ -13,8 +13,10 @@ import json
 import logging
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from logging.handlers import RotatingFileHandler
 from typing import Any
 
 from shipline.cluster.api.errors import ApiError
@@ -47,6 +49,7 @@ log = logging.getLogger(__name__)
 DOMAIN = "cluster.local"
 REGISTRIES = "shipline-registries"
 _DNS = 53
+_LOG_SIZE = 5_000_000
 
 
 @contextmanager
@@ -95,7 +98,8 @@ class Daemon:
         pki = Pki(home.pki)
         pki.ensure([bridge.gateway, bridge.api_service])
         node_container = NodeContainer(engine, name, bridge, DOMAIN)
-        starting = asyncio.create_task(node_container.start(config.node_image, name, tuple(config.dns)))
+        start_node = partial(node_container.start, config.node_image, name, tuple(config.dns))
+        starting = asyncio.create_task(start_node())
         reach = Reach(engine, node_container.name, routed=engine.local)
         runtime = Runtime(engine, name)
         node = Node(
@@ -120,13 +124,14 @@ class Daemon:
             bootstrap(api, config, bridge, port)
             heart = NodeHeart(api, engine, name, bridge, node.recorder)
             heart.register()
-            await starting
+            node_id = await starting
             reach.routed = await _routed(engine, bridge)
             for name_, coroutine in (
                 ("heart", heart.run()),
                 ("kubelet", kubelet.run()),
                 ("services", services.run()),
                 ("registries", _follow_registries(api, node.images, services)),
+                ("node", _keep_node(node_id, start_node, node_container, runtime, services)),
             ):
                 tasks.append(group.create_task(coroutine, name=name_))
             log.info("the cluster %s is ready: https://127.0.0.1:%d", name, port)
@@ -249,6 +254,28 @@ def token_issuer(api: Api, key: TokenKey) -> Any:
     return issue
 
 
+async def _keep_node(
+    node_id: str,
+    start: Callable[[], Awaitable[str]],
+    container: NodeContainer,
+    runtime: Runtime,
+    services: ServiceNetwork,
+) -> None:
+    """Start the node container again whenever it has ended, for ever."""
+    while True:
+        await runtime.expect(node_id).wait()
+        log.warning("the node container has ended; starting another")
+        await container.close()
+        while True:
+            try:
+                node_id = await start()
+                break
+            except ClusterError as error:
+                log.warning("%s", error)
+                await asyncio.sleep(1)
+        services.again()
+
+
 async def _follow_registries(api: Api, images: Images, services: ServiceNetwork) -> None:
     """Honour `kube-system/shipline-registries` as it changes, for ever."""
     selector = f"metadata.name={REGISTRIES}"
@@ -269,7 +296,9 @@ def main(name: str, ready: int | None) -> int:
     home = Home(name)
     home.make()
     logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", filename=home.log
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+        handlers=[RotatingFileHandler(home.log, maxBytes=_LOG_SIZE, backupCount=1)],
     )
     logging.getLogger("aiohttp").setLevel(logging.WARNING)
     try:

@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import os
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -75,6 +76,57 @@ class Attached:
             pass
 
 
+class Turn:
+    """Whose turn it is to have a container join or leave a network: one at a time, joins before leaves.
+
+    Docker 20.10 can lock itself up for good when containers join and leave one network at the same moment, so
+    whoever starts or removes a container with a network of its own waits for its turn. Leaving can wait longer.
+    """
+
+    def __init__(self) -> None:
+        self._taken = False
+        self._joining: deque[asyncio.Future[None]] = deque()
+        self._leaving: deque[asyncio.Future[None]] = deque()
+
+    @asynccontextmanager
+    async def joins(self) -> AsyncIterator[None]:
+        """A turn for starting a container."""
+        async with self._held(self._joining):
+            yield
+
+    @asynccontextmanager
+    async def leaves(self) -> AsyncIterator[None]:
+        """A turn for removing one."""
+        async with self._held(self._leaving):
+            yield
+
+    @asynccontextmanager
+    async def _held(self, queue: deque[asyncio.Future[None]]) -> AsyncIterator[None]:
+        if self._taken:
+            mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            queue.append(mine)
+            try:
+                await mine
+            except asyncio.CancelledError:
+                if mine.done() and not mine.cancelled():
+                    self._next()
+                raise
+        self._taken = True
+        try:
+            yield
+        finally:
+            self._next()
+
+    def _next(self) -> None:
+        for queue in (self._joining, self._leaving):
+            while queue:
+                waiting = queue.popleft()
+                if not waiting.done():
+                    waiting.set_result(None)
+                    return
+        self._taken = False
+
+
 class ContainerEngine:
     """A connection to the engine. Make it with `connect`; use it as a context manager or `close` it."""
 
@@ -82,9 +134,7 @@ class ContainerEngine:
         self._docker = docker
         self.address = address
         self.info: Json = {}
-        # Docker 20.10 can lock itself up for good when containers join and leave one network at the same moment:
-        # whoever starts or removes a container that has a network of its own takes this first.
-        self.network_turn = asyncio.Lock()
+        self.network = Turn()
 
     @classmethod
     async def connect(cls) -> ContainerEngine:

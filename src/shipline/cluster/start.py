@@ -165,7 +165,7 @@ async def _stop_containers(name: str) -> None:
         running = await engine.find("containers/json", [labels.of_cluster(name)])
         plain, networked = _by_network(running)
         await asyncio.gather(*(engine.post(f"containers/{one}/stop", t=1) for one in plain))
-        for one in networked:  # one after the other: see ContainerEngine.network_turn
+        for one in networked:  # one after the other: see engine.Turn
             await engine.post(f"containers/{one}/kill", signal="SIGKILL")
 
 
@@ -213,7 +213,7 @@ async def _remove_once(engine: ContainerEngine, name: str) -> bool:
     containers = await engine.find("containers/json", mine, all=True)
     plain, networked = _by_network(containers)
     await asyncio.gather(*(engine.delete(f"containers/{one}", force=True, v=True) for one in plain))
-    for one in networked:  # one after the other: see ContainerEngine.network_turn
+    for one in networked:  # one after the other: see engine.Turn
         await engine.delete(f"containers/{one}", force=True, v=True)
     volumes = await engine.find("volumes", mine)
     await asyncio.gather(*(engine.delete(f"volumes/{one['Name']}", force=True) for one in volumes))

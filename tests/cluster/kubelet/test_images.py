@@ -45,7 +45,10 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 time.sleep(0.1)
         config = ("--config", str(folder))
         docker(*config, "login", "-u", "robot", "--password-stdin", address, given="s3cret")
-        docker("tag", IMAGE, f"{address}/app:1")
+        # An image of its own: one that was pulled with a password is guarded by it under every name.
+        made = docker("create", IMAGE, "sh")
+        docker("commit", "-c", f"LABEL test={name}", made, f"{address}/app:1")
+        docker("rm", made)
         docker(*config, "push", "-q", f"{address}/app:1")
         docker("rmi", f"{address}/app:1")
         yield address

@@ -15,14 +15,13 @@ from typing import Any
 from shipline.cluster.api.names import timestamp
 from shipline.cluster.errors import ContainerEngineError
 from shipline.cluster.events import NORMAL, WARNING
-from shipline.cluster.kubelet import hooks, probes, request, security, termination
+from shipline.cluster.kubelet import creation, hooks, probes, request, security, termination
 from shipline.cluster.kubelet.backoff import Backoff, Grace
 from shipline.cluster.kubelet.context import Node
 from shipline.cluster.kubelet.environment import ConfigurationError, environment
 from shipline.cluster.kubelet.images import ImageUnavailable
 from shipline.cluster.kubelet.probes import Prober
 from shipline.cluster.kubelet.projection import VolumeError
-from shipline.cluster.kubelet.resources import unsupported
 from shipline.cluster.kubelet.runtime import Found
 from shipline.cluster.kubelet.sandbox import Sandbox, create_named
 from shipline.cluster.kubelet.security import SecurityError
@@ -103,6 +102,14 @@ class ContainerWorker:
                 return
             await self._back_off()
 
+    async def begun(self, whole: asyncio.Task[None]) -> None:
+        """Wait until it has started, or never will: `whole` is the task of `run`."""
+        started = asyncio.create_task(self.started.wait())
+        try:
+            await asyncio.wait({started, whole}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            started.cancel()
+
     # Bringing it up
 
     async def _bring_up(self, sandbox: Sandbox, up: asyncio.Event) -> None:
@@ -131,37 +138,19 @@ class ContainerWorker:
             await self._back_off()
 
     async def _create(self, sandbox: Sandbox, up: asyncio.Event, image: Json, variables: dict[str, str]) -> None:
-        spec, state = self.state.spec, self.state
-        if lacking := unsupported(spec):
-            raise ConfigurationError(f"this node has no {', '.join(lacking)}")
-        if any("grpc" in (spec.get(field) or {}) for field in probes.KINDS.values()):
-            raise ConfigurationError("gRPC probes are not supported by this cluster")
-        binds, needed = self._volumes.binds(spec, variables)
-        if needed:
-            await up.wait()
-            script = 'for d; do [ -e "$d" ] || mkdir -p -m 0777 "$d"; done'
-            await self._node.engine.execute(sandbox.id, ["sh", "-c", script, "sh", *needed])
-        body = request.container(
-            self._pod(),
-            spec,
-            attempt=state.attempt,
-            facts=self._node.facts,
-            sandbox_id=sandbox.id,
-            image=image,
-            variables=variables,
-            binds=binds,
+        state = self.state
+        self._body, paths = creation.prepare(
+            self._node, self._pod(), state, self._volumes, sandbox=sandbox.id, image=image, variables=variables
         )
-        if body["HostConfig"].get("Privileged") and not self._node.grants_privileged:
-            body["HostConfig"] = security.without_privileged(body["HostConfig"])
-        state.id = await create_named(self._node.engine, self._container_name(), body)
-        state.image, state.image_id = self._node.images.shown(spec["image"], image)
+        if paths:
+            await up.wait()
+            await creation.make_directories(self._node, sandbox.id, paths)
+        state.id = await create_named(self._node.engine, self._container_name(), self._body)
+        state.image, state.image_id = self._node.images.shown(state.spec["image"], image)
         self._tell(NORMAL, "Created", "Container created")
-        self._body = body
 
     def _container_name(self) -> str:
-        metadata = self._pod()["metadata"]
-        parts = ("shipline", self._node.facts.cluster, metadata["namespace"], metadata["name"], metadata["uid"][:8])
-        return f"{'_'.join(parts)[:200]}_{self.state.name}_{self.state.attempt}"
+        return creation.name(self._node.facts.cluster, self._pod(), self.state)
 
     async def _start(self, sandbox: Sandbox) -> bool:
         """Start the created container; False when the engine could not."""

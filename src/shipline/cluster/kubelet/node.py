@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from typing import Any
 
 from shipline.cluster.api.errors import ApiError
@@ -86,7 +87,18 @@ def resources(engine: Json) -> tuple[dict[str, str], dict[str, str]]:
         "hugepages-1Gi": "0",
         "hugepages-2Mi": "0",
     }
+    if disk := _disk(engine.get("DockerRootDir", "")):
+        capacity["ephemeral-storage"] = f"{disk // 1024}Ki"
     return capacity, capacity | {"memory": f"{max(0, memory - _RESERVED_MEMORY)}Ki"}
+
+
+def _disk(root: str) -> int:
+    """The size of the disk that the engine's directory is on, 0 where it isn't on this machine."""
+    try:
+        found = os.statvfs(root)
+    except OSError:
+        return 0
+    return found.f_blocks * found.f_frsize
 
 
 def _is_ready(node: Json) -> bool:

@@ -25,7 +25,7 @@ from shipline.cluster.kubelet.projection import VolumeError, token_lifetime
 from shipline.cluster.kubelet.runtime import Found
 from shipline.cluster.kubelet.sandbox import Sandbox, SandboxError
 from shipline.cluster.kubelet.state import ContainerState
-from shipline.cluster.kubelet.status import Verdict, pod_status
+from shipline.cluster.kubelet.status import Verdict, report
 from shipline.cluster.kubelet.volumes import PodVolumes
 
 Json = dict[str, Any]
@@ -120,8 +120,7 @@ class PodWorker:
     def gone(self) -> None:
         """The object has been removed by force."""
         self._removed = True
-        if self._grace is None:
-            self._grace = Grace(0)
+        self._grace = self._grace or Grace(0)
         self._grace.shorten(0)
         self._deleted.set()
 
@@ -192,7 +191,7 @@ class PodWorker:
         for worker in self._init:
             task = self._start(worker, sandbox)
             if worker.state.sidecar:
-                await self._begun(worker, task)
+                await worker.begun(task)
                 continue
             await _all_ended({task})
             if not worker.state.passed:
@@ -207,14 +206,6 @@ class PodWorker:
             task = asyncio.create_task(worker.run(sandbox, self._up), name=worker.state.name)
             self._tasks[worker.state.name] = task
         return task
-
-    async def _begun(self, worker: ContainerWorker, task: asyncio.Task[None]) -> None:
-        """Wait until a sidecar has started, or never will."""
-        started = asyncio.create_task(worker.started.wait())
-        try:
-            await asyncio.wait({started, task}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            started.cancel()
 
     async def _finish(self) -> None:
         """All containers have ended for good: nothing needs the sandbox any more."""
@@ -283,14 +274,14 @@ class PodWorker:
         """The sandbox has ended under its containers: they end too, and start again in the next one."""
         self._up.clear()
         self.changed()
-        for worker in self.workers:
-            if worker.state.running:
-                await self._node.runtime.kill(worker.state.id, "SIGKILL")
         for task in self._tasks.values():
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks.values())
         self._tasks.clear()
+        for worker in self.workers:
+            if worker.state.running:
+                await self._node.runtime.kill(worker.state.id, "SIGKILL")
         for worker in self.workers:
             if worker.state.running:
                 await worker.lost(self._sandbox)
@@ -373,9 +364,8 @@ class PodWorker:
             try:
                 await self._volumes.remove()
                 return
-            except ContainerEngineError as error:
-                log.debug("volumes of pod %s: %s", self._uid, error)
-            await asyncio.sleep(_RETRY / 4)
+            except ContainerEngineError:  # still in use by a container that is only just going
+                await asyncio.sleep(_RETRY / 4)
         log.warning("volumes of pod %s could not be removed", self._uid)
 
     # Its status
@@ -388,28 +378,20 @@ class PodWorker:
 
     def _write(self) -> None:
         self._writing = False
-        metadata = self.pod["metadata"]
         if self._removed:
             return
-        try:
-            latest = self._node.api.get("pods", metadata["namespace"], metadata["name"])
-        except ApiError:
-            return
-        if latest["metadata"]["uid"] != self._uid:
-            return
         sandbox = self._sandbox if self._up.is_set() and not self._finished else None
-        status = pod_status(
-            latest,
+        written = report(
+            self._node.api,
+            self.pod,
             [worker.state for worker in self._init],
             [worker.state for worker in self._containers],
             sandbox=sandbox is not None or self._found_sandbox is not None,
             addresses=(sandbox.address if sandbox else "", self._node.bridge.node),
             verdict=self._verdict,
         )
-        if status != latest.get("status"):
-            with contextlib.suppress(ApiError):
-                self._node.api.update_status("pods", metadata["namespace"], latest | {"status": status})
-        self.pod = latest | {"status": status}
+        if written is not None:
+            self.pod = written
 
 
 async def _all_ended(tasks: set[asyncio.Task[None]]) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from shipline.cluster.api.errors import ApiError
 from shipline.cluster.api.machinery import Api
 from shipline.cluster.kubelet.environment import (
     Circumstances,
@@ -108,7 +109,10 @@ def _source(pod: Json, kind: str, source: Json, mode: int, sources: Sources, nam
             account = pod["spec"].get("serviceAccountName", "default")
             namespace = pod["metadata"]["namespace"]
             seconds = source.get("expirationSeconds", 3600)
-            token = sources.issue_token(namespace, account, source.get("audience", ""), seconds, pod)
+            try:
+                token = sources.issue_token(namespace, account, source.get("audience", ""), seconds, pod)
+            except ApiError as error:
+                raise VolumeError(f"failed to fetch token: {error}") from None
             return {source["path"]: File(token.encode(), mode)}
     raise VolumeError(f"projected sources of type {kind} are not supported by this cluster")
 

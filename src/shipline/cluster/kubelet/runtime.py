@@ -139,7 +139,7 @@ class Runtime:
     async def remove(self, container: str, networked: bool = False) -> None:
         """Remove a container, running or not; `networked` says that it has a network of its own."""
         self._killed_by_memory.discard(container)
-        async with self.engine.network_turn if networked else contextlib.nullcontext():
+        async with self.engine.network.leaves() if networked else contextlib.nullcontext():
             await self.engine.delete(f"containers/{container}", force=True, v=True)
         if end := self._ends.pop(container, None):
             end.set()

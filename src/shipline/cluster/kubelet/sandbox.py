@@ -86,7 +86,7 @@ class Sandbox:
             await attached.close()
 
     async def _begin(self) -> None:
-        async with self._engine.network_turn:
+        async with self._engine.network.joins():
             await self._engine.post(f"containers/{self.id}/start")
 
     async def update(self, rendered: dict[str, dict[str, File]]) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from shipline.cluster.api.errors import ApiError
+from shipline.cluster.api.machinery import Api
 from shipline.cluster.api.names import timestamp
 from shipline.cluster.kubelet import resources
 from shipline.cluster.kubelet.state import ContainerState
@@ -81,6 +84,29 @@ def pod_status(
     if verdict is not None and reached == "Failed":
         status |= {"reason": verdict.reason, "message": verdict.message}
     return status
+
+
+def report(
+    api: Api,
+    pod: Json,
+    init: Sequence[ContainerState],
+    states: Sequence[ContainerState],
+    *,
+    sandbox: bool,
+    addresses: tuple[str, str],
+    verdict: Verdict | None,
+) -> Json | None:
+    """Write a pod's status where it has changed; the pod as it then is, None when the API has it no more."""
+    namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+    latest = api.look_up("pods", namespace, name)
+    if latest is None or latest["metadata"]["uid"] != pod["metadata"]["uid"]:
+        return None
+    status = pod_status(latest, init, states, sandbox=sandbox, addresses=addresses, verdict=verdict)
+    changed = latest | {"status": status}
+    if status != latest.get("status"):
+        with contextlib.suppress(ApiError):
+            api.update_status("pods", namespace, changed)
+    return changed
 
 
 def _conditions(

@@ -45,25 +45,25 @@ class NodeContainer:
         self._output: Any = None
         self._turn = asyncio.Lock()
 
-    async def start(self, image: str, hostname: str, upstream: tuple[str, ...]) -> None:
-        """Start it, or take over the one that runs. `upstream` name servers replace the host's."""
+    async def start(self, image: str, hostname: str, upstream: tuple[str, ...]) -> str:
+        """Start it, or take over the one that runs; its id. `upstream` name servers replace the host's."""
         try:
             found = await self._engine.get(f"containers/{self.name}/json")
             wanted = (await self._engine.get(f"images/{image}/json"))["Id"]
             if found["State"]["Running"] and found["Image"] == wanted:
-                return
+                return str(found["Id"])
         except ContainerEngineError as error:
             if error.status != 404:
                 raise
         try:
-            async with self._engine.network_turn:
+            async with self._engine.network.joins():
                 await self._engine.delete(f"containers/{self.name}", force=True)
-                await self._engine.post(
-                    "containers/create", self._request(image, hostname, upstream), name=self.name
-                )
+                body = self._request(image, hostname, upstream)
+                made = await self._engine.post("containers/create", body, name=self.name)
                 await self._engine.post(f"containers/{self.name}/start")
         except ContainerEngineError as error:
             raise ClusterError(f"the node container cannot be started from {image}: {error}") from None
+        return str(made["Id"])
 
     def _request(self, image: str, hostname: str, upstream: tuple[str, ...]) -> Json:
         servers = ["--no-resolv", *(f"--server={server}" for server in upstream)] if upstream else []

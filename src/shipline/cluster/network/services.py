@@ -47,6 +47,11 @@ class ServiceNetwork:
         self._hosts = dict(hosts)
         self._changed.set()
 
+    def again(self) -> None:
+        """The node container is a new one: it knows nothing yet."""
+        self._rules = self._names = ""
+        self._changed.set()
+
     async def run(self) -> None:
         """Follow, for ever."""
         async with asyncio.TaskGroup() as group:
@@ -94,9 +99,8 @@ class ServiceNetwork:
                 await self._apply(ports)
             except ClusterError as error:
                 log.warning("the network is not up to date: %s", error)
-                self._rules = self._names = ""
                 await asyncio.sleep(1)
-                self._changed.set()
+                self.again()
 
     async def _apply(self, ports: list[ServicePort]) -> None:
         """Bring rules and names into the node container where they have changed."""
