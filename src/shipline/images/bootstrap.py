@@ -14,6 +14,9 @@ from shipline.images import mirror
 from shipline.images.errors import ImageError
 from shipline.images.recipe import RECIPES
 
+# A user's PATH need not have the first one.
+PLACES = ("/usr/sbin", "/usr/bin", "/usr/local/sbin")
+
 
 async def make(suite: str, authorities: dict[str, bytes], into: Path) -> None:
     """Writes a small Debian of that release as a tar file; `ImageError` tells what is missing."""
@@ -47,7 +50,7 @@ def _as_root() -> list[str]:
     as_root = [] if os.geteuid() == 0 else ["sudo"]
     if as_root and shutil.which("sudo") is None:
         raise ImageError("building base images needs root: run once as root, or install sudo")
-    if not any(Path(folder, "debootstrap").exists() for folder in ("/usr/sbin", "/usr/bin", "/usr/local/sbin")):
+    if not any(Path(folder, "debootstrap").exists() for folder in PLACES):
         raise ImageError(
             "no public image registry can be reached, and debootstrap, which would build the base images, is "
             "missing; install it (apt-get install debootstrap) or name a registry in SHIPLINE_IMAGE_REGISTRY"
