@@ -79,7 +79,12 @@ def circumstances(command: F) -> F:
         click.option("--file", "-f", "file", metavar="FILE", help="The file to read (- is standard input)."),
         click.option("--ref", help="The branch, tag or commit; by default what is checked out."),
         click.option("--tag", is_flag=False, flag_value="", metavar="[NAME]", help="A pipeline for a tag."),
-        click.option("--source", type=click.Choice(SOURCES), help="What started the pipeline.  [default: push]"),
+        click.option(
+            "--source",
+            type=click.Choice(SOURCES),
+            metavar="EVENT",
+            help="What started it: push, schedule, web, api...",
+        ),
         click.option(
             "--merge-request",
             is_flag=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shipline.language.entry import Entry
+from shipline.language.quoted_colons import command
 from shipline.language.values import List, Map, Place
 
 MAX_NESTING = 10
@@ -46,7 +47,8 @@ def flatten(items: List, into: list[str], depth: int) -> tuple[Any, Place] | Non
 def advice(item: Any) -> str | None:
     """What to do about an item that is no text."""
     if isinstance(item, Map):
-        return "a colon and a space make this line a mapping: put the whole line in quotes"
+        hint = "a colon and a space make this line a mapping: put the whole line in quotes"
+        return hint + " (shipline run takes it as the command it looks like)" if command(item) else hint
     if isinstance(item, List):
         return None
     return "an empty item: remove it" if item is None else "put it in quotes"
