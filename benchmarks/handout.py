@@ -1,0 +1,107 @@
+"""Hand-outs of the server: runners that ask for all queued jobs at once, with a short and a long queue.
+
+    .venv/bin/python benchmarks/handout.py [jobs] [runners]
+
+The askers share the machine with the server. No job may be given out twice; that is checked, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from measure import SHIPLINE
+
+from shipline.engine.creation import lean
+from shipline.engine.records import Commit, Project
+from shipline.language import Context, compile
+from shipline.server.instance import Instance
+from shipline.server.settings import Settings
+
+JOBS_OF_A_PIPELINE = 100
+COMMIT = Commit(
+    "a" * 40, "0" * 40, "main", False, "A commit", "Ada <a@example.com>", "2026-01-01T00:00:00Z", "main"
+)
+
+
+async def fill(settings: Settings, jobs: int) -> list[str]:
+    """Pipelines with so many pending jobs in all; gives the tokens of a hundred runners."""
+    instance = Instance(settings)
+    instance.accounts.first_password()
+    namespace = instance.projects.namespace("root")
+    project = instance.projects.create(namespace, "app", 1)
+    text = "\n".join(f"job-{n}:\n  script: [echo {n}]\n  tags: [any]" for n in range(JOBS_OF_A_PIPELINE))
+    context = Context(project_path="root/app", project_name="app", sha=COMMIT.sha)
+    compiled = lean(compile(text, context))
+    for _ in range(jobs // JOBS_OF_A_PIPELINE):
+        instance.pipelines.create(Project(project.id, project.path), COMMIT, compiled)
+    tokens = [instance.runners.create(tags=["any"])[1] for _ in range(100)]
+    instance.close()
+    return tokens
+
+
+async def ask(port: int, token: str, got: list[int]) -> None:
+    """One runner: asks on one connection until there is nothing left."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    body = json.dumps({"token": token, "system_id": "s_bench"}).encode()
+    head = f"POST /api/v4/jobs/request HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    while True:
+        writer.write(head.encode() + body)
+        lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        length = next((int(line.split(":")[1]) for line in lines if line.lower().startswith("content-length")), 0)
+        text = await reader.readexactly(length)
+        status = int(lines[0].split()[1])
+        if status != 201:
+            writer.close()
+            return
+        got.append(int(text[6 : text.index(b",")]))
+
+
+def memory(process: subprocess.Popen[str]) -> int:
+    """Resident MB."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) // 1024
+
+
+def measure(jobs: int, runners: int) -> None:
+    with tempfile.TemporaryDirectory(prefix="shipline-handout-") as folder, socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+        tokens = asyncio.run(fill(Settings(home=Path(folder), port=port), jobs))[:runners]
+        command = [SHIPLINE, "serve", "--home", folder, "--port", str(port)]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert server.stdout is not None
+        server.stdout.readline()
+        idle = memory(server)
+        try:
+            asyncio.run(all_of(port, tokens, jobs, idle))
+            print(f"{'':16}{memory(server)} MB afterwards", flush=True)
+        finally:
+            server.terminate()
+            server.wait()
+
+
+async def all_of(port: int, tokens: list[str], jobs: int, idle: int) -> None:
+    got: list[int] = []
+    start = time.perf_counter()
+    await asyncio.gather(*(ask(port, token, got) for token in tokens))
+    seconds = time.perf_counter() - start
+    assert len(got) == len(set(got)) == jobs, f"{len(got)} hand-outs of {len(set(got))} jobs"
+    print(
+        f"{jobs:6} queued  {len(got) / seconds:8.0f} a second, {len(tokens)} runners, {idle} MB when idle",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    most = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    askers = int(sys.argv[2]) if len(sys.argv) > 2 else 100
+    for queued in (most // 10, most):
+        measure(queued, askers)
