@@ -5,6 +5,7 @@ import pytest
 from shipline.language import Context, LanguageError, compile
 
 TAKEN = [
+    "a: {script: x, parallel: {matrix: []}}",
     "workflow: {}\na: {script: x}",
     "a: {script: x, needs: []}",
     "a: {script: x, only: []}",
@@ -39,6 +40,8 @@ TAKEN = [
     "workflow: {rules: [{when: always, allow_failure: true}]}\na: {script: x}",
 ]
 REFUSED = [
+    "a: {script: x, parallel: {matrix: [{A: [1.5]}]}}",
+    "a: {script: x, parallel: {matrix: [{A: ''}]}}",
     "a: *x",
     "variables: {D: 2020-01-01}\na: {script: x}",
     "a: {script: x}\nb: {script: [1]}",
@@ -57,7 +60,6 @@ REFUSED = [
     "a: {script: x, timeout: ''}",
     "a: {script: x, parallel: 0}",
     "a: {script: x, parallel: 1.5}",
-    "a: {script: x, parallel: {matrix: []}}",
     "a: {script: x, parallel: {matrix: [{A: [true]}]}}",
     "a: {trigger: {}}",
     "a: {trigger: {include: [a.yml,b.yml,c.yml,d.yml]}}",

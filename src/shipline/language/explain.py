@@ -89,6 +89,11 @@ def explained(done: Compilation, name: str) -> Explanation:
             f"there is no job `{name}`", hint=did_you_mean(name, known) or f"there are: {', '.join(known)}"
         )
     instances = builder.graph.instances[config.name]
+    if not instances:
+        at = done.root.names_at[config.name]
+        return Explanation(
+            name, False, "its parallel:matrix has no rows: it stands for no job", at, workflow=workflow
+        )
     instance = next((item for item in instances if item.name == name), instances[0])
     return of_instance(done, builder, config, instance, workflow)
 

@@ -108,7 +108,8 @@ class Builder:
     def job(self, config: JobConfig, instance: Instance) -> Job | None:
         """One job, or None when its rules keep it out. Raises LanguageError for variables in a circle."""
         own, written = self.variables(config, instance)
-        rule = self.chosen(config, self.circumstances(own, written))
+        circumstances = self.circumstances(own, written)
+        rule = self.chosen(config, circumstances)
         if rule is None:
             return None
         if rule.variables:
@@ -117,7 +118,11 @@ class Builder:
         if when == "manual" and config.get("when") != "manual":
             own.append(Variable("CI_JOB_MANUAL", "true", "predefined"))
         self.check_loops(config, instance, [*self.naming, *own, *written.values(), *self.outer])
-        return self.made(config, instance, self.values(config), rule, when, self.everything(own, written))
+        values = self.values(config)
+        if any("$" in tag or "%" in tag for tag in values.get("tags") or []):
+            known = {key: value for key, value in circumstances.values.items() if value is not None}
+            values["tags"] = [expand(tag, known, keep_undefined=True) for tag in values["tags"]]
+        return self.made(config, instance, values, rule, when, self.everything(own, written))
 
     @staticmethod
     def check_loops(config: JobConfig, instance: Instance, variables: list[Variable]) -> None:

@@ -40,6 +40,11 @@ class Jobs:
         """Whether there is such a job, by its written name or an instance's."""
         return name in self.configs or name in self.owner or name in self.unread
 
+    def is_parallel(self, name: str) -> bool:
+        """Whether a written job stands for several; a need's matrix selects nothing of one that does not."""
+        config = self.configs.get(name)
+        return config is None or config.parallel is not None
+
     def names(self, name: str) -> list[str]:
         """The jobs that a written name stands for; an unknown name stands for itself."""
         if name in self.instances:
@@ -49,7 +54,7 @@ class Jobs:
     def needed(self, need: Needed, instance: Instance, config: JobConfig) -> list[str]:
         """The jobs that one need stands for."""
         name = need.job or ""
-        if need.matrix is not None:
+        if need.matrix is not None and self.is_parallel(name):
             return selected(name, substituted(need.matrix, instance, config, need.place))
         return self.names(name)
 
@@ -85,7 +90,7 @@ def check_needs(needs: list[Needed], config: JobConfig, own: int | None, jobs: J
             if not need.optional:
                 hint = did_you_mean(need.job, jobs.configs)
                 found.append(finding(f"{config.name} job: undefined need: {need.job}", need.place, hint))
-        elif need.matrix is not None and not need.optional and (part := unknown_part(need, jobs)):
+        elif jobs.is_parallel(need.job) and not need.optional and (part := unknown_part(need, jobs)):
             hint = did_you_mean(part, jobs.owner)
             found.append(finding(f"{config.name} job: undefined need: {part}", need.place, hint))
         elif own is not None and stage is not None and stage > own:
@@ -96,7 +101,7 @@ def check_needs(needs: list[Needed], config: JobConfig, own: int | None, jobs: J
 
 def unknown_part(need: Needed, jobs: Jobs) -> str | None:
     """A part that a need selects and that the job does not have; those with expressions are not known yet."""
-    names = selected(need.job or "", need.matrix or [])
+    names = selected(need.job or "", need.matrix) if need.matrix is not None else []
     return next((name for name in names if "$[[" not in name and name not in jobs.owner), None)
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shipline.language.entry import Entry, is_integer
-from shipline.language.keywords.variables import as_text
+from shipline.language.entry import Entry, is_integer, is_string
 from shipline.language.values import List, Map
 
 MAX_COPIES = 200
@@ -50,7 +49,8 @@ def matrix(entry: Entry) -> list[dict[str, list[str]]] | None:
     for row, place in entry.value.entries():
         values = {str(key): axis(value) for key, value in row.items()}
         if not values or any(not items for items in values.values()):
-            entry.refuse("config should be a hash of key value pairs, value can be an array", place)
+            hint = "each value is text or a whole number: put others in quotes"
+            entry.refuse("config should be a hash of key value pairs, value can be an array", place, hint)
             return None
         kept = {key: items for key, items in values.items() if items}
         size = 1
@@ -58,9 +58,6 @@ def matrix(entry: Entry) -> list[dict[str, list[str]]] | None:
             size *= len(items)
         total += size
         rows.append(kept)
-    if not rows:
-        entry.refuse("config can't be blank")
-        return None
     if total > MAX_COPIES:
         entry.refuse(f"config generates too many jobs (maximum is {MAX_COPIES})", hint=f"this makes {total}")
         return None
@@ -68,9 +65,10 @@ def matrix(entry: Entry) -> list[dict[str, list[str]]] | None:
 
 
 def axis(value: Any) -> list[str] | None:
-    """The values of one variable of a row; None when they are no texts or numbers."""
-    items = value if isinstance(value, list) else [value]
-    texts = [as_text(item) for item in items]
-    if not texts or None in texts:
+    """The values of one variable of a row; None when they are no texts or whole numbers."""
+    if value is None or (isinstance(value, str) and not value.strip()):
         return None
-    return [text for text in texts if text is not None]
+    items = value if isinstance(value, list) else [value]
+    if not items or not all(is_string(item) or is_integer(item) for item in items):
+        return None
+    return [str(item) for item in items]
