@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 _RETRY = 10.0  # seconds between tries of what only another object can mend
 _LONG_RUN = 600.0  # after which a failure counts as a first one
+_WITHDRAWAL = 2.0  # seconds at most that a container is kept for Services to turn away from it
 _SHOWN_AS_ENDED = 30.0  # of a back-off, before it is shown as one
 
 
@@ -335,11 +336,22 @@ class ContainerWorker:
         self._stopping = True
         if self.state.running:
             self._tell(NORMAL, "Killing", f"Stopping container {self.state.name}")
+            await self._withdraw(grace)
             await self._end(grace)
         elif whole is not None:
             whole.cancel()
         if whole is not None:
             await asyncio.wait({whole}, timeout=10)
+
+    async def _withdraw(self, grace: Grace) -> None:
+        """Let the requests that are under way find the application alive: no new ones come after this."""
+        address = (self._pod().get("status") or {}).get("podIP")
+        leaving = self._pod()["metadata"].get("deletionTimestamp")
+        if self._node.withdrawn is None or not address or not leaving:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(_WITHDRAWAL, grace.left)):
+                await self._node.withdrawn(address)
 
     async def _end(self, grace: Grace) -> None:
         """Hook, signal, patience, and the kill that cannot be refused."""

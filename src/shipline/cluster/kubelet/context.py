@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +37,8 @@ class Node:
     issue_token: TokenIssuer
     allocatable: dict[str, str] = field(default_factory=dict)
     grants_privileged: bool = True
+    withdrawn: Callable[[str], Awaitable[None]] | None = None
+    """Waits until Services lead nobody new to a pod's address."""
 
     def circumstances(self, address: str) -> Circumstances:
         """What the fields of a pod with that address cannot say."""

@@ -6,6 +6,7 @@ pulled from that address and tagged with the name asked for, so the host needs n
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from time import monotonic
@@ -42,6 +43,7 @@ class Images:
         self.endpoints = dict(endpoints)
         self._digests: dict[str, str] = {}
         self._records = PullRecords(api)
+        self._pulling: dict[str, asyncio.Lock] = {}
 
     async def obtain(self, pod: Json, container: Json, tell: Tell, tell_pod: Tell) -> Json:
         """The engine's description of a container's image, pulled where its policy says so.
@@ -113,6 +115,17 @@ class Images:
         return image
 
     async def _pull(self, wanted: Reference, credential: Json | None) -> Json:
+        """One at a time for each image: the name it is pulled under goes when it has got its own."""
+        async with self._pulling.setdefault(str(wanted), asyncio.Lock()):
+            try:
+                return await self._pull_alone(wanted, credential)
+            except ContainerEngineError as error:
+                if error.status != 404:
+                    raise
+                # Another cluster on this engine took the name away in between.
+                return await self._pull_alone(wanted, credential)
+
+    async def _pull_alone(self, wanted: Reference, credential: Json | None) -> Json:
         server = self.endpoints.get(wanted.registry, wanted.registry)
         headers = {"X-Registry-Auth": credentials.header(credential, server)} if credential else None
         repository, tag = f"{server}/{wanted.path}", wanted.digest or wanted.tag

@@ -97,6 +97,17 @@ def headless_hosts(api: Api) -> list[Host]:
     return hosts
 
 
+def leaving_addresses(api: Api) -> set[str]:
+    """The addresses of pods that have been told to go."""
+    return {
+        address
+        for stored in api.select(SLICES)
+        for endpoint in stored.obj.get("endpoints") or []
+        if (endpoint.get("conditions") or {}).get("terminating")
+        for address in endpoint["addresses"]
+    }
+
+
 def _slices(api: Api) -> dict[tuple[str, str], list[Json]]:
     found: defaultdict[tuple[str, str], list[Json]] = defaultdict(list)
     for stored in api.select(SLICES):

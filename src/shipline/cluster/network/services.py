@@ -15,7 +15,7 @@ from shipline.cluster.api.machinery import Api
 from shipline.cluster.errors import ClusterError
 from shipline.cluster.events import WARNING, EventRecorder
 from shipline.cluster.network import names, proxy
-from shipline.cluster.network.endpoints import SLICES, ServicePort, headless_hosts, service_ports
+from shipline.cluster.network.endpoints import SLICES, ServicePort, headless_hosts, leaving_addresses, service_ports
 from shipline.cluster.network.node import NodeContainer
 from shipline.cluster.network.nodeports import NodePorts
 from shipline.cluster.network.reach import Reach
@@ -38,6 +38,9 @@ class ServiceNetwork:
         self._node_ports = NodePorts(reach, host_address, self._complain)
         self._hosts: dict[str, str] = {}
         self._changed = asyncio.Event()
+        self._used: set[str] = set()
+        self._leaving: set[str] = set()
+        self._applied = asyncio.Event()
         self._rules = ""
         self._names = ""
 
@@ -58,6 +61,14 @@ class ServiceNetwork:
             for resource in ("services", SLICES):
                 group.create_task(self._follow(resource))
             group.create_task(self._keep())
+
+    async def withdrawn(self, address: str) -> None:
+        """Wait until no new connection to a Service is led to `address`, whose pod has been told to go.
+
+        An address that alone is left is used on, as long as it serves; it counts as withdrawn.
+        """
+        while address in self._used and address not in self._leaving:
+            await self._applied.wait()
 
     async def _follow(self, resource: str) -> None:
         while True:
@@ -94,9 +105,15 @@ class ServiceNetwork:
             await self._changed.wait()
             self._changed.clear()
             ports = service_ports(self._api)
+            leaving = leaving_addresses(self._api)
+            self._used |= {address for port in ports for address, _ in port.backends}
             await self._node_ports.update(ports)
             try:
                 await self._apply(ports)
+                self._used = {address for port in ports for address, _ in port.backends}
+                self._leaving = leaving
+                self._applied.set()
+                self._applied = asyncio.Event()
             except ClusterError as error:
                 log.warning("the network is not up to date: %s", error)
                 await asyncio.sleep(1)
