@@ -50,7 +50,8 @@ async def ask(port: int, token: str, got: list[int]) -> None:
     """One runner: asks on one connection until there is nothing left."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     body = json.dumps({"token": token, "system_id": "s_bench"}).encode()
-    head = f"POST /api/v4/jobs/request HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    fields = ("POST /api/v4/jobs/request HTTP/1.1", "Host: x", "Content-Type: application/json")
+    head = "\r\n".join([*fields, f"Content-Length: {len(body)}", "", ""])
     while True:
         writer.write(head.encode() + body)
         lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")

@@ -37,6 +37,7 @@ class Database:
             raise ServerError(f"The database {shown} cannot be opened: {error}") from None
         self.is_sqlite = self._engine.dialect.name == "sqlite"
         self.writer = secrets.token_hex(8)
+        self._driver: Any = self.connection.connection.driver_connection
         self._depth = 0
         if self.is_sqlite:
             for setting in ("journal_mode = wal", "synchronous = normal", "busy_timeout = 30000"):
@@ -83,7 +84,7 @@ class Database:
         if self._depth:
             yield
             return
-        self.connection.exec_driver_sql("begin immediate" if self.is_sqlite else "begin")
+        self._say("begin immediate" if self.is_sqlite else "begin")
         self._depth = 1
         try:
             if not self.is_sqlite:
@@ -93,17 +94,21 @@ class Database:
                 mine = tables.writers.c.process == self.writer
                 self.execute(sa.update(tables.writers).where(mine).values(count=tables.writers.c.count + 1))
         except BaseException:
-            self.connection.exec_driver_sql("rollback")
+            self._say("rollback")
             raise
         else:
-            self.connection.exec_driver_sql("commit")
+            self._say("commit")
         finally:
             self._depth = 0
+
+    def _say(self, words: str) -> None:
+        """A statement without parameters or rows, past SQLAlchemy: these are the most frequent ones."""
+        self._driver.execute(words)
 
     def version(self) -> int:
         """A number that changes when another process has changed the database."""
         if self.is_sqlite:
-            return int(self.connection.exec_driver_sql("pragma data_version").scalar_one())
+            return int(self._driver.execute("pragma data_version").fetchone()[0])
         others = tables.writers.c.process != self.writer
         total = sa.select(sa.func.coalesce(sa.func.sum(tables.writers.c.count), 0)).where(others)
         return int(self.execute(total).scalar_one())

@@ -17,29 +17,28 @@ import sqlalchemy as sa
 from shipline.engine.errors import EngineError
 from shipline.engine.payload import Origin, make_payload, new_token
 from shipline.engine.pipelines import Pipelines
-from shipline.engine.records import JobRecord, PipelineRecord
+from shipline.engine.records import JobRecord, PipelineRecord, ProjectVariable
 from shipline.protocol.payload import JobPayload
 from shipline.server import tables as t
 from shipline.server.projects import Projects
 from shipline.server.runners import INSTANCE, Runners, tags_of
 from shipline.server.settings import Settings
-from shipline.server.store import INSTANCE as ALL_PROJECTS
 from shipline.server.store import DatabaseStore
 from shipline.server.vault import digest
 
 JOB_USER = "gitlab-ci-token"
 """The user name that goes with a job's token."""
 
-_shared_head = sa.select(sa.func.min(t.queue.c.job_id)).where(
-    t.queue.c.shared,
-    t.queue.c.tag_set == sa.bindparam("tag_set"),
-    t.queue.c.protected == sa.bindparam("protected"),
-)
-_project_head = sa.select(sa.func.min(t.queue.c.job_id)).where(
-    t.queue.c.project_id == sa.bindparam("project"),
-    t.queue.c.tag_set == sa.bindparam("tag_set"),
-    t.queue.c.protected == sa.bindparam("protected"),
-)
+_head = sa.select(sa.func.min(t.queue.c.job_id)).where(t.queue.c.tag_set == sa.bindparam("tag_set"))
+_shared = _head.where(t.queue.c.shared)
+_of_project = _head.where(t.queue.c.project_id == sa.bindparam("project"))
+_HEADS = {
+    (shared, protected): query.where(t.queue.c.protected) if protected else query
+    for shared, query in ((True, _shared), (False, _of_project))
+    for protected in (True, False)
+}
+"""The oldest job of a lane: by whether the lane is the instance's (or a project's), and of protected jobs only."""
+_assign = sa.insert(t.assignments)
 _take = sa.delete(t.queue).where(t.queue.c.job_id == sa.bindparam("number"))
 _tick = sa.select(t.ticks.c.count).where(t.ticks.c.name == "queue")
 _newest_tag_set = sa.select(sa.func.max(t.tag_sets.c.id))
@@ -91,14 +90,13 @@ class Handout:
         features = json.loads(manager.features)
         two_phase = bool(features.get("two_phase_job_commit"))
         while (number := self._head(runner)) is not None:
-            self.database.execute(_take, {"number": number})
             job = self.store.job(number)
+            self.database.execute(_take, {"number": number})
             if job is None or job.status != "pending":
                 continue
             now = time.time()
-            self.database.execute(sa.delete(t.assignments).where(t.assignments.c.job_id == number))
             self.database.execute(
-                sa.insert(t.assignments),
+                _assign,
                 {
                     "job_id": number,
                     "digest": digest(token),
@@ -117,19 +115,14 @@ class Handout:
 
     def _head(self, runner: Any) -> int | None:
         """The oldest job that the runner may have."""
-        heads: list[int] = []
-        protections = (True,) if runner.access_level == "ref_protected" else (True, False)
         shared = runner.kind == INSTANCE
-        projects = [0] if shared else self.runners.projects(runner.id)
-        query = _shared_head if shared else _project_head
-        for tag_set in self._tag_sets(runner):
-            for protected in protections:
-                for project in projects:
-                    lane = {"tag_set": tag_set, "protected": protected} | ({} if shared else {"project": project})
-                    head = self.database.execute(query, lane).scalar()
-                    if head is not None:
-                        heads.append(head)
-        return min(heads, default=None)
+        query = _HEADS[shared, runner.access_level == "ref_protected"]
+        lanes: list[dict[str, int]] = [{"tag_set": tag_set} for tag_set in self._tag_sets(runner)]
+        if not shared:
+            projects = self.runners.projects(runner.id)
+            lanes = [lane | {"project": project} for lane in lanes for project in projects]
+        heads = (self.database.execute(query, lane).scalar() for lane in lanes)
+        return min((head for head in heads if head is not None), default=None)
 
     def _tag_sets(self, runner: Any) -> list[int]:
         """The sets of tags that the runner answers to; worked out again when there is a new set."""
@@ -152,15 +145,15 @@ class Handout:
         try:
             if project is None:
                 raise EngineError("The project has been deleted.")
-            origin = self._origin(project, runner, token)
-            variables = self.store.variables(project.id)
-            return _with_refs(make_payload(live, job, origin, variables, token), live.record)
+            of_all, own = self.store.variables_with_instance(project.id)
+            origin = self._origin(project, runner, token, of_all)
+            return _with_refs(make_payload(live, job, origin, own, token), live.record)
         except EngineError as error:
             self.store.write_trace(job.id, 0, f"ERROR: Job failed: {error}\n".encode())
             self.pipelines.finished(self.pipelines.job(job.pipeline_id, job.name), "failed", "scheduler_failure")
             return None
 
-    def _origin(self, project: Any, runner: Any, token: str) -> Origin:
+    def _origin(self, project: Any, runner: Any, token: str, of_all: list[ProjectVariable]) -> Origin:
         scheme, _, place = self.settings.url.partition("://")
         return Origin(
             repository_url=f"{scheme}://{JOB_USER}:{token}@{place}/{project.full_path}.git",
@@ -169,7 +162,7 @@ class Handout:
             runner=runner.description or "",
             runner_tags=tuple(tags_of(runner)),
             runner_id=runner.id,
-            instance_variables=tuple(self.store.variables(ALL_PROJECTS)),
+            instance_variables=tuple(of_all),
             timeout=project.build_timeout,
             depth=project.git_depth,
             longest=runner.maximum_timeout,

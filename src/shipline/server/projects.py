@@ -22,6 +22,8 @@ PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 RESERVED_END = (".git", ".atom", ".lock")
 DEFAULT_BRANCH = "main"
 
+_by_id = sa.select(t.projects).where(t.projects.c.id == sa.bindparam("number"), t.projects.c.full_path.is_not(None))
+
 
 class Refused(Exception):
     """A project that cannot be made; the text says why."""
@@ -42,8 +44,7 @@ class Projects:
         return self.database.one(sa.select(t.projects).where(known))
 
     def by_id(self, project_id: int) -> Any | None:
-        known = t.projects.c.id == project_id
-        return self.database.one(sa.select(t.projects).where(known, t.projects.c.full_path.is_not(None)))
+        return self.database.one(_by_id, {"number": project_id})
 
     def namespace(self, path: str) -> Any | None:
         return self.database.one(sa.select(t.namespaces).where(sa.func.lower(t.namespaces.c.path) == path.lower()))

@@ -23,6 +23,11 @@ ONLINE_FOR = 2 * 3600.0
 LEGACY_MANAGER = "<legacy>"
 INSTANCE, PROJECT = "instance_type", "project_type"
 
+_by_digest = sa.select(t.runners).where(t.runners.c.digest == sa.bindparam("digest"))
+_manager = sa.select(t.managers).where(
+    t.managers.c.runner_id == sa.bindparam("runner"), t.managers.c.system_id == sa.bindparam("system")
+)
+
 
 class Info(msgspec.Struct, frozen=True):
     """What a runner tells of itself (`info`)."""
@@ -84,7 +89,7 @@ class Runners:
         return number, token
 
     def by_token(self, token: str) -> Any | None:
-        return self.database.one(sa.select(t.runners).where(t.runners.c.digest == digest(token)))
+        return self.database.one(_by_digest, {"digest": digest(token)})
 
     def by_id(self, runner_id: int) -> Any | None:
         return self.database.one(sa.select(t.runners).where(t.runners.c.id == runner_id))
@@ -121,7 +126,8 @@ class Runners:
         system_id = system_id or LEGACY_MANAGER
         now = time.time()
         known = (t.managers.c.runner_id == runner.id) & (t.managers.c.system_id == system_id)
-        manager = self.database.one(sa.select(t.managers).where(known))
+        key = {"runner": runner.id, "system": system_id}
+        manager = self.database.one(_manager, key)
         told = {"address": address, **(_details(info) if info else {})}
         if manager is None:
             empty = {"features": "{}"} | told
@@ -130,10 +136,11 @@ class Runners:
                 self.database.insert(t.managers, **values | empty)
         elif now - manager.contacted_at > NOTED_EVERY or any(getattr(manager, k) != v for k, v in told.items()):
             self.database.execute(sa.update(t.managers).where(known).values(contacted_at=now, **told))
+            manager = None
         if now - (runner.contacted_at or 0) > NOTED_EVERY:
             seen = sa.update(t.runners).where(t.runners.c.id == runner.id)
             self.database.execute(seen.values(contacted_at=now))
-        return self.database.one(sa.select(t.managers).where(known))
+        return manager or self.database.one(_manager, key)
 
     def forget_manager(self, runner_id: int, system_id: str) -> bool:
         """Whether there was one."""

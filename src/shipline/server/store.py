@@ -43,6 +43,11 @@ _save_job = (
     .values(latest=sa.bindparam("latest"), status=sa.bindparam("status"), record=sa.bindparam("record"))
 )
 _unqueue = sa.delete(t.queue).where(t.queue.c.job_id == sa.bindparam("number"))
+_both_variables = (
+    sa.select(t.variables.c.project_id, t.variables.c.record, t.variables.c.value)
+    .where(t.variables.c.project_id.in_((INSTANCE, sa.bindparam("number"))))
+    .order_by(t.variables.c.key, t.variables.c.scope)
+)
 _given = sa.select(t.assignments.c.job_id).where(t.assignments.c.job_id == sa.bindparam("number"))
 _shares = sa.select(t.projects.c.shared_runners).where(t.projects.c.id == sa.bindparam("number"))
 
@@ -180,6 +185,12 @@ class DatabaseStore:
         query = sa.select(t.variables.c.record, t.variables.c.value).where(t.variables.c.project_id == project_id)
         rows = self.database.all(query.order_by(t.variables.c.key, t.variables.c.scope))
         return [self.read_variable(project_id, record, sealed) for record, sealed in rows]
+
+    def variables_with_instance(self, project_id: int) -> tuple[list[ProjectVariable], list[ProjectVariable]]:
+        """The instance's variables, and the project's, read at once."""
+        rows = self.database.all(_both_variables, {"number": project_id})
+        read = [(row[0], self.read_variable(*row)) for row in rows]
+        return [v for owner, v in read if owner == INSTANCE], [v for owner, v in read if owner != INSTANCE]
 
     def read_variable(self, project_id: int, record: bytes, sealed: bytes) -> ProjectVariable:
         """A variable from its two columns."""

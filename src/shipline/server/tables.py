@@ -175,8 +175,10 @@ queue = Table(
     Column("tag_set", Integer, nullable=False),
     Column("protected", Boolean, nullable=False),
     Column("shared", Boolean, nullable=False),
-    Index("queue_of_instance", "shared", "tag_set", "protected", "job_id"),
-    Index("queue_of_project", "project_id", "tag_set", "protected", "job_id"),
+    Index("queue_of_instance", "shared", "tag_set", "job_id"),
+    Index("queue_of_instance_protected", "shared", "tag_set", "protected", "job_id"),
+    Index("queue_of_project", "project_id", "tag_set", "job_id"),
+    Index("queue_of_project_protected", "project_id", "tag_set", "protected", "job_id"),
 )
 """The pending jobs that nobody has yet: the head of each lane is one step into an index."""
 ticks = Table("ticks", metadata, Column("name", String, primary_key=True), Column("count", Integer, nullable=False))

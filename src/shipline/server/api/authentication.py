@@ -42,7 +42,7 @@ def authenticate(call: Call, path: str) -> None:
     call.limit("api", digest(token), call.instance.settings.requests_a_minute)
     if token.startswith(JOB_TOKEN_PREFIX):
         caller = job_caller(call.instance, token)
-        allowed = method in READING and path.startswith(FOR_JOBS)
+        allowed = method in READING and path.startswith(FOR_JOBS) and not path.endswith("/variables")
         if caller is None or not allowed:
             raise refusal(401)
         call.caller = caller

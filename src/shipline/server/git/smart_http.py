@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from shipline.server.errors import ServerError
 from shipline.server.git.pkt_line import DATA, FLUSH, PROGRESS, packets, pkt, section, side_band
@@ -53,6 +53,12 @@ async def advertise(call: Call) -> Response:
     if _version(call) != "version=2":
         output = pkt(f"# service={service}\n".encode()) + FLUSH + output
     return Response(output, headers=NEVER_KEPT, media_type=f"application/x-{service}-advertisement")
+
+
+async def with_suffix(call: Call) -> Response:
+    """An address without `.git` leads to the one with it."""
+    query = call.request.scope["query_string"].decode()
+    return RedirectResponse(f"/{call.request.path_params['project']}.git/info/refs?{query}", 301)
 
 
 async def upload_pack(call: Call) -> Response:
@@ -95,6 +101,7 @@ async def receive_pack(call: Call) -> Response:
 
 ENDPOINTS = [
     Endpoint("GET", "/{project:path}.git/info/refs", advertise, reads_body=False),
+    Endpoint("GET", "/{project:path}/info/refs", with_suffix, reads_body=False),
     Endpoint("POST", "/{project:path}.git/git-upload-pack", upload_pack, reads_body=False),
     Endpoint("POST", "/{project:path}.git/git-receive-pack", receive_pack, reads_body=False),
 ]

@@ -66,9 +66,8 @@ class Call(Parameters):
 
     @property
     def address(self) -> str | None:
-        """Where the call comes from."""
-        forwarded = self.request.headers.get("x-forwarded-for", "").partition(",")[0].strip()
-        return forwarded or (self.request.client.host if self.request.client else None)
+        """Where the call comes from. What a proxy says of it counts only where the proxy is this machine's."""
+        return self.request.client.host if self.request.client else None
 
     def user(self) -> Caller:
         """The caller; 401 when there is none."""

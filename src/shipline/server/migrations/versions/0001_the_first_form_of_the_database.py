@@ -206,8 +206,14 @@ def upgrade() -> None:
         sa.Column("shared", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("job_id", name=op.f("queue_key")),
     )
-    op.create_index("queue_of_instance", "queue", ["shared", "tag_set", "protected", "job_id"], unique=False)
-    op.create_index("queue_of_project", "queue", ["project_id", "tag_set", "protected", "job_id"], unique=False)
+    op.create_index("queue_of_instance", "queue", ["shared", "tag_set", "job_id"], unique=False)
+    op.create_index(
+        "queue_of_instance_protected", "queue", ["shared", "tag_set", "protected", "job_id"], unique=False
+    )
+    op.create_index("queue_of_project", "queue", ["project_id", "tag_set", "job_id"], unique=False)
+    op.create_index(
+        "queue_of_project_protected", "queue", ["project_id", "tag_set", "protected", "job_id"], unique=False
+    )
     op.create_table(
         "runner_projects",
         sa.Column("runner_id", sa.Integer(), nullable=False),
