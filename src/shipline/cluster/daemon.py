@@ -118,14 +118,17 @@ class Daemon:
         kubelet = Kubelet(node)
         servers, port = await self._listen(api, Streams(engine, kubelet), pki, bridge, engine)
         services = ServiceNetwork(api, node_container, reach, bridge.node, config.node_port_address, DOMAIN)
+        node.withdrawn = services.withdrawn
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(run_all(api, pki.authority_pem(), name), name="controllers")]
             await _first_namespaces(api)
-            bootstrap(api, config, bridge, port)
-            heart = NodeHeart(api, engine, name, bridge, node.recorder)
+            bootstrap(api, config, bridge, bridge.gateway, port)
+            heart = NodeHeart(api, engine, name, bridge, node.recorder, lambda: runtime.trouble)
             heart.register()
             node_id = await starting
             reach.routed = await _routed(engine, bridge)
+            if not engine.local:
+                bootstrap(api, config, bridge, await _host_seen_from(node_container) or bridge.gateway, port)
             for name_, coroutine in (
                 ("heart", heart.run()),
                 ("kubelet", kubelet.run()),
@@ -197,8 +200,17 @@ async def _routed(engine: ContainerEngine, bridge: Bridge) -> bool:
     return False
 
 
-def bootstrap(api: Api, config: ClusterConfig, bridge: Bridge, port: int) -> None:
-    """The objects that a cluster begins with: the API's own Service, and the registries' ConfigMap."""
+async def _host_seen_from(node: NodeContainer) -> str:
+    """This machine's address as containers of an engine in another machine see it, "" when they cannot."""
+    with contextlib.suppress(ClusterError):
+        return (await node.run("getent ahostsv4 host.docker.internal | head -n 1")).partition(" ")[0].strip()
+    log.warning("pods cannot reach the API: the container engine knows no host.docker.internal")
+    return ""
+
+
+def bootstrap(api: Api, config: ClusterConfig, bridge: Bridge, address: str, port: int) -> None:
+    """The objects that a cluster begins with: the API's own Service, at `address` and `port` for pods, and the
+    registries' ConfigMap."""
     registries = {"metadata": {"name": REGISTRIES}, "data": registry_mappings(config)}
     _apply(api, "configmaps", "kube-system", registries)
     labels = {"component": "apiserver", "provider": "kubernetes"}
@@ -218,7 +230,7 @@ def bootstrap(api: Api, config: ClusterConfig, bridge: Bridge, port: int) -> Non
     slice = {
         "metadata": {"name": "kubernetes", "labels": {"kubernetes.io/service-name": "kubernetes"}},
         "addressType": "IPv4",
-        "endpoints": [{"addresses": [bridge.gateway], "conditions": {"ready": True}}],
+        "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
         "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
     }
     _apply(api, "endpointslices.discovery.k8s.io", "default", slice)
@@ -226,7 +238,7 @@ def bootstrap(api: Api, config: ClusterConfig, bridge: Bridge, port: int) -> Non
         "metadata": {"name": "kubernetes", "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}},
         "subsets": [
             {
-                "addresses": [{"ip": bridge.gateway}],
+                "addresses": [{"ip": address}],
                 "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
             }
         ],

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
 
-# The API of Docker 20.10: the oldest engine that is supported, and Podman's.
+# The API of Docker 20.10: the oldest engine that is supported, and Podman's. Newer engines may want more.
 API_VERSION = (1, 41)
 STDOUT, STDERR = 1, 2
 
@@ -154,8 +154,8 @@ class ContainerEngine:
         engine = cls(docker, str(docker._connection_info))
         try:
             version = await docker._query_json("version", versioned_api=False)
-            served = tuple(int(part) for part in str(version["ApiVersion"]).split("."))
-            docker.api_version = "v{}.{}".format(*min(served, API_VERSION))
+            newest, oldest = (_version(version.get(field)) for field in ("ApiVersion", "MinAPIVersion"))
+            docker.api_version = "v{}.{}".format(*max(min(newest, API_VERSION), oldest))
             engine.info = await engine.get("info")
         except (aiodocker.DockerError, OSError, ContainerEngineError) as error:
             await docker.close()
@@ -311,6 +311,10 @@ async def unframed(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         del buffer[:at]
         if whole:
             yield bytes(whole)
+
+
+def _version(text: str | None) -> tuple[int, ...]:
+    return tuple(int(part) for part in (text or "1.12").split("."))
 
 
 def _known_socket() -> str | None:

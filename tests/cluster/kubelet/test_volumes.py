@@ -129,3 +129,14 @@ def test_the_pod_reads_about_itself(live: Live) -> None:
     assert live.sh(name, "cat /i/labels; echo; cat /i/cpu") == 'app="web"\n250'
     live.kubectl("label", "pod", name, "tier=front")
     live.until(lambda: 'tier="front"' in live.sh(name, "cat /i/labels"))
+
+
+def test_an_empty_directory_that_outgrows_its_limit_ends_the_pod(live: Live) -> None:
+    spec = pod("dd if=/dev/zero of=/d/f bs=1M count=3; sleep 1000", volumeMounts=[{"name": "d", "mountPath": "/d"}])
+    name = live.start(spec | {"volumes": [{"name": "d", "emptyDir": {"sizeLimit": "1Mi"}}]})
+    live.kubectl("wait", "--for=jsonpath={.status.phase}=Failed", f"pod/{name}", "--timeout=30s")
+    status = live.get("pod", name)["status"]
+    assert (status["reason"], status["message"]) == (
+        "Evicted",
+        'Usage of EmptyDir volume "d" exceeds the limit "1Mi". ',
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from collections.abc import Callable
 from typing import Any
 
 from shipline.cluster.api.errors import ApiError
@@ -110,8 +111,16 @@ class NodeHeart:
     """Registers the Node and keeps its Lease and conditions beating."""
 
     def __init__(
-        self, api: Api, engine: ContainerEngine, name: str, bridge: Bridge, recorder: EventRecorder
+        self,
+        api: Api,
+        engine: ContainerEngine,
+        name: str,
+        bridge: Bridge,
+        recorder: EventRecorder,
+        trouble: Callable[[], str],
     ) -> None:
+        """`trouble` says why the node cannot run pods now, "" when it can."""
+        self._trouble = trouble
         self._api = api
         self._engine = engine
         self._name = name
@@ -145,16 +154,23 @@ class NodeHeart:
     def _beat(self, node: Json) -> None:
         before = {one["type"]: one for one in (node.get("status") or {}).get("conditions") or []}
         now = timestamp()
+        conditions = list(_HEALTHY)
+        if trouble := self._trouble():
+            conditions[-1] = ("Ready", "False", "KubeletNotReady", f"container runtime is down: {trouble}")
+        since = {
+            kind: before[kind]["lastTransitionTime"] if before.get(kind, {}).get("status") == status else now
+            for kind, status, _, _ in conditions
+        }
         node.setdefault("status", {})["conditions"] = [
             {
                 "type": kind,
                 "status": status,
                 "lastHeartbeatTime": now,
-                "lastTransitionTime": before.get(kind, {}).get("lastTransitionTime", now),
+                "lastTransitionTime": since[kind],
                 "reason": reason,
                 "message": message,
             }
-            for kind, status, reason, message in _HEALTHY
+            for kind, status, reason, message in conditions
         ]
         self._api.update_status("nodes", None, node)
 
@@ -166,7 +182,7 @@ class NodeHeart:
             self._renew()
             with contextlib.suppress(ApiError):
                 node = self._api.get("nodes", None, self._name)
-                if beats % 30 == 29 or not _is_ready(node):
+                if beats % 30 == 29 or _is_ready(node) == bool(self._trouble()):
                     self._beat(node)
             beats += 1
             await asyncio.sleep(_RENEW_EVERY)

@@ -10,14 +10,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from shipline.cluster import labels
 from shipline.cluster.api.errors import ApiError
 from shipline.cluster.errors import ClusterError, ContainerEngineError
 from shipline.cluster.events import NORMAL, WARNING
-from shipline.cluster.kubelet import request
+from shipline.cluster.kubelet import limits, request
 from shipline.cluster.kubelet.backoff import Grace
 from shipline.cluster.kubelet.container import ContainerWorker
 from shipline.cluster.kubelet.context import Node
@@ -33,7 +32,6 @@ log = logging.getLogger(__name__)
 
 _RETRY = 2.0
 _CLEANINGS = 20
-_DEADLINE = "Pod was active on the node longer than the specified deadline"
 
 
 class PodWorker:
@@ -133,7 +131,13 @@ class PodWorker:
     async def run(self) -> None:
         """Live, until the pod is gone from the node. Raises what nobody foresaw; another worker may go on then."""
         self.changed()
-        tasks = [asyncio.create_task(one) for one in (self._live(), self._keep_time(), self._keep_fresh())]
+        lives = (
+            self._live(),
+            self._keep_fresh(),
+            limits.watch_time(lambda: self.pod, self._condemn),
+            limits.watch_size(self._node.engine, lambda: self._sandbox, self.pod, self._volumes, self._condemn),
+        )
+        tasks = [asyncio.create_task(one) for one in lives]
         deleted = asyncio.create_task(self._deleted.wait())
         try:
             await self._until(deleted, tasks)
@@ -297,24 +301,14 @@ class PodWorker:
         if sandbox.address != self._node.bridge.node:
             self._node.bridge.release(sandbox.address)
 
-    # The clock
+    # Limits
 
-    async def _keep_time(self) -> None:
-        """End the pod when its deadline has come."""
-        while True:
-            seconds = self.pod["spec"].get("activeDeadlineSeconds")
-            began = (self.pod.get("status") or {}).get("startTime")
-            if seconds is None or began is None:
-                await asyncio.sleep(1)
-                continue
-            left = datetime.fromisoformat(began).timestamp() + seconds - datetime.now(UTC).timestamp()
-            if left <= 0:
-                break
-            await asyncio.sleep(min(left, 1))
-        if self._finished:
+    async def _condemn(self, verdict: Verdict, type: str) -> None:
+        """End the pod, whatever its containers do; `type` is that of the Event."""
+        if self._finished or self._verdict is not None:
             return
-        self._verdict = Verdict("DeadlineExceeded", _DEADLINE)
-        self._node.recorder.event(self.pod, NORMAL, "DeadlineExceeded", _DEADLINE)
+        self._verdict = verdict
+        self._node.recorder.event(self.pod, type, verdict.reason, verdict.message)
         self._write()
         await self._finish()
 

@@ -58,6 +58,7 @@ class Runtime:
         self._cluster = cluster
         self._ends: dict[str, asyncio.Event] = {}
         self._killed_by_memory: set[str] = set()
+        self.trouble = ""  # why the engine cannot be used now
 
     async def containers(self) -> list[Found]:
         """Every container of the cluster, running or not."""
@@ -79,13 +80,16 @@ class Runtime:
         """Keep up with the engine's events, for ever; what happened while the stream was down is looked up."""
         wanted = {"type": ["container"], "label": [labels.of_cluster(self._cluster)], "event": ["die", "oom"]}
         while True:
+            looking = asyncio.create_task(self._look())
             try:
-                looking = asyncio.create_task(self._look())
                 async for event in self.engine.lines("events", filters=json.dumps(wanted)):
                     self._noted(event)
                 await looking
             except (ContainerEngineError, OSError) as error:
                 log.warning("the engine's events have stopped: %s", error)
+                self.trouble = str(error)
+            finally:
+                looking.cancel()
             await asyncio.sleep(1)
 
     def _noted(self, event: Json) -> None:
@@ -96,8 +100,10 @@ class Runtime:
             self._ends[container].set()
 
     async def _look(self) -> None:
-        """Ends that no event told of."""
+        """Ends that no event told of; the stream of events is open a moment later."""
+        await asyncio.sleep(0.1)
         running = {found.id for found in await self.containers() if found.state not in ("exited", "dead")}
+        self.trouble = ""
         for container, end in self._ends.items():
             if container not in running:
                 end.set()
