@@ -1,7 +1,8 @@
 """A repository on this machine as jobs get it: a shallow bare copy of one commit, made once, never the user's own.
 
-The copy is made with the git program through `git upload-pack`, so nothing is written to the user's repository, and
-it holds what a job may see: the commit, its history to the depth asked for, and its branch or tag.
+A job takes its copy over as its .git, so the copy's settings are those of a checkout. The copy is made with the
+git program through `git upload-pack`, so nothing is written to the user's repository, and it holds what a job may
+see: the commit, its history to the depth asked for, and its branch or tag.
 """
 
 from __future__ import annotations
@@ -18,6 +19,27 @@ if TYPE_CHECKING:
     from tarfile import TarInfo
 
 SERVE = "git -c safe.directory=* -c uploadpack.allowAnySHA1InWant=true -c uploadpack.allowFilter=true upload-pack"
+
+CONFIG = """\
+[core]
+	repositoryformatversion = {version}
+	bare = false
+	filemode = true
+{extension}[gc]
+	auto = 0
+[remote "origin"]
+	url = file://{repository}
+	pushurl = the repository that the job was made from is not written to
+	fetch = +refs/heads/*:refs/remotes/origin/*
+"""
+
+
+def checkout_config(repository: Path, git: GitInfo) -> str:
+    """The text of .git/config for a checkout of a repository on this machine: it can be fetched from, not pushed
+    to."""
+    sha256 = git.repo_object_format == "sha256"
+    extension = "[extensions]\n\tobjectFormat = sha256\n" if sha256 else ""
+    return CONFIG.format(version=1 if sha256 else 0, extension=extension, repository=repository)
 
 
 def local_path(url: str) -> Path | None:
@@ -59,12 +81,13 @@ class RepositoryCopies:
 async def _copy(repository: Path, git: GitInfo, depth: int, folder: Path) -> Path:
     kind = "tags" if git.ref_type == "tag" else "remotes/origin"
     limit = ["--depth", str(depth)] if depth > 0 else []
-    await run_git("init", "-q", "--bare", "--template=", str(folder))
+    await run_git("init", "-q", "--bare", "--template=", f"--object-format={git.repo_object_format}", str(folder))
     await run_git(
         *("-C", str(folder), "fetch", "-q", "--no-tags", "--no-auto-gc", "--upload-pack", SERVE, *limit),
         *(f"file://{repository}", f"+{git.sha}:refs/{kind}/{git.ref}"),
         failure=f"the commit {git.sha[:8]} cannot be read from the repository {repository}",
     )
+    (folder / "config").write_text(checkout_config(repository, git))
     return folder
 
 

@@ -15,22 +15,10 @@ from pathlib import Path
 
 from shipline.protocol.payload import GitInfo
 from shipline.runner.process import run_git
+from shipline.runner.repository import checkout_config
 from shipline.runner.workspace import Workspace
 
 MANY_FILES = 500  # above this a copy is made in a thread, so that other jobs go on
-
-CONFIG = """\
-[core]
-	repositoryformatversion = {version}
-	bare = false
-	filemode = true
-[gc]
-	auto = 0
-[remote "origin"]
-	url = file://{repository}
-	pushurl = the repository that the job was made from is not written to
-	fetch = +refs/heads/*:refs/remotes/origin/*
-"""
 
 
 class Checkouts:
@@ -64,9 +52,7 @@ async def _make(repository: Path, git: GitInfo, folder: Path) -> tuple[Path, int
         made.mkdir(parents=True, exist_ok=True)
     objects = (repository / common.strip() / "objects").resolve()
     (own / "objects" / "info" / "alternates").write_text(f"{objects}\n")
-    sha256 = git.repo_object_format == "sha256"
-    extension = "[extensions]\n\tobjectFormat = sha256\n" if sha256 else ""
-    (own / "config").write_text(CONFIG.format(version=1 if sha256 else 0, repository=repository) + extension)
+    (own / "config").write_text(checkout_config(repository, git))
     (own / "HEAD").write_text(f"{git.sha}\n")
     ref.write_text(f"{git.sha}\n")
     shallow = repository / common.strip() / "shallow"

@@ -15,6 +15,7 @@ from shipline.runner.script.text import GREEN, RESET, Program, quote
 
 STRATEGIES = ("clone", "fetch", "none", "empty")
 LOCKS = ("index.lock", "shallow.lock", "HEAD.lock", "config.lock", "hooks/post-checkout")
+CREATED = ("  fresh=yes", "  printf '%s\\n' 'Created fresh repository.'", "fi")
 COPIED = "'+refs/remotes/origin/*:refs/remotes/origin/*' '+refs/tags/*:refs/tags/*'"
 
 
@@ -59,7 +60,7 @@ class Sources:
         program.commands(command for command in before if command)
         self._folder(program)
         if self.fetches:
-            self._settings(program)
+            self._settings(program, local=copy is not None)
             self._fetch(program, copy)
             self._check_out(program)
             program.add(f"rm -f {quote(self._settings_file)}", "unset GIT_CONFIG_GLOBAL")
@@ -81,7 +82,7 @@ class Sources:
             program.add(f"rm -rf {project}")
         program.add(f"mkdir -p {project}", f"cd {project}")
 
-    def _settings(self, program: Program) -> None:
+    def _settings(self, program: Program, *, local: bool) -> None:
         lines = [
             "[safe]\n\tdirectory = *",
             "[init]\n\tdefaultBranch = none",
@@ -90,6 +91,8 @@ class Sources:
             "[advice]\n\tdetachedHead = false",
             "[include]\n\tpath = ~/.gitconfig",
         ]
+        if local:
+            lines.append('[protocol "file"]\n\tallow = always')  # for submodules beside the repository
         clean, login = split_login(self.git.repo_url)
         if login:
             import base64
@@ -109,23 +112,23 @@ class Sources:
         program.say(
             f"{GREEN}Fetching changes{f' with git depth set to {self.depth}' if self.depth > 0 else ''}...{RESET}"
         )
-        adopt = f"mv {quote(copy)} .git" if copy else "git init -q --template="
-        program.add(
-            "if [ -e .git ]; then",
-            f"  rm -f {locks}",
-            "  git remote set-url origin " + quote(clean),
-            "else",
-            f"  {adopt}",
-            "  git config core.bare false" if copy else "  :",
-            f"  git remote add origin {quote(clean)}",
-            "  printf '%s\\n' 'Created fresh repository.'",
-            "fi",
-        )
+        program.add("fresh=", "if [ -e .git ]; then", f"  rm -f {locks}")
         if copy:
             program.add(
-                f"if [ -e {quote(copy)} ]; then git fetch -q --prune{depth} {quote('file://' + copy)} {COPIED}; fi"
+                f"  git remote set-url origin {quote(clean)}",
+                f"  git fetch -q --prune{depth} {quote('file://' + copy)} {COPIED}",
+                "else",
+                f"  mv {quote(copy)} .git",
+                *CREATED,
             )
             return
+        program.add(
+            f"  git remote set-url origin {quote(clean)}",
+            "else",
+            "  git init -q --template=",
+            f"  git remote add origin {quote(clean)}",
+            *CREATED,
+        )
         refspecs = " ".join(quote(spec) for spec in self.git.refspecs or self._refspecs())
         unshallow = "" if depth else "if [ -f .git/shallow ]; then set -- --unshallow; else set --; fi; "
         flags = self.job.variables.get("GIT_FETCH_EXTRA_FLAGS") or "--prune --quiet"
@@ -145,7 +148,7 @@ class Sources:
         program.add(f"git -c submodule.recurse=false checkout -f -q --detach {quote(self.git.sha)}")
         flags = self.job.variables.get("GIT_CLEAN_FLAGS") or "-ffdx"
         if flags != "none":
-            program.add(f"git clean -q {flags}")
+            program.add(f'if [ -z "$fresh" ]; then git clean -q {flags}; fi')
         skip_lfs = self.job.variables.is_true("GIT_LFS_SKIP_SMUDGE")
         if not skip_lfs:
             program.add("if grep -qs 'filter=lfs' .gitattributes; then git lfs pull; fi")
