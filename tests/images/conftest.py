@@ -43,7 +43,7 @@ def write(recipes):
 
 def docker(*arguments: str, check: bool = True) -> str:
     """Docker's own command line, to look at what was made with other eyes."""
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=120)
     assert not check or done.returncode == 0, done.stderr
     return (done.stdout + done.stderr).strip()
 

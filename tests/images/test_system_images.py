@@ -35,7 +35,8 @@ async def test_pause_writes_the_resolver_settings_it_is_given(made, run):
     image = (await made("pause"))["pause"]
     settings = "nameserver 10.1.2.3\noptions ndots:5\n"
     container = run("--env", f"RESOLV_CONF={settings}", image)
-    docker("exec", container, "sh", "-c", "until pgrep sleep >/dev/null; do sleep 0.1; done")
+    written = "for n in 1 2 3 4 5 6 7 8 9; do grep -q ndots /etc/resolv.conf && break; sleep 0.2; done"
+    docker("exec", container, "sh", "-c", written)
     assert docker("exec", container, "cat", "/etc/resolv.conf") == settings.strip()
 
 
