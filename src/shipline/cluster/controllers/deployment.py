@@ -8,6 +8,8 @@ annotation (restart).
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 from shipline.cluster.api.errors import ApiError
 from shipline.cluster.api.machinery import Api
 from shipline.cluster.api.selectors import match_labels
@@ -101,11 +103,7 @@ class DeploymentController:
         if new is None:
             return None
         number = max((revisions.revision(one) for one in old), default=0) + 1
-        before = {
-            **new,
-            "metadata": {**new["metadata"], "annotations": dict(new["metadata"].get("annotations") or {})},
-        }
-        before["spec"] = dict(new["spec"])
+        before = deepcopy(new)
         revisions.annotate(deployment, new, number)
         minimum = deployment["spec"].get("minReadySeconds", 0)
         if new["spec"].get("minReadySeconds", 0) != minimum:

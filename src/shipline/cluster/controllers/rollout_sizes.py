@@ -81,7 +81,8 @@ def old_sizes(deployment: Json, new: Json, old: list[Json]) -> dict[str, int]:
     Pods that aren't available go first: nobody misses them. Then available ones, down to the fewest allowed.
     """
     old = sorted(old, key=_age)
-    sizes = {one["metadata"]["name"]: replicas(one) for one in old}
+    present = {one["metadata"]["name"]: replicas(one) for one in old}
+    sizes = dict(present)
     if not any(sizes.values()):
         return {}
     least = fewest_available(deployment)
@@ -100,11 +101,7 @@ def old_sizes(deployment: Json, new: Json, old: list[Json]) -> dict[str, int]:
         fewer = min(max(spare, 0), sizes[name])
         sizes[name] -= fewer
         spare -= fewer
-    return {
-        one["metadata"]["name"]: sizes[one["metadata"]["name"]]
-        for one in old
-        if sizes[one["metadata"]["name"]] != replicas(one)
-    }
+    return {name: size for name, size in sizes.items() if size != present[name]}
 
 
 def is_saturated(deployment: Json, replicaset: Json) -> bool:
