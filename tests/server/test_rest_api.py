@@ -284,3 +284,28 @@ def test_a_job_token_reads_its_own_project_while_the_job_runs(server, project, a
     agent.update(job, "success")
     with pytest.raises(gitlab.exceptions.GitlabError):
         client.http_get("/job")
+
+
+def test_environments_and_deployments(remote, agent, repository):
+    repository.commit(
+        {
+            ".gitlab-ci.yml": "deploy:\n  tags: [kubernetes]\n  script: [echo]\n"
+            "  environment: {name: production, url: 'http://app.example.com', on_stop: stop}\n"
+            "stop:\n  tags: [kubernetes]\n  script: [echo]\n  when: manual\n"
+            "  environment: {name: production, action: stop}\n"
+        }
+    )
+    agent.update(agent.job(), "success")
+    repository.push()
+    job = agent.job()
+    assert remote.deployments.list(get_all=True)[0].status == "running"
+    agent.update(job, "success")
+    (environment,) = remote.environments.list(get_all=True)
+    assert (environment.name, environment.state, environment.tier) == ("production", "available", "production")
+    assert environment.external_url == "http://app.example.com"
+    found = remote.environments.get(environment.id)
+    assert found.last_deployment["deployable"]["id"] == job["id"]
+    found.stop()
+    assert remote.environments.get(environment.id).state == "stopping"
+    agent.update(agent.job(), "success")
+    assert remote.environments.get(environment.id).state == "stopped"

@@ -14,12 +14,14 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from shipline.engine.deployments import record_start
 from shipline.engine.errors import EngineError
 from shipline.engine.payload import Origin, make_payload, new_token
 from shipline.engine.pipelines import Pipelines
 from shipline.engine.records import JobRecord, PipelineRecord, ProjectVariable
 from shipline.protocol.payload import JobPayload
 from shipline.server import tables as t
+from shipline.server.environments import note
 from shipline.server.projects import Projects
 from shipline.server.runners import INSTANCE, Runners, tags_of
 from shipline.server.settings import Settings
@@ -147,11 +149,21 @@ class Handout:
                 raise EngineError("The project has been deleted.")
             of_all, own = self.store.variables_with_instance(project.id)
             origin = self._origin(project, runner, token, of_all)
-            return _with_refs(make_payload(live, job, origin, own, token), live.record)
+            payload = make_payload(live, job, origin, own, token)
+            if live.definitions[job.name].environment.get("name"):
+                record_start(self.store, live, job, payload)
+                self._note(job, live.record)
+            return _with_refs(payload, live.record)
         except EngineError as error:
             self.store.write_trace(job.id, 0, f"ERROR: Job failed: {error}\n".encode())
             self.pipelines.finished(self.pipelines.job(job.pipeline_id, job.name), "failed", "scheduler_failure")
             return None
+
+    def _note(self, job: JobRecord, record: PipelineRecord) -> None:
+        """The environment that the job deploys to is there from now on."""
+        deployment = self.store.deployment_of(job.id)
+        if deployment is not None:
+            note(self.database, record.project_id, deployment)
 
     def _origin(self, project: Any, runner: Any, token: str, of_all: list[ProjectVariable]) -> Origin:
         scheme, _, place = self.settings.url.partition("://")

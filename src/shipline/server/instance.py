@@ -11,6 +11,7 @@ from shipline.server import tables as t
 from shipline.server.accounts import Accounts
 from shipline.server.artifacts import Artifacts
 from shipline.server.database import Database
+from shipline.server.environments import Environments
 from shipline.server.errors import ServerError
 from shipline.server.handout import Handout
 from shipline.server.limits import Limits
@@ -49,6 +50,7 @@ class Instance:
         self.projects = Projects(self.database, settings.home / "repositories")
         self.runners = Runners(self.database, self.vault, self.store.tick)
         self.handout = Handout(self.store, self.pipelines, self.projects, self.runners, settings)
+        self.environments = Environments(self.store, self.pipelines)
         self.limits = Limits()
         self.loop = asyncio.get_running_loop()
         self.stopping = asyncio.Event()

@@ -225,6 +225,12 @@ class DatabaseStore:
         rows = self.database.all(query.order_by(t.deployments.c.job_id.desc()))
         return [msgspec.json.decode(row[0], type=Deployment) for row in rows]
 
+    def deployment_of(self, job_id: int) -> Deployment | None:
+        """What a job has deployed."""
+        query = sa.select(t.deployments.c.record).where(t.deployments.c.job_id == job_id)
+        found = self.database.one(query)
+        return msgspec.json.decode(found[0], type=Deployment) if found else None
+
     def write_trace(self, job_id: int, offset: int, data: bytes) -> int:
         return self.traces.write(job_id, offset, data)
 
