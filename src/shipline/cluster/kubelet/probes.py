@@ -169,13 +169,13 @@ async def watch(kind: str, probe: Json, prober: Prober, started: asyncio.Event, 
     needed = {True: probe.get("successThreshold", 1), False: probe.get("failureThreshold", 3)}
     last, run = None, 0
     while True:
-        text = ""
+        success = True
         try:
             await prober.run(probe)
         except Exception as error:  # a broken probe must not end the container's supervision
+            success = False
             text = str(error) if isinstance(error, Failure) else f"{type(error).__name__}: {error}"
             verdicts.probe_failed(kind, text)
-        success = not text
         run = run + 1 if success == last else 1
         last = success
         if run >= needed[success]:
