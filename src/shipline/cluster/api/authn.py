@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from shipline.cluster.api import tokens
+from shipline.cluster.api import bearer, tokens
 from shipline.cluster.api.call import User
 from shipline.cluster.api.errors import ApiError
 
@@ -28,7 +28,7 @@ def authenticate(
     authorization = headers.get("Authorization", "")
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() == "bearer" and token.strip():
-        found = tokens.authenticate(key, token.strip(), [tokens.AUDIENCE], look_up)
+        found = bearer.authenticate(key, token.strip(), [tokens.AUDIENCE], look_up)
         if found is None or not found[1]:
             raise unauthorized()
         return found[0]

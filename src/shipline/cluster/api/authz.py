@@ -12,7 +12,7 @@ from typing import Any
 
 from shipline.cluster.api.call import User
 from shipline.cluster.api.errors import ApiError
-from shipline.cluster.api.machinery import Api
+from shipline.cluster.api.store import Store
 
 Json = dict[str, Any]
 
@@ -38,38 +38,38 @@ class Attributes:
         return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
 
 
-def allows(api: Api, user: User, wanted: Attributes) -> bool:
+def allows(store: Store, user: User, wanted: Attributes) -> bool:
     """Whether the user may do it."""
-    return reason(api, user, wanted) is not None
+    return reason(store, user, wanted) is not None
 
 
-def reason(api: Api, user: User, wanted: Attributes) -> str | None:
+def reason(store: Store, user: User, wanted: Attributes) -> str | None:
     """Why the user may do it: "" for the masters, else the binding in words; None when they may not."""
     if MASTERS in user.groups:
         return ""
-    for rule, why in rules(api, user, wanted.namespace):
+    for rule, why in rules(store, user, wanted.namespace):
         if covers(rule, wanted):
             return why
     return None
 
 
-def rules(api: Api, user: User, namespace: str) -> Iterator[tuple[Json, str]]:
+def rules(store: Store, user: User, namespace: str) -> Iterator[tuple[Json, str]]:
     """Each rule that holds for the user in a namespace ("": in the whole cluster), with the binding in words."""
-    for stored in api.select(f"clusterrolebindings.{_RBAC}"):
-        yield from _bound(api, user, stored.obj, "ClusterRoleBinding", None)
+    for stored in store.select(f"clusterrolebindings.{_RBAC}"):
+        yield from _bound(store, user, stored.obj, "ClusterRoleBinding", None)
     if namespace:
-        for stored in api.select(f"rolebindings.{_RBAC}", namespace):
-            yield from _bound(api, user, stored.obj, "RoleBinding", namespace)
+        for stored in store.select(f"rolebindings.{_RBAC}", namespace):
+            yield from _bound(store, user, stored.obj, "RoleBinding", namespace)
 
 
-def _bound(api: Api, user: User, binding: Json, kind: str, namespace: str | None) -> Iterator[tuple[Json, str]]:
+def _bound(store: Store, user: User, binding: Json, kind: str, namespace: str | None) -> Iterator[tuple[Json, str]]:
     subject = next((s for s in binding.get("subjects") or () if _is(s, user, namespace)), None)
     if subject is None:
         return
     reference, metadata = binding["roleRef"], binding["metadata"]
     place = None if reference["kind"] == "ClusterRole" else namespace
     plural = "clusterroles" if reference["kind"] == "ClusterRole" else "roles"
-    role = api.look_up(f"{plural}.{_RBAC}", place, reference["name"])
+    role = store.look_up(f"{plural}.{_RBAC}", place, reference["name"])
     name = metadata["name"] if namespace is None else f"{metadata['name']}/{namespace}"
     who = subject["name"]
     if subject["kind"] == "ServiceAccount":

@@ -7,21 +7,16 @@ from typing import Any
 
 from aiohttp import web
 
-from shipline.cluster.api import bodies, paging, presentation, subresources, watching
+from shipline.cluster.api import paging, presentation, subresources, watching
 from shipline.cluster.api.call import Call
 from shipline.cluster.api.errors import ApiError, bad_request, invalid, unknown_path
 from shipline.cluster.api.eventsapi import EventsApi
 from shipline.cluster.api.exchange import LIST_SHAPES, OBJECT_SHAPES, Exchange
+from shipline.cluster.api.reading import read_object, read_patch
 from shipline.cluster.api.resources import Resource, at
 
 Json = dict[str, Any]
 
-PATCH_TYPES = {
-    "application/json-patch+json": "json",
-    "application/merge-patch+json": "merge",
-    "application/strategic-merge-patch+json": "strategic",
-    "application/apply-patch+yaml": "apply",
-}
 _GONE_ALREADY = 404
 _CREATED_BY_UPDATE = ("services", "endpoints", "events", "leases.coordination.k8s.io")
 _DEPRECATED = {"endpoints": "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"}
@@ -75,29 +70,6 @@ async def _list(exchange: Exchange, resource: Resource) -> web.Response:
     return presentation.many(exchange, resource, page, form, _warned(resource))
 
 
-async def read_object(exchange: Exchange, api_version: str, kind: str) -> Json:
-    """The body as an object of that kind; its own apiVersion and kind may be left out. ApiError 400."""
-    obj = await exchange.body(kind)
-    if not isinstance(obj, dict):
-        raise bad_request(
-            f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; "
-            f"json: cannot unmarshal {type(obj).__name__} into Go value of type struct"
-        )
-    said, version = obj.get("kind") or kind, obj.get("apiVersion") or api_version
-    if said == kind and version == api_version:
-        return obj
-    bare = version.rpartition("/")[2]
-    if presentation.is_known(version, said):
-        ours = f"{api_version.rpartition('/')[0].partition('.')[0] or 'core'}.{kind}"
-        raise bad_request(
-            f'{said} in version "{bare}" cannot be handled as a {kind}: '
-            f"converting ({bare}.{said}) to ({ours}): unknown conversion"
-        )
-    raise bad_request(
-        f'no kind "{said}" is registered for version "{version}" in scheme "pkg/api/legacyscheme/scheme.go:30"'
-    )
-
-
 async def _create(exchange: Exchange, resource: Resource) -> web.Response:
     from shipline.cluster.api import reviews
 
@@ -134,18 +106,6 @@ async def _update(exchange: Exchange, resource: Resource) -> web.Response:
 
 def _made_by_update(resource: Resource) -> bool:
     return resource.name in _CREATED_BY_UPDATE or resource.group == "rbac.authorization.k8s.io"
-
-
-async def read_patch(exchange: Exchange) -> tuple[Any, str]:
-    """The body's patch and its type; ApiError 415 for one that isn't known."""
-    media = exchange.request.headers.get("Content-Type", "").partition(";")[0].strip()
-    type = PATCH_TYPES.get(media)
-    if type is None:
-        raise bodies.refuse_media(415)
-    raw = await exchange.request.read()
-    if type == "apply":
-        return bodies.read_yaml(raw), type
-    return bodies.read_json(raw, "Patch"), type
 
 
 async def _patch(exchange: Exchange, resource: Resource) -> web.Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shipline.cluster.api import authz, tokens
+from shipline.cluster.api import authz, bearer, tokens
 from shipline.cluster.api.authz import Attributes
 from shipline.cluster.api.call import User
 from shipline.cluster.api.errors import bad_request, method_not_allowed
@@ -59,7 +59,7 @@ def _who_am_i(exchange: Exchange, review: Json) -> Json:
 
 def _token(exchange: Exchange, review: Json) -> Json:
     wanted = review["spec"].get("audiences") or [tokens.AUDIENCE]
-    found = tokens.authenticate(exchange.key, review["spec"].get("token", ""), wanted, exchange.api.look_up)
+    found = bearer.authenticate(exchange.key, review["spec"].get("token", ""), wanted, exchange.api.look_up)
     if found is None:
         review["status"] = {"error": "[invalid bearer token, token lookup failed]"}
     elif not found[1]:

@@ -10,6 +10,7 @@ from shipline.cluster.api import patching, presentation, tokens
 from shipline.cluster.api.errors import ApiError, bad_request, invalid, not_found, unknown_path
 from shipline.cluster.api.exchange import OBJECT_SHAPES, Exchange
 from shipline.cluster.api.objects import ordered
+from shipline.cluster.api.reading import read_object, read_patch
 from shipline.cluster.api.resources import Resource, Subresource, of_kind
 from shipline.cluster.api.tables.columns import selector as selector_text
 
@@ -45,8 +46,6 @@ async def serve(exchange: Exchange, resource: Resource) -> web.StreamResponse:
 
 
 async def _part(exchange: Exchange, resource: Resource, sub: Subresource) -> web.Response:
-    from shipline.cluster.api.rest import read_object, read_patch
-
     info, api = exchange.info, exchange.api
     form = exchange.form(OBJECT_SHAPES)
     if info.verb == "get":
@@ -90,8 +89,6 @@ def scale_of(obj: Json) -> Json:
 
 
 async def _scale(exchange: Exchange, resource: Resource) -> web.Response:
-    from shipline.cluster.api.rest import read_object, read_patch
-
     info, api = exchange.info, exchange.api
     call = exchange.call()
     obj = api.get(resource.name, info.namespace, info.name)
@@ -117,8 +114,6 @@ async def _scale(exchange: Exchange, resource: Resource) -> web.Response:
 
 
 async def _bind(exchange: Exchange) -> web.Response:
-    from shipline.cluster.api.rest import read_object
-
     binding = await read_object(exchange, "v1", "Binding")
     target = binding.get("target") or {}
     if target.get("kind", "Node") not in ("", "Node"):
@@ -133,8 +128,6 @@ async def _bind(exchange: Exchange) -> web.Response:
 
 async def _evict(exchange: Exchange) -> web.Response:
     """There are no disruption budgets here, so an eviction is a deletion."""
-    from shipline.cluster.api.rest import read_object
-
     info = exchange.info
     eviction = await read_object(exchange, "policy/v1", "Eviction")
     options = eviction.get("deleteOptions") or {}
@@ -154,8 +147,6 @@ async def _evict(exchange: Exchange) -> web.Response:
 
 
 async def _token(exchange: Exchange) -> web.Response:
-    from shipline.cluster.api.rest import read_object
-
     info = exchange.info
     request = await read_object(exchange, "authentication.k8s.io/v1", "TokenRequest")
     answer = issue(exchange, info.namespace or "", info.name, request.get("spec") or {})

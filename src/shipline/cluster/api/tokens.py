@@ -137,22 +137,6 @@ def user_of(claims: Json, look_up: Lookup) -> User | None:
     return User(claims["sub"], groups, named["uid"], dict(sorted(extra.items())))
 
 
-def authenticate(key: TokenKey, token: str, audiences: list[str], look_up: Lookup) -> tuple[User, list[str]] | None:
-    """Whom a token names and for which of the audiences it is good; None when it is worth nothing."""
-    claims = key.verify(token)
-    if claims is None:
-        return None
-    if claims.get("iss") == LASTING_ISSUER:
-        from shipline.cluster.api import accountsecrets
-
-        user = accountsecrets.user_of(claims, token, look_up)
-        shared = [audience for audience in audiences if audience == AUDIENCE]
-    else:
-        user = user_of(claims, look_up)
-        shared = [audience for audience in audiences if audience in claims.get("aud", ())]
-    return (user, shared) if user is not None else None
-
-
 def _lives(obj: Json | None, named: Json) -> bool:
     return obj is not None and bool(obj["metadata"]["uid"] == named.get("uid"))
 
