@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,9 +46,12 @@ def opened_pipelines() -> Iterator[Pipelines]:
             "Set SHIPLINE_HOME to a directory that can.",
             exit_code=3,
         ) from None
+    pipelines = Pipelines(store)
     try:
-        yield Pipelines(store)
+        yield pipelines
     finally:
+        with contextlib.suppress(Exception):  # the disk may be full: what went wrong before is what counts
+            pipelines.give_up()
         store.close()
 
 

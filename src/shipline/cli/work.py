@@ -7,7 +7,6 @@ ended `GRACE` seconds later, or at the second Ctrl-C, is aborted; all in all tha
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 from typing import TYPE_CHECKING
 
@@ -75,10 +74,8 @@ class Work:
         """Works until no job runs, waits for a runner or for its time; True unless it was interrupted."""
         try:
             asyncio.run(self._run())
-        except BaseException:
-            with contextlib.suppress(Exception):  # a full disk: the error itself is what counts
-                self._give_up()
-            raise
+        finally:
+            self.pipelines.give_up()
         return not self.interrupted
 
     async def _run(self) -> None:
@@ -88,13 +85,15 @@ class Work:
         stop = asyncio.Event()
         self._running = asyncio.create_task(self._runners(stop))
         tending = asyncio.create_task(tend(self.pipelines))
+        aborted = True
         try:
             while not (self._running.done() or self.coordinator.failure or self._released()):
                 await self.pipelines.bell.wait(1.0)
+            aborted = self.coordinator.failure is not None
         finally:
             stop.set()
             self.coordinator.close()
-            if self.coordinator.failure:
+            if aborted:
                 self._running.cancel()
             await asyncio.wait({self._running})
             tending.cancel()
@@ -102,7 +101,6 @@ class Work:
             raise self.coordinator.failure
         if not self._running.cancelled():
             self._running.result()
-        self._give_up()
 
     def _released(self) -> bool:
         """Whether nothing is left to do; the pipeline is then nobody's."""
@@ -127,12 +125,3 @@ class Work:
     def _abort(self) -> None:
         if self._running is not None:
             self._running.cancel()
-
-    def _give_up(self) -> None:
-        """Leaves nothing in the store that looks as if somebody still worked on it."""
-        if self.pipeline_id not in self.pipelines.owned:
-            return
-        self.pipelines.cancel(self.pipeline_id)
-        for job in list(self.pipelines.live(self.pipeline_id).jobs.values()):
-            self.pipelines.abandon(job)
-        self.pipelines.release(self.pipeline_id)

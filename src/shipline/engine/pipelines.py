@@ -203,6 +203,14 @@ class Pipelines:
         self.owned.discard(pipeline_id)
         return True
 
+    def give_up(self) -> None:
+        """Ends what this process still has to do with its pipelines: nobody goes on with them."""
+        for pipeline_id in sorted(self.owned):
+            self.cancel(pipeline_id)
+            for name in self.live(pipeline_id).with_status("canceling"):
+                self.abandon(self.live(pipeline_id).jobs[name])
+            self.release(pipeline_id)
+
     def settle(self) -> list[tuple[PipelineRecord, list[JobRecord]]]:
         """Ends what processes left that died: what ran has failed (`runner_interrupted`), what waited for a runner
         is canceled. Gives each such pipeline with those jobs; nothing of it is run again by itself."""
