@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import subprocess
 import time
 
 import msgspec
 import pytest
-from tests.runner.desk import Desk, job, run
+from tests.runner.desk import Desk, job, repository, run
 
 from shipline.protocol.payload import Credentials, Image, Variable
 from shipline.runner import Runner
@@ -256,6 +257,20 @@ async def test_a_user_without_rights_can_write_to_the_checkout(pods, source):
     assert result.state == "success", log
     assert "\n1000\n" in log
     assert "hello from the commit\nmore\n" in log
+
+
+async def test_large_files_come_with_the_commit(pods, tmp_path):
+    content = b"the large content\n"
+    name = hashlib.sha256(content).hexdigest()
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{name}\nsize {len(content)}\n"
+    attributes = "*.bin filter=lfs diff=lfs merge=lfs -text\n"
+    source = repository(tmp_path / "large", {"large.bin": pointer, ".gitattributes": attributes})
+    stored = tmp_path / "large" / ".git" / "lfs" / "objects" / name[:2] / name[2:4]
+    stored.mkdir(parents=True)
+    (stored / name).write_bytes(content)
+    log, result = await ran(pods, job(source, "cat large.bin"))
+    assert result.state == "success", log
+    assert "\nthe large content\n" in log
 
 
 async def test_a_long_log_arrives_whole_and_in_order(pods, source):

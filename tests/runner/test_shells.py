@@ -192,3 +192,22 @@ def test_what_a_killed_runner_left_is_removed(tmp_path, monkeypatch):
     own.mkdir()
     assert remove_abandoned() == [left]
     assert own.exists()
+
+
+def git(folder, *words):
+    who = ["-c", "user.name=T", "-c", "user.email=t@example.com", "-c", "protocol.file.allow=always"]
+    return subprocess.run(
+        ["git", *who, *words], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+async def test_submodules_beside_the_repository(shells, source, tmp_path):
+    repository(tmp_path / "module", {"part.txt": "from the module\n"})
+    folder = tmp_path / "repository"
+    git(folder, "submodule", "add", "-q", "../module", "part")
+    git(folder, "commit", "-qm", "with a module")
+    payload = job((source[0], git(folder, "rev-parse", "HEAD")), "cat part/part.txt",
+                  variables=[Variable("GIT_SUBMODULE_STRATEGY", "normal")])  # fmt: skip
+    log, result = await ran(shells, payload)
+    assert result.state == "success", log
+    assert "\nfrom the module\n" in log

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shipline.protocol.payload import GitInfo
+from shipline.runner.errors import JobFailed
 from shipline.runner.process import run_git
 from shipline.runner.workspace import Workspace
 
@@ -88,7 +89,34 @@ async def _copy(repository: Path, git: GitInfo, depth: int, folder: Path) -> Pat
         failure=f"the commit {git.sha[:8]} cannot be read from the repository {repository}",
     )
     (folder / "config").write_text(checkout_config(repository, git))
+    await _copy_large_files(repository, git, folder)
     return folder
+
+
+async def _copy_large_files(repository: Path, git: GitInfo, folder: Path) -> None:
+    """The commit's Git LFS objects, as far as the repository has them: a job cannot ask this machine for them."""
+    common = await run_git("-C", str(repository), "rev-parse", "--git-common-dir")
+    stored = repository / common.strip() / "lfs" / "objects"
+    if not stored.is_dir():
+        return
+    pointer = "^oid sha256:[0-9a-f]{64}$"
+    try:
+        found = await run_git("-C", str(repository), "grep", "-h", "-I", "-E", pointer, git.sha)
+    except JobFailed:  # grep finds nothing
+        return
+    names = {line.removeprefix("oid sha256:") for line in found.splitlines()}
+    await asyncio.to_thread(_copy_objects, stored, folder / "lfs" / "objects", names)
+
+
+def _copy_objects(stored: Path, target: Path, names: set[str]) -> None:
+    import shutil
+
+    for name in names:
+        source = stored / name[:2] / name[2:4] / name
+        if source.exists():
+            place = target / name[:2] / name[2:4]
+            place.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, place / name)
 
 
 def _archive(folder: Path) -> Path:

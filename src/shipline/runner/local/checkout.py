@@ -18,6 +18,13 @@ from shipline.runner.process import run_git
 from shipline.runner.repository import checkout_config
 from shipline.runner.workspace import Workspace
 
+LARGE_FILES = """\
+[filter "lfs"]
+	clean = git-lfs clean -- %f
+	smudge = git-lfs smudge -- %f
+	process = git-lfs filter-process
+	required = true
+"""
 MANY_FILES = 500  # above this a copy is made in a thread, so that other jobs go on
 
 
@@ -52,7 +59,9 @@ async def _make(repository: Path, git: GitInfo, folder: Path) -> tuple[Path, int
         made.mkdir(parents=True, exist_ok=True)
     objects = (repository / common.strip() / "objects").resolve()
     (own / "objects" / "info" / "alternates").write_text(f"{objects}\n")
-    (own / "config").write_text(checkout_config(repository, git))
+    stored = repository / common.strip() / "lfs" / "objects"
+    large = LARGE_FILES if stored.is_dir() and shutil.which("git-lfs") else ""
+    (own / "config").write_text(checkout_config(repository, git) + large)
     (own / "HEAD").write_text(f"{git.sha}\n")
     ref.write_text(f"{git.sha}\n")
     shallow = repository / common.strip() / "shallow"
