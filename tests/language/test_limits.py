@@ -45,11 +45,11 @@ FINE = {
 
 
 def within_two_seconds(text):
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         return compile(text, Context(changed=["a"], files=[]), MemoryLoader({"self.yml": "include: self.yml"}))
     finally:
-        assert time.perf_counter() - began < 2
+        assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize("name", REFUSED)

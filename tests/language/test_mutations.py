@@ -92,7 +92,7 @@ def test_no_mutation_brings_it_down(number):
     loader = MemoryLoader(files={"x.yml": "x: {script: x}\n"}, templates=TEMPLATES)
     for _ in range(PER_ROUND):
         text = mutated(chance.choice(SEEDS), chance)
-        began = time.perf_counter()
+        began = time.process_time()
         try:
             done = Compilation(Context(changed=["a"], files=["b"]))
             json.dumps(pipeline_data(run(done, text, loader)))
@@ -101,7 +101,7 @@ def test_no_mutation_brings_it_down(number):
             assert all(finding.message for finding in error.findings), text
         except Exception as error:
             pytest.fail(f"{type(error).__name__}: {error}\n{text}")
-        assert time.perf_counter() - began < SLOWEST, text
+        assert time.process_time() - began < SLOWEST, text
 
 
 @pytest.mark.parametrize("name", sorted(TEMPLATES)[::4])

@@ -3,6 +3,7 @@
 import pytest
 
 from shipline.language import Context, ExternalPullRequest, MergeRequest
+from shipline.language.job_variables import tier
 from shipline.language.predefined import environment_slug, predefined, slug
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -68,3 +69,17 @@ def test_an_environment_s_slug_fits_a_host_name():
     assert len(long) <= 24
     assert long.startswith("review-a-very-lon")
     assert environment_slug("1test").startswith("env-1test-")
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("preview/1", "development"),
+        ("QA", "testing"),
+        ("stag", "staging"),
+        ("prd-eu", "production"),
+        ("elsewhere", "other"),
+    ],
+)
+def test_tier_is_guessed_from_the_name(name, expected):
+    assert tier(name) == expected

@@ -15,10 +15,10 @@ from shipline.language.predefined import environment_slug, slug
 
 MAX_RELEASE_DESCRIPTION = 1024
 TIERS = (
-    (re.compile(r"(?:^|[^a-z])(?:dev|review|trunk)|dev", re.I), "development"),
-    (re.compile(r"test|tst|int|ac(?:ce|)pt|qa|qc|control|quality", re.I), "testing"),
-    (re.compile(r"st(?:a|)g|mod(?:e|)l|pre|demo|non", re.I), "staging"),
-    (re.compile(r"pr(?:o|)d|live", re.I), "production"),
+    (re.compile(r"dev|review|trunk", re.I), "development"),
+    (re.compile(r"test|tst|int|ac(?:ce)?pt|qa|qc|control|quality", re.I), "testing"),
+    (re.compile(r"sta?g|mode?l|pre|demo|non", re.I), "staging"),
+    (re.compile(r"pro?d|live", re.I), "production"),
 )
 
 

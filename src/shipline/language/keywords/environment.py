@@ -13,6 +13,7 @@ KEYS = ("name", "url", "action", "on_stop", "auto_stop_in", "kubernetes", "deplo
 ACTIONS = ("start", "stop", "prepare", "verify", "access")
 TIERS = ("production", "staging", "testing", "development", "other")
 KUBERNETES = ("agent", "namespace", "flux_resource_path", "managed_resources", "dashboard")
+SHOWN = ("namespace", "flux_resource_path")
 MAX_LENGTH = 255
 NAME = re.compile(r"[a-zA-Z0-9 _./${}\-]+\Z")
 
@@ -66,12 +67,38 @@ def kubernetes(entry: Entry) -> None:
     if not isinstance(entry.value, Map):
         entry.refuse("should be a hash")
         return
+    if not entry.value:
+        entry.refuse("can't be blank")
+        return
     entry.only(*KUBERNETES)
-    for key in ("agent", "namespace", "flux_resource_path"):
+    for key in ("agent", *SHOWN):
         text(entry, key)
-    for key, allowed in (("managed_resources", ("enabled",)), ("dashboard", ("namespace", "flux_resource_path"))):
-        if entry.value.get(key) is not None:
-            child = entry.child(key)
-            if child.mapping(*allowed):
-                for name in allowed:
-                    boolean(child, name) if name == "enabled" else text(child, name)
+    managed = mapping_at(entry, "managed_resources", ("enabled",))
+    if managed is not None:
+        boolean(managed, "enabled")
+    dashboard = mapping_at(entry, "dashboard", SHOWN)
+    if dashboard is not None:
+        for key in SHOWN:
+            text(dashboard, key)
+    check_together(entry, managed, dashboard)
+
+
+def mapping_at(entry: Entry, key: str, allowed: tuple[str, ...]) -> Entry | None:
+    """The mapping under `key`, or None where there is none to read."""
+    if entry.value.get(key) is None:
+        return None
+    child = entry.child(key)
+    return child if child.mapping(*allowed) else None
+
+
+def check_together(entry: Entry, managed: Entry | None, dashboard: Entry | None) -> None:
+    """Which keys of `kubernetes` need or exclude each other."""
+    given = {key for key, value in entry.value.items() if value is not None}
+    if "flux_resource_path" in given and "namespace" not in given:
+        entry.refuse_key("flux_resource_path", "needs a namespace beside it")
+    manages = managed is not None and managed.value.get("enabled") is True
+    if "agent" not in given and (manages or {"flux_resource_path", "dashboard"} & given):
+        entry.refuse("agent can't be blank")
+    for key in SHOWN:
+        if dashboard is not None and key in given and dashboard.value.get(key) is not None:
+            entry.refuse_key(key, "is also set under dashboard", f"keep only dashboard:{key}")
