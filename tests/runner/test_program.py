@@ -19,8 +19,8 @@ def shell(request, tmp_path):
     def run(program):
         path = tmp_path / "stage.sh"
         path.write_text(program.text())
-        done = subprocess.run([*command, str(path)], stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        return done.returncode, done.stdout
+        done = subprocess.run([*command, str(path)], stdin=subprocess.DEVNULL, capture_output=True)
+        return done.returncode, done.stdout.decode()
 
     return run
 
@@ -62,6 +62,13 @@ def test_an_earlier_stage_can_leave_variables(shell, tmp_path):
 def test_each_command_can_be_checked_where_errexit_does_not_look(shell):
     status, _ = shell(Program().commands(["set +e\nfalse", "true"], check=True))
     assert status == 1
+
+
+def test_commands_of_several_lines_can_be_sections_of_the_log(shell):
+    _, output = shell(Program().commands(["echo one", "echo two\necho three"], sections=True))
+    assert output.count("section_start:") == 1
+    assert ":section_script_step_1[hide_duration=true,collapsed=true]\r\x1b[0K\x1b[32;1m$ echo two #" in output
+    assert output.endswith(":section_script_step_1\r\x1b[0K")
 
 
 def test_debug_trace_shows_what_the_shell_runs():

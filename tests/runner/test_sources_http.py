@@ -127,3 +127,12 @@ async def test_submodules(shells, server, tmp_path):
     assert result.state == "success", log
     assert "Updating/initializing submodules recursively..." in log
     assert "\nfrom the module\n" in log
+
+
+async def test_sources_are_asked_for_again(shells, server):
+    payload = job((server[0].replace("repository", "missing"), server[1]), "true",
+                  variables=[Variable("GET_SOURCES_ATTEMPTS", "2")])  # fmt: skip
+    log, result = await ran(shells, payload)
+    assert result.state == "failed"
+    assert log.count("Created fresh repository.") == 1
+    assert "getting the sources failed (exit status 128); trying again" in log

@@ -12,6 +12,7 @@ from shipline.runner.script.text import Program, quote
 from shipline.runner.variables import Variables
 
 CHECK_EACH_COMMAND = "FF_ENABLE_BASH_EXIT_CODE_CHECK"
+SCRIPT_SECTIONS = "FF_SCRIPT_SECTIONS"
 
 
 class Job:
@@ -77,7 +78,8 @@ class Job:
         program.add(f"cd {quote(self.places.project)}")
         if opening:
             program.say(f"\x1b[32;1m{opening}\x1b[0;m")
-        return program.commands(script, check=self.variables.is_true(CHECK_EACH_COMMAND)).text()
+        check, sections = (self.variables.is_true(flag) for flag in (CHECK_EACH_COMMAND, SCRIPT_SECTIONS))
+        return program.commands(script, check=check, sections=sections).text()
 
     def begin(self) -> Program:
         """A program that has the job's variables and files."""

@@ -130,7 +130,7 @@ class JobRun:
         self.executor = await self.executors.make(self.job, trace)
         await self.executor.prepare()
         trace.open_section("get_sources", "Getting source from Git repository")
-        await self.executor.get_sources()
+        await self._get_sources(self.executor)
         failure: JobFailed | None = None
         try:
             for step in self.payload.steps:
@@ -146,6 +146,19 @@ class JobRun:
             raise JobFailed("canceled", "job_canceled")
         if failure:
             raise failure
+
+    async def _get_sources(self, executor: Executor) -> None:
+        """As often as GET_SOURCES_ATTEMPTS allows: a server or a network may come back."""
+        attempts = min(max(self.job.variables.number("GET_SOURCES_ATTEMPTS", 1), 1), 10)
+        for attempt in range(1, attempts + 1):
+            try:
+                await executor.get_sources()
+                return
+            except JobFailed as failure:
+                if attempt == attempts or failure.reason != "runner_system_failure":
+                    raise
+                self.trace.warning(f"getting the sources failed ({failure}); trying again")
+                await asyncio.sleep(min(5.0 * 2 ** (attempt - 1), 300))
 
     async def _script(self, executor: Executor, step: Step) -> None:
         limit = self.job.variables.seconds("RUNNER_SCRIPT_TIMEOUT", None)

@@ -48,17 +48,27 @@ class Program:
     def say(self, text: str) -> Program:
         return self.add(f"printf '%s\\n' {quote(text)}")
 
-    def commands(self, commands: Iterable[str], *, check: bool = False) -> Program:
-        """Each command after a green line that shows it. `check` ends the program after any command that failed,
-        also where errexit doesn't see it."""
-        for command in commands:
+    def commands(self, commands: Iterable[str], *, check: bool = False, sections: bool = False) -> Program:
+        """Each command after a green line that shows it.
+
+        `check` ends the program after any command that failed, also where errexit doesn't see it. `sections` makes
+        what a command of several lines prints a section of the log that a page folds."""
+        for number, command in enumerate(commands):
             command = command.strip()
             first, *more = command.split("\n")
+            section = f"section_script_step_{number}" if more and sections else ""
+            if section:
+                self._marker("start", f"{section}[hide_duration=true,collapsed=true]")
             shown = f"{first.rstrip()} # collapsed multi-line command" if more else first
             self.say(f"{GREEN}$ {shown}{RESET}").add(command if command else ":")
             if check:
                 self.add("_status=$?; if [ $_status -ne 0 ]; then exit $_status; fi")
+            if section:
+                self._marker("end", section)
         return self
+
+    def _marker(self, kind: str, section: str) -> None:
+        self.add(f"printf 'section_{kind}:%s:{section}\\r\\033[0K' \"$(date +%s)\"")
 
     def text(self) -> str:
         return "\n".join(self._lines) + "\n"
