@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import time
@@ -15,6 +16,16 @@ build: {stage: build, script: [echo built]}
 deploy: {stage: deploy, when: manual, script: ['echo "deploying to ${TARGET:-nowhere}"']}
 after: {stage: after, script: [echo after], needs: [deploy]}
 """
+
+
+@pytest.fixture
+def nap() -> str:
+    """A command that no other test, nor another run of the tests, has: `sleep 9x.xxxxxx`."""
+    return f"sleep {90 + random.random() * 9:.6f}"
+
+
+def goes_on(command: str) -> bool:
+    return subprocess.run(["pgrep", "-f", command], check=False).returncode == 0
 
 
 def started(shell, *arguments: str) -> subprocess.Popen:
@@ -93,9 +104,9 @@ def test_status_logs_and_the_list(repository):
     assert f'success    main {sha[:8]} "One"' in repository.shipline("pipelines")
 
 
-def test_ctrl_c_cancels_and_leaves_nothing(repository, tmp_path):
+def test_ctrl_c_cancels_and_leaves_nothing(repository, tmp_path, nap):
     repository.commit(
-        ci=f"long:\n  script: ['echo started', 'sleep 98.7']\n"
+        ci=f"long:\n  script: ['echo started', '{nap}']\n"
         f"  after_script: ['touch {tmp_path}/after']\nnext: {{stage: deploy, script: [echo never]}}\n"
     )
     process = started(repository, "run")
@@ -106,12 +117,12 @@ def test_ctrl_c_cancels_and_leaves_nothing(repository, tmp_path):
     assert time.monotonic() - begun < 5
     assert process.returncode == 130, text
     assert (tmp_path / "after").exists()
-    assert subprocess.run(["pgrep", "-f", "sleep 98.7"], check=False).returncode == 1
+    assert not goes_on(nap)
     assert repository.shipline("status", code=1).startswith("Pipeline 1 canceled")
 
 
-def test_cancel_from_another_terminal(repository):
-    repository.commit(ci="long:\n  script: ['echo started', 'sleep 98.6']\n")
+def test_cancel_from_another_terminal(repository, nap):
+    repository.commit(ci=f"long:\n  script: ['echo started', '{nap}']\n")
     process = started(repository, "run")
     wait_for_line(process, "| started")
     assert "long: canceling" in repository.shipline("cancel")
@@ -130,14 +141,14 @@ def test_play_while_the_pipeline_still_runs_elsewhere(repository):
     assert process.returncode == 0
 
 
-def test_a_killed_process_s_job_is_settled_and_said_so(repository):
-    repository.commit(ci="long:\n  script: ['echo started', 'test $CI_JOB_ID != 1 || sleep 98.5']\n")
+def test_a_killed_process_s_job_is_settled_and_said_so(repository, nap):
+    repository.commit(ci=f"long:\n  script: ['echo started', 'test $CI_JOB_ID != 1 || {nap}']\n")
     process = started(repository, "run")
     wait_for_line(process, "| started")
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     text = repository.shipline("run")
-    assert subprocess.run(["pgrep", "-f", "sleep 98.5"], check=False).returncode == 1, "the script has ended, too"
+    assert not goes_on(nap), "the script has ended, too"
     assert "Pipeline 1 was interrupted: its process died; long ran and counts as failed." in text
     assert "shipline retry --pipeline 1" in text and "Pipeline 2 success" in text
     content = json.loads(repository.shipline("status", "1", "--json", code=1))
@@ -161,28 +172,28 @@ def test_a_reader_that_goes_away_stops_nothing(repository):
 
 
 @pytest.mark.parametrize("delay", [0.1, 0.2, 0.3, 0.4, 0.6])
-def test_ctrl_c_at_any_moment(repository, delay):
-    repository.commit(ci="a: {script: [sleep 97.1]}\nb: {script: [sleep 97.2]}\n")
+def test_ctrl_c_at_any_moment(repository, delay, nap):
+    repository.commit(ci=f"a: {{script: [{nap}]}}\nb: {{script: [{nap}]}}\n")
     process = started(repository, "run")
     time.sleep(delay)
     process.send_signal(signal.SIGINT)
     text, _ = process.communicate(timeout=10)
     if "Python runtime state" not in text:  # else so early that Python itself had not begun
         assert process.returncode in (130, -signal.SIGINT) and "defect" not in text, text
-    assert subprocess.run(["pgrep", "-f", "sleep 97"], check=False).returncode == 1
+    assert not goes_on(nap)
     assert_nothing_goes_on(repository)
 
 
 @pytest.mark.parametrize("delay", [0.1, 0.25, 0.4, 0.6])
-def test_killed_at_any_moment_nothing_is_lost_silently(repository, delay):
+def test_killed_at_any_moment_nothing_is_lost_silently(repository, delay, nap):
     """Whatever had been made of the pipeline: the next command leaves no job that looks as if it went on."""
-    repository.commit(ci="a: {script: [sleep 96.1]}\nb: {script: ['true'], needs: [a]}\n")
+    repository.commit(ci=f"a: {{script: [{nap}]}}\nb: {{script: ['true'], needs: [a]}}\n")
     process = started(repository, "run")
     time.sleep(delay)
     process.kill()
     process.wait()
     repository.commit(ci="a: {script: ['true']}\n")
     text = repository.shipline("run")
-    assert subprocess.run(["pgrep", "-f", "sleep 96"], check=False).returncode == 1
+    assert not goes_on(nap)
     assert "Pipeline" in text
     assert_nothing_goes_on(repository)
