@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cluster.recordings.normalise import Place
-from tests.cluster.recordings.replay import give
+from tests.cluster.recordings.replay import Stage, give
 from tests.cluster.recordings.stage import existing, images
 
 from shipline import cluster
@@ -66,9 +65,10 @@ async def client(url: str, answers: list[str], over: asyncio.Event) -> None:
             await asyncio.sleep(0.005)
 
 
-async def roll_out(place: Place, stage, answers: list[str]) -> None:
+async def roll_out(stage: Stage, answers: list[str]) -> None:
+    """Two rollouts, while clients ask at the node's port there and here."""
     over = asyncio.Event()
-    urls = (f"http://{place.node_address}:30200/", "http://127.30.0.200:30200/")
+    urls = (f"http://{stage.place.node_address}:30200/", "http://127.30.0.200:30200/")
     clients = [asyncio.create_task(client(url, answers, over)) for url in urls]
     for version in ("2", "3"):
         changed = await give(
@@ -82,13 +82,13 @@ async def roll_out(place: Place, stage, answers: list[str]) -> None:
 
 @pytest.mark.engine
 async def test_a_rollout_loses_no_request(kubeconfig):
-    stage = await existing(kubeconfig)
-    started = await give(
-        f"kubectl apply -f - <<'Y' && kubectl rollout status deployment/web --timeout=60s\n{MANIFEST}\nY", stage
-    )
-    assert started.status == 0, started.stderr
     answers: list[str] = []
-    await roll_out(stage.place, stage, answers)
+    async with existing(kubeconfig) as stage:
+        started = await give(
+            f"kubectl apply -f - <<'Y' && kubectl rollout status deployment/web --timeout=60s\n{MANIFEST}\nY", stage
+        )
+        assert started.status == 0, started.stderr
+        await roll_out(stage, answers)
     failed = [answer for answer in answers if answer not in ("1", "2", "3")]
     assert not failed, f"{len(failed)} of {len(answers)}: {failed[:3]}"
     assert answers[-1] == "3"

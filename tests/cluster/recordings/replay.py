@@ -38,7 +38,7 @@ class Stage:
         """As in the recordings: UTC, no colours, the kubectl of the test's environment first."""
         return {
             **os.environ,
-            "PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}",
+            "PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}:{self.directory / 'bin'}",
             "KUBECONFIG": str(self.kubeconfig),
             "HOME": str(self.directory),
             "TZ": "UTC",
@@ -160,7 +160,7 @@ async def main(arguments: list[str]) -> int:
     different = 0
     async with contextlib.AsyncExitStack() as stack:
         if options.kubeconfig:
-            stage = await existing(options.kubeconfig)
+            stage = await stack.enter_async_context(existing(options.kubeconfig))
         else:
             await images()
             needed = {"03", "04", "05"} & set(options.recordings)

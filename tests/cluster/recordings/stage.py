@@ -10,7 +10,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -24,6 +24,13 @@ VERSIONS = {"56cc4792-86": "1.0", "6f0a9d21-87": "1.1"}
 """Tag of the image -> version that the application says it has."""
 
 USER, PASSWORD = "robot", "s3cret-Pass"
+ENVSUBST = """\
+#!/usr/bin/env python3
+import os, re, sys
+sys.stdout.write(re.sub(r"\\$\\{(\\w+)\\}", lambda name: os.environ.get(name[1], ""), sys.stdin.read()))
+"""
+"""For machines without gettext."""
+
 BUSYBOX = """\
 FROM shipline/pause:latest
 ENV PATH=/bin
@@ -89,6 +96,9 @@ async def registry() -> AsyncIterator[str]:
             yield address
         finally:
             await docker("rm", "-f", "-v", name)
+            for tag in VERSIONS:  # what clusters pulled; absent where none did
+                with suppress(AssertionError):
+                    await docker("rmi", f"{REGISTRY}/{REPOSITORY}:{tag}")
 
 
 async def _answers(address: str) -> None:
@@ -140,7 +150,7 @@ async def fresh(registry: str = "", keep: bool = False) -> AsyncIterator[Stage]:
         kubeconfig = await asyncio.to_thread(cluster.start, name, config)
         if keep:
             print(f"cluster {name}: KUBECONFIG={kubeconfig}")
-        yield await existing(kubeconfig)
+        yield await stack.enter_async_context(existing(kubeconfig))
 
 
 def _loopback() -> str:
@@ -148,13 +158,24 @@ def _loopback() -> str:
     return ".".join(["127", *(str(1 + secrets.randbelow(253)) for _ in range(3))])
 
 
-async def existing(kubeconfig: Path) -> Stage:
+@asynccontextmanager
+async def existing(kubeconfig: Path) -> AsyncIterator[Stage]:
     """A stage with a cluster that runs."""
-    home = Path(tempfile.mkdtemp(prefix="shipline-recordings-"))
+    with tempfile.TemporaryDirectory(prefix="shipline-recordings-") as home:
+        yield await _stage(kubeconfig, _workplace(Path(home)))
+
+
+def _workplace(home: Path) -> Path:
+    """A directory to work in, with what the recorded commands find beside it."""
+    (home / "calculator.yaml").write_text((CALCULATOR / "calculator.yaml").read_text())
     work = home / "work"
-    work.mkdir()
-    if CALCULATOR.exists():
-        (home / "calculator.yaml").write_text((CALCULATOR / "calculator.yaml").read_text())
+    (work / "bin").mkdir(parents=True)
+    (work / "bin" / "envsubst").write_text(ENVSUBST)
+    (work / "bin" / "envsubst").chmod(0o755)
+    return work
+
+
+async def _stage(kubeconfig: Path, work: Path) -> Stage:
     nowhere = Place("?", "?", IPv4Network("0.0.0.0/32"), IPv4Network("0.0.0.0/32"), ())
     asked = await give("kubectl get nodes,svc -A -o json", Stage(kubeconfig, work, nowhere))
     assert asked.status == 0, asked.stderr
