@@ -159,6 +159,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     running.stop()
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """A PostgreSQL server: its URL up to the name of the database."""
+    from tests.server.postgresql import postgresql as started
+
+    with started(free_port()) as url:
+        yield url
+
+
 @pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
     """A name for this test's own project."""

@@ -10,7 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import requests
-from tests.server.conftest import Repository, free_port, until
+from tests.server.conftest import Repository, Running, free_port, until
+from tests.server.postgresql import new_database
+
+from shipline.server.settings import Settings
 
 SHIPLINE = [sys.executable, "-c", "from shipline.cli import main; raise SystemExit(main())"]
 
@@ -30,6 +33,31 @@ def test_no_job_is_handed_out_twice(server, project, repository):
     with ThreadPoolExecutor(len(agents)) as pool:
         got = [number for numbers in pool.map(work, agents) for number in numbers]
     assert len(got) == len(set(got)) == 40
+
+
+def test_two_servers_on_one_postgresql_share_the_work(postgresql, tmp_path):
+    database = new_database(postgresql)
+    servers = [Running(Settings(home=tmp_path / "home", port=free_port(), database=database)) for _ in range(2)]
+    clone = Repository(tmp_path / "clone", servers[0].remote("root/app"))
+    clone.commit({".gitlab-ci.yml": "\n".join(f"job-{n}:\n  script: [echo {n}]" for n in range(30))})
+    clone.push()
+    agents = [servers[n % 2].runner() for n in range(6)]
+
+    def work(agent):
+        got = []
+        while (answer := agent.request()).status_code == 201:
+            job = answer.json()
+            got.append(job["id"])
+            assert agent.update(job, "success").status_code == 200
+        return got
+
+    with ThreadPoolExecutor(len(agents)) as pool:
+        got = [number for numbers in pool.map(work, agents) for number in numbers]
+    assert len(got) == len(set(got)) == 30
+    seen = [server.inside(lambda i: i.pipelines.live(1).record.status) for server in servers]
+    assert seen == ["success", "success"]
+    for server in servers:
+        server.stop()
 
 
 def serve(home: Path, port: int) -> tuple[subprocess.Popen[str], str]:

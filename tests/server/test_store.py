@@ -5,6 +5,7 @@ import pytest
 import sqlalchemy as sa
 from tests.engine import test_store as promises
 from tests.engine.test_store import *  # noqa: F403
+from tests.server.postgresql import new_database
 
 from shipline.engine.records import ProjectVariable
 from shipline.server import tables as t
@@ -14,9 +15,12 @@ from shipline.server.traces import Traces
 from shipline.server.vault import Vault
 
 
-@pytest.fixture
-def store(tmp_path):
-    database = Database(f"sqlite:///{tmp_path / 'server.db'}")
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request, tmp_path):
+    url = f"sqlite:///{tmp_path / 'server.db'}"
+    if request.param == "postgresql":
+        url = new_database(request.getfixturevalue("postgresql"))
+    database = Database(url)
     database.migrate()
     yield DatabaseStore(database, Vault.open(tmp_path / "key"), Traces(tmp_path / "traces"))
     database.close()
@@ -43,4 +47,16 @@ def test_values_of_variables_are_encrypted(store, tmp_path):
     store.set_variable(project, ProjectVariable("TOKEN", "a-secret-value"))
     assert store.variables(project)[0].value == "a-secret-value"
     files = [path.read_bytes() for path in tmp_path.glob("server.db*")]
-    assert files and not any(b"a-secret-value" in text for text in files)
+    assert not any(b"a-secret-value" in text for text in files)
+    kept = store.database.all(sa.select(t.variables.c.value, t.variables.c.record))
+    assert not any(b"a-secret-value" in bytes(column) for row in kept for column in row)
+
+
+def test_another_process_sees_what_has_changed(store):
+    other = DatabaseStore(Database(str(store.database.url)), store.vault, store.traces)
+    other.database.migrate()
+    before = store.version()
+    promises.a_pipeline(other)
+    assert store.version() != before
+    assert store.pipelines(1)
+    other.close()

@@ -29,6 +29,7 @@ class Database:
     """`execute` outside of a transaction commits at once."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         try:
             self._engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
             self.connection = self._engine.connect()

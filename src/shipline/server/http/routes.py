@@ -11,8 +11,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from shipline.engine.errors import EngineError
 from shipline.server.errors import ServerError
-from shipline.server.http.answers import Refusal, json_response, refused
+from shipline.server.http.answers import Refusal, because, json_response, refused
 from shipline.server.http.call import Call
 from shipline.server.instance import Instance
 
@@ -47,6 +48,8 @@ def routes(
                 response = await endpoint.handler(call)
             except Refusal as refusal:
                 response = refused(refusal)
+            except EngineError as error:
+                response = refused(because(400, str(error)))
             except ServerError as error:
                 response = json_response({"message": str(error)}, 500)
             response.headers.setdefault("Cache-Control", "max-age=0, private, must-revalidate")
