@@ -141,3 +141,34 @@ async def test_a_job_that_was_canceled_before_it_began_is_not_run(shells, source
     desk = Gone(payload)
     await run(shells, desk)
     assert "\nran\n" not in desk.log(payload)
+
+
+async def test_a_stop_while_a_job_is_being_reported_reports_it_once(shells, source):
+    reports = []
+
+    class Slow(Desk):
+        async def update_job(self, payload, update):
+            if update.state != "running":
+                reports.append(update.state)
+                self.reported.set()
+                await asyncio.sleep(0.3)
+            return Answer()
+
+    desk = Slow(job(source, "true"))
+    running = asyncio.create_task(Runner(shells, desk).run())
+    await desk.reported.wait()
+    running.cancel()
+    await asyncio.wait([running])
+    assert reports == ["success"]
+
+
+async def test_an_error_that_nobody_foresaw_still_ends_the_job(shells, source, monkeypatch):
+    async def broken(self):
+        raise KeyError("surprise")
+
+    monkeypatch.setattr("shipline.runner.local.executor.ShellExecutor.prepare", broken)
+    payload = job(source, "true")
+    desk = Desk(payload)
+    await run(shells, desk)
+    assert desk.results[payload.id].failure_reason == "runner_system_failure"
+    assert "KeyError: 'surprise'" in desk.log(payload)

@@ -64,15 +64,28 @@ class JobRun:
         """The whole job. Cancelling the task aborts it; that too is reported before CancelledError goes on."""
         listening = asyncio.create_task(self._listen())
         try:
-            self._hear((await self.coordinator.update_job(self.payload, JobUpdate("running"))).job_status)
-            await self._finish(await self._outcome())
-        except asyncio.CancelledError:
-            interrupted = JobFailed("the runner was stopped", "runner_interrupted")
-            await asyncio.gather(self._report(interrupted), self._clean(), return_exceptions=True)
-            raise
+            await self._run()
         finally:
             listening.cancel()
             self.executors.release(self.job)
+
+    async def _run(self) -> None:
+        interrupted = False
+        try:
+            self._hear((await self.coordinator.update_job(self.payload, JobUpdate("running"))).job_status)
+            failure = await self._outcome()
+        except asyncio.CancelledError:
+            interrupted = True
+            failure = JobFailed("the runner was stopped", "runner_interrupted")
+        finishing = asyncio.create_task(self._finish(failure))  # once begun, it is done once and to its end
+        while not finishing.done():
+            try:
+                await asyncio.shield(finishing)
+            except asyncio.CancelledError:
+                interrupted = True
+        finishing.result()
+        if interrupted:
+            raise asyncio.CancelledError
 
     async def _listen(self) -> None:
         self._hear(await self.coordinator.wait_canceled(self.payload))
@@ -85,6 +98,8 @@ class JobRun:
             return failure
         except RunnerError as error:
             return JobFailed(str(error))
+        except Exception as error:  # whatever it is, the job must not stay "running" for ever
+            return JobFailed(f"{type(error).__name__}: {error}")
         return None
 
     async def _supervise(self) -> None:
@@ -206,10 +221,12 @@ class JobRun:
 
     async def _finish(self, failure: JobFailed | None) -> None:
         """Reports first and removes afterwards; at the same time where somebody waits for the end."""
-        if failure and failure.reason == "job_canceled":
+        if failure and failure.reason in ("job_canceled", "runner_interrupted"):
             await asyncio.gather(self._report(failure), self._clean())
-        else:
+            return
+        try:
             await self._report(failure)
+        finally:
             await self._clean()
 
     async def _report(self, failure: JobFailed | None) -> None:
