@@ -77,6 +77,12 @@ def test_a_disk_that_is_full_from_the_start(repository):
     assert "Is the disk full" in output or "no space left" in output
 
 
+def test_a_runner_configuration_that_is_not_there(repository):
+    repository.commit(ci="job: {script: ['true']}\n")
+    output = repository.shipline("run", code=3, SHIPLINE_CONFIG="/no/such/config.toml")
+    assert "/no/such/config.toml" in output
+
+
 def test_a_wrong_runner_configuration(repository):
     repository.commit(ci="job: {script: ['true']}\n")
     config = repository.write("../config.toml", "concurrent = 'many'\n")

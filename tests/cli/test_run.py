@@ -125,6 +125,15 @@ def test_nothing_of_the_hosts_environment_leaks_in(repository):
     assert "show | []" in repository.shipline("run", SECRET_OF_MINE="oops")
 
 
+def test_a_directory_with_an_unusual_name(shell):
+    shell.directory = shell.directory / "50% of #1, ünlüx?"
+    shell.directory.mkdir()
+    shell.git("init", "-q", "-b", "main")
+    shell.commit(ci="show:\n  script: [cat file, 'echo \"$CI_PROJECT_NAME\"']\n", file="here\n")
+    text = shell.shipline("run")
+    assert "show | here" in text and "show | 50-of-1-nl-x" in text
+
+
 def test_quiet_shows_the_summary_alone(repository):
     repository.commit(ci="show:\n  script: [echo hello]\n")
     text = repository.shipline("run", "--quiet")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,7 +34,7 @@ def runners(where: Where, pods: bool, say: Callable[[str], None]) -> Hands:
     from shipline.runner import ConfigFile, RunnerConfig
 
     path = where.config or config_path()
-    if where.config or path.exists():
+    if where.config or os.environ.get("SHIPLINE_CONFIG") or path.exists():
         file = ConfigFile.load(path)
         for warning in file.warnings:
             say(f"Warning: {warning}")

@@ -72,7 +72,7 @@ class Repository:
     @property
     def url(self) -> str:
         """Where a runner gets the commit."""
-        return f"file://{self.path}"
+        return self.path.as_uri()
 
     @property
     def project_path(self) -> str:
