@@ -217,3 +217,12 @@ def test_the_memory_store_is_a_store_like_any_other():
     number = create(pipelines, job("test"))
     run(pipelines, number, "test")
     assert pipelines.live(number).record.status == "success"
+
+
+def test_settled_pipelines_need_no_memory():
+    pipelines = Pipelines(MemoryStore())
+    waiting = create(pipelines, job("later", when="manual"))
+    running = create(pipelines, job("now"))
+    pipelines.forget_settled()
+    assert list(pipelines._live) == [running]
+    assert pipelines.play(waiting, "later").status == "pending"

@@ -252,6 +252,13 @@ class Pipelines:
                     pass
         return next_due
 
+    def forget_settled(self) -> None:
+        """Lets go, in memory, of the pipelines in which nothing runs or is about to; they are read again when
+        somebody asks for one."""
+        for pipeline_id, live in list(self._live.items()):
+            if not any(job.status in ACTIVE for job in live.jobs.values()):
+                del self._live[pipeline_id]
+
     def refresh(self) -> None:
         """Reads again what another process may have changed, and tells what has."""
         for pipeline_id, live in list(self._live.items()):

@@ -47,6 +47,7 @@ def _look(instance: Instance) -> None:
 async def _round(instance: Instance) -> None:
     give_up_on_silent_runners(instance)
     instance.artifacts.expire()
+    instance.pipelines.forget_settled()
     await run_due(instance)
 
 
