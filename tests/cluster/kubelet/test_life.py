@@ -137,6 +137,19 @@ def test_a_deadline_ends_a_pod(live: Live) -> None:
     assert status["message"] == "Pod was active on the node longer than the specified deadline"
 
 
+def test_nothing_starts_after_the_deadline(live: Live) -> None:
+    """The pod waits for a ConfigMap until its deadline; what comes after that is too late."""
+    volumes = [{"name": "v", "configMap": {"name": "late"}}]
+    name = live.start(pod() | {"activeDeadlineSeconds": 1, "restartPolicy": "Never", "volumes": volumes})
+    phase(live, name, "Failed")
+    live.kubectl("create", "configmap", "late", "--from-literal=a=b")
+    time.sleep(1)
+    status = live.get("pod", name)["status"]
+    assert (status["phase"], status["reason"]) == ("Failed", "DeadlineExceeded")
+    assert "running" not in live.state(name)["state"]
+    live.kubectl("delete", "configmap", "late")
+
+
 def test_another_image_replaces_the_container_alone(live: Live) -> None:
     name = live.run(pod() | {"restartPolicy": "Never"})
     live.kubectl(

@@ -58,6 +58,7 @@ class PodWorker:
         self._writing = False
         self._finished = False
         self._filled = False
+        self._living: asyncio.Task[None]
         self._found_sandbox = self._adopt(found)
 
     def _worker(self, spec: Json, init: bool) -> ContainerWorker:
@@ -138,6 +139,7 @@ class PodWorker:
             limits.watch_size(self._node.engine, lambda: self._sandbox, self.pod, self._volumes, self._condemn),
         )
         tasks = [asyncio.create_task(one) for one in lives]
+        self._living = tasks[0]
         deleted = asyncio.create_task(self._deleted.wait())
         try:
             await self._until(deleted, tasks)
@@ -157,7 +159,7 @@ class PodWorker:
         left: set[asyncio.Task[Any]] = {deleted, *tasks}
         while not deleted.done():
             done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
+            for task in (one for one in done if not one.cancelled()):
                 task.result()
 
     def abandon(self) -> None:
@@ -310,6 +312,8 @@ class PodWorker:
         self._verdict = verdict
         self._node.recorder.event(self.pod, type, verdict.reason, verdict.message)
         self._write()
+        self._living.cancel()  # nothing may start any more
+        await asyncio.wait({self._living})
         await self._finish()
 
     async def _keep_fresh(self) -> None:
