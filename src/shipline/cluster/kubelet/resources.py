@@ -11,17 +11,17 @@ Json = dict[str, Any]
 
 _PERIOD = 100_000  # microseconds, as the kernel's default
 _LEAST_QUOTA = 1_000
-_LEAST_SHARES = 2
+# What the engine gives a container that asks for nothing. Kubernetes gives such a one far less, which it can
+# afford in a cgroup of its own: here pods have the engine's other containers beside them.
+_SHARES = 1024
 
 
 def host_config(container: Json, quality: str) -> Json:
     """CPU shares and quota, memory, and how early the kernel may kill; `quality` is the pod's qosClass."""
     resources = container.get("resources") or {}
     limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
-    config: Json = {"CpuShares": _LEAST_SHARES}
     cpu = requests.get("cpu", limits.get("cpu"))
-    if cpu is not None:
-        config["CpuShares"] = max(_LEAST_SHARES, quantity.millicores(cpu) * 1024 // 1000)
+    config: Json = {"CpuShares": _SHARES + (quantity.millicores(cpu) * _SHARES // 1000 if cpu is not None else 0)}
     if "cpu" in limits:
         config["CpuPeriod"] = _PERIOD
         config["CpuQuota"] = max(_LEAST_QUOTA, quantity.millicores(limits["cpu"]) * _PERIOD // 1000)
