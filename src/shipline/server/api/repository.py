@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +20,22 @@ from shipline.server.git import reading as git
 from shipline.server.git.pushes import Change, forbidden, pushed
 from shipline.server.http.answers import because, no_such, refusal
 from shipline.server.http.call import Call
-from shipline.server.http.paging import paged
+from shipline.server.http.paging import on_page, paged
 from shipline.server.http.routes import Endpoint
 
 
 async def list_branches(call: Call) -> Response:
     project = call.project(reading(call))
     found = await asyncio.to_thread(git.branches, Path(project.path))
-    return paged(call, _searched(call, found), lambda ref: _branch(call, project, ref))
+    searched = _searched(call, found)
+    known = await _commits(project, on_page(call, searched))
+    return paged(call, searched, lambda ref: _branch(call, project, ref, known))
 
 
 async def show_branch(call: Call) -> Response:
     project = call.project(reading(call))
-    return call.json(_branch(call, project, await _wanted(call, project, "branch")))
+    ref = await _wanted(call, project, "branch")
+    return call.json(_branch(call, project, ref, await _commits(project, [ref])))
 
 
 async def create_branch(call: Call) -> Response:
@@ -41,7 +45,8 @@ async def create_branch(call: Call) -> Response:
         raise refusal(400, "Branch already exists")
     await _make(call, project, "branch", f"refs/heads/{name}", ref)
     call.path["branch"] = name
-    return call.json(_branch(call, project, await _wanted(call, project, "branch")), 201)
+    made = await _wanted(call, project, "branch")
+    return call.json(_branch(call, project, made, await _commits(project, [made])), 201)
 
 
 async def delete_branch(call: Call) -> Response:
@@ -54,12 +59,15 @@ async def delete_branch(call: Call) -> Response:
 async def list_tags(call: Call) -> Response:
     project = call.project(reading(call))
     found = await asyncio.to_thread(git.tags, Path(project.path))
-    return paged(call, _searched(call, found), lambda ref: _tag(call, project, ref))
+    searched = _searched(call, found)
+    known = await _commits(project, on_page(call, searched))
+    return paged(call, searched, lambda ref: _tag(call, project, ref, known))
 
 
 async def show_tag(call: Call) -> Response:
     project = call.project(reading(call))
-    return call.json(_tag(call, project, await _wanted(call, project, "tag")))
+    ref = await _wanted(call, project, "tag")
+    return call.json(_tag(call, project, ref, await _commits(project, [ref])))
 
 
 async def create_tag(call: Call) -> Response:
@@ -69,7 +77,8 @@ async def create_tag(call: Call) -> Response:
         raise refusal(400, f"Tag {name} already exists")
     await _make(call, project, "tag", f"refs/tags/{name}", ref, call.text("message"))
     call.path["tag"] = name
-    return call.json(_tag(call, project, await _wanted(call, project, "tag")), 201)
+    made = await _wanted(call, project, "tag")
+    return call.json(_tag(call, project, made, await _commits(project, [made])), 201)
 
 
 async def delete_tag(call: Call) -> Response:
@@ -125,9 +134,13 @@ def _searched(call: Call, refs: list[git.GitRef]) -> list[git.GitRef]:
     return [ref for ref in refs if search.lower() in ref.name.lower()]
 
 
-def _branch(call: Call, project: Any, ref: git.GitRef) -> shapes.Shape:
+async def _commits(project: Any, refs: Sequence[git.GitRef]) -> dict[str, git.GitCommit]:
+    return await asyncio.to_thread(git.commits_of, Path(project.path), refs)
+
+
+def _branch(call: Call, project: Any, ref: git.GitRef, commits: dict[str, git.GitCommit]) -> shapes.Shape:
     rules = call.instance.projects.protection(project.id, "branch", ref.name)
-    found = git.commit(Path(project.path), ref.sha)
+    found = commits.get(ref.sha)
     return {
         "name": ref.name,
         "commit": commit(call, found, project.full_path) if found is not None else None,
@@ -141,8 +154,8 @@ def _branch(call: Call, project: Any, ref: git.GitRef) -> shapes.Shape:
     }
 
 
-def _tag(call: Call, project: Any, ref: git.GitRef) -> shapes.Shape:
-    found = git.commit(Path(project.path), ref.sha)
+def _tag(call: Call, project: Any, ref: git.GitRef, commits: dict[str, git.GitCommit]) -> shapes.Shape:
+    found = commits.get(ref.sha)
     return {
         "name": ref.name,
         "message": ref.message,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -51,6 +52,12 @@ def commit(path: Path, name: str) -> GitCommit | None:
         return next(iter(commits(path, "-1", name)), None)
     except GitError:
         return None
+
+
+def commits_of(path: Path, refs: Sequence[GitRef]) -> dict[str, GitCommit]:
+    """The commits of branches or tags, by their ids."""
+    shas = sorted({ref.sha for ref in refs})
+    return {found.sha: found for found in commits(path, "--no-walk", *shas)} if shas else {}
 
 
 def branches(path: Path) -> list[GitRef]:

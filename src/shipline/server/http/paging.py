@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import sqlalchemy as sa
@@ -15,6 +15,7 @@ from shipline.server.http.call import Call
 PER_PAGE = 20
 MOST_PER_PAGE = 100
 Shape = Callable[[Any], Any]
+Item = TypeVar("Item")
 
 
 def paged_query(call: Call, query: sa.Select[Any], shape: Shape, order: Sequence[Any]) -> Response:
@@ -30,8 +31,13 @@ def paged_query(call: Call, query: sa.Select[Any], shape: Shape, order: Sequence
 def paged(call: Call, items: Sequence[Any], shape: Shape) -> Response:
     """A page of what is in memory."""
     page, per_page = _asked(call)
-    chosen = items[(page - 1) * per_page : page * per_page]
-    return _answer(call, [shape(item) for item in chosen], len(items), page, per_page)
+    return _answer(call, [shape(item) for item in on_page(call, items)], len(items), page, per_page)
+
+
+def on_page(call: Call, items: Sequence[Item]) -> Sequence[Item]:
+    """Those of the items that are on the page asked for."""
+    page, per_page = _asked(call)
+    return items[(page - 1) * per_page : page * per_page]
 
 
 def _asked(call: Call) -> tuple[int, int]:
