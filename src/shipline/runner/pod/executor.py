@@ -44,6 +44,7 @@ class PodExecutor:
         self._services: ServiceWatch | None = None
         self._state = asyncio.Event()
         self._gone = False
+        self._said: set[str] = set()
         self._broken: asyncio.Future[None] | None = None
         self._killing: asyncio.Future[None] | None = None
         self._copying: asyncio.Task[Path | None] | None = None
@@ -62,7 +63,7 @@ class PodExecutor:
         self._copying = asyncio.create_task(self._copy_sources())
         for attempt in range(attempts):
             try:
-                await self._start_pod(attempt)
+                await self._start_pod(attempt, every=attempts > 1)
                 return
             except _PullFailed as failure:
                 if attempt + 1 == attempts:
@@ -75,7 +76,9 @@ class PodExecutor:
                 await self._tell_events()
                 raise
 
-    async def _start_pod(self, attempt: int) -> None:
+    async def _start_pod(self, attempt: int, *, every: bool) -> None:
+        """Makes the pod and waits for build and helper; services may start while the sources are fetched, unless
+        `every` container's image has to be had before it is too late for another pull policy."""
         suffix = "".join(secrets.choice(LETTERS) for _ in range(8))
         self._plan = plan(self._job, self._cluster.identity, suffix, attempt)
         self._making = asyncio.create_task(self._make(self._plan))
@@ -97,7 +100,7 @@ class PodExecutor:
             key=self._plan.key,
             output=self._trace.write,
         )
-        await self._wait_until_started(self._plan)
+        await self._wait_until_started(self._plan, every=every)
 
     async def _make(self, made: PodPlan) -> Object:
         """Creates Secret and pod. The pod owns the Secret, so neither outlives the other."""
@@ -112,29 +115,28 @@ class PodExecutor:
             )
         return pod
 
-    async def _wait_until_started(self, made: PodPlan) -> None:
-        """Returns when all containers run. The stream to the helper is opened as soon as the helper runs."""
+    async def _wait_until_started(self, made: PodPlan, *, every: bool) -> None:
+        """The stream to the helper is opened as soon as the helper runs."""
+        self._trace.line(f"Waiting for pod {made.namespace}/{made.name} to be running, status is Pending")
+        await self._wait_for({"helper"})
+        assert self._session is not None
+        self._session.start()
+        pod = await self._wait_for({"build", *(service.container for service in made.services if every)})
+        self._trace.line(f"Running on {made.name} via {pod['spec'].get('nodeName', '')}...")
+
+    async def _wait_for(self, containers: set[str]) -> Object:
+        """The pod, once these containers have been started. What it waits for is told in the log, each thing
+        once."""
         limit = self._job.config.kubernetes.poll_timeout
         deadline = asyncio.get_running_loop().time() + limit
-        containers = [container["name"] for container in made.pod["spec"]["containers"]]
-        said: set[str] = set()
-        self._trace.line(f"Waiting for pod {made.namespace}/{made.name} to be running, status is Pending")
-        connected = False
         while True:
             pod = self._check()
-            if not connected and states.is_running(pod, "helper") and self._session:
-                self._session.start()
-                connected = True
             for line in states.waiting_reasons(pod):
-                if line not in said:
-                    said.add(line)
+                if line not in self._said:
+                    self._said.add(line)
                     self._trace.line(f"\t{line}")
-            if all(
-                states.container_status(pod, name).get("started") is not None and not _waits(pod, name)
-                for name in containers
-            ):
-                self._trace.line(f"Running on {made.name} via {pod['spec'].get('nodeName', '')}...")
-                return
+            if all(states.was_started(pod, name) for name in containers):
+                return pod
             try:
                 await asyncio.wait_for(self._state.wait(), deadline - asyncio.get_running_loop().time())
             except TimeoutError:
@@ -189,7 +191,8 @@ class PodExecutor:
         status = await self._run("helper", stage, [(archive, copy)] if archive and copy else [])
         if status:
             raise JobFailed(self.exited(status), "runner_system_failure", exit_code=status)
-        if self._services is not None and self._watcher is not None:
+        if self._services is not None and self._plan is not None:
+            await self._wait_for({service.container for service in self._plan.services})
             await self._services.wait_ready(self._job, self._check, self._state)
 
     async def _copy_sources(self) -> Path | None:
@@ -273,10 +276,6 @@ class _PullFailed(JobFailed):
     def __init__(self, failed: JobFailed) -> None:
         super().__init__(str(failed), failed.reason, hint=failed.hint)
         self.failed = failed
-
-
-def _waits(pod: Object, container: str) -> bool:
-    return "waiting" in states.container_status(pod, container).get("state", {"waiting": {}})
 
 
 def _refused(error: ApiError, namespace: str) -> JobFailed:

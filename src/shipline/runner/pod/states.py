@@ -50,8 +50,10 @@ def container_status(pod: Object, container: str) -> Object:
     return {}
 
 
-def is_running(pod: Object, container: str) -> bool:
-    return "running" in container_status(pod, container).get("state", {})
+def was_started(pod: Object, container: str) -> bool:
+    """True once the container ran, also when it has ended since."""
+    state = container_status(pod, container).get("state", {})
+    return "running" in state or "terminated" in state
 
 
 def is_ready(pod: Object, container: str) -> bool:
