@@ -278,12 +278,15 @@ async def _keep_node(
         await runtime.expect(node_id).wait()
         log.warning("the node container has ended; starting another")
         await container.close()
+        trouble = ""
         while True:
             try:
                 node_id = await start()
                 break
             except ClusterError as error:
-                log.warning("%s", error)
+                if trouble != str(error):
+                    trouble = str(error)
+                    log.warning("%s", trouble)
                 await asyncio.sleep(1)
         services.again()
 

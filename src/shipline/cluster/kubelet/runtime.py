@@ -86,7 +86,8 @@ class Runtime:
                     self._noted(event)
                 await looking
             except (ContainerEngineError, OSError) as error:
-                log.warning("the engine's events have stopped: %s", error)
+                if self.trouble != str(error):
+                    log.warning("the engine's events have stopped: %s", error)
                 self.trouble = str(error)
             finally:
                 looking.cancel()
