@@ -105,16 +105,15 @@ async def test_secrets_are_in_no_pod_spec_log_or_process_list(pods, source):
 
 
 async def test_a_service_answers_to_its_alias_before_the_script_starts(pods, source):
-    server = "while true; do printf 'HTTP/1.0 200 OK\\r\\n\\r\\nserved by $NAME' | nc -l -p 8080; done"
     service = Image(
         "shipline/pause",
         alias="web,other.example.com",
         entrypoint=["sh", "-c"],
-        command=[server.replace("$NAME", "'\"$NAME\"'")],
+        command=['mkdir /www; echo "served by $NAME" > /www/index.html; exec httpd -f -p 8080 -h /www'],
         variables=[Variable("HEALTHCHECK_TCP_PORT", "8080"), Variable("NAME", "svc")],
     )
-    script = "wget -q -O - http://web:8080/ || wget -q -O - http://web:8080/"
-    payload = job(source, script, "cat /etc/hosts", image="shipline/pause", services=[service])
+    script = ["wget -q -O - http://web:8080/", "cat /etc/hosts"]
+    payload = job(source, *script, image="shipline/pause", services=[service])
     log, result = await ran(pods, payload)
     assert result.state == "success", log
     assert "served by svc" in log
