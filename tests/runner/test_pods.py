@@ -56,6 +56,15 @@ async def test_an_image_with_nothing_but_busybox_will_do(pods, source):
     assert "ERROR: Job failed: command terminated with exit code 3" in log
 
 
+async def test_a_helper_of_nothing_but_busybox_carries_scripts_and_log(pods, source):
+    kubernetes = msgspec.structs.replace(pods.kubernetes, helper_image="shipline/pause")
+    payload = job(source, "seq 1 5000", after=["echo after"], variables=[Variable("GIT_STRATEGY", "none")])
+    log, result = await ran(msgspec.structs.replace(pods, kubernetes=kubernetes), payload)
+    assert result.state == "success", log
+    assert "\n4999\n5000\n" in log
+    assert "\nafter\n" in log
+
+
 async def test_jobs_of_one_commit_at_the_same_time(pods, source):
     jobs = [job(source, "cat hello.txt", image="shipline/pause") for _ in range(5)]
     desk = Desk(*jobs)

@@ -36,6 +36,12 @@ def test_a_failed_pull_is_judged_by_the_registrys_words(message, reason):
     assert found.message == f"image pull failed: build-image (container build): {message}"
 
 
+def test_a_helper_that_cannot_be_pulled_says_what_to_set():
+    found = problem(pod(waiting("helper", "ImagePullBackOff", "not found")))
+    assert found.hint.startswith("Set helper_image")
+    assert not found.pulling
+
+
 @pytest.mark.parametrize(
     ("status", "reason", "words"),
     [

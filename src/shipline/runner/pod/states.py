@@ -141,24 +141,31 @@ def _waiting(container: str, image: str, reason: str, message: str) -> Problem |
 
 def pull_problem(container: str, image: str, reason: str, message: str) -> Problem:
     """An image that can't be had, by the kubelet's words."""
-    text = f"image pull failed: {image} (container {container}): {message or reason}"
     if reason == "ErrImageNeverPull":
+        kind: FailureReason = "runner_configuration_error"
         hint = "The pull policy is `never` and the node has no such image: load it there, or allow another policy."
-        return Problem(text, "runner_configuration_error", hint, pulling=True)
-    if NETWORK.search(message):
+    elif NETWORK.search(message):
+        kind = "runner_external_dependency_failure"
         hint = "The node cannot reach the registry: check its name, the network and the proxy of the node."
-        return Problem(text, "runner_external_dependency_failure", hint, pulling=True)
-    if REFUSED.search(message):
+    elif REFUSED.search(message):
+        kind = "runner_configuration_error"
         hint = (
             "The registry wants a login, has no such repository, or this login may not read it: set "
-            "DOCKER_AUTH_CONFIG "
-            "or image_pull_secrets, and check the name."
+            "DOCKER_AUTH_CONFIG or image_pull_secrets, and check the name."
         )
-        return Problem(text, "runner_configuration_error", hint, pulling=True)
-    if MISSING.search(message):
+    elif MISSING.search(message):
+        kind = "runner_configuration_error"
         hint = "There is no such image: check its name and tag."
-        return Problem(text, "runner_configuration_error", hint, pulling=True)
-    return Problem(text, "image_pull_failure", "Check the image's name, the login and the registry.", pulling=True)
+    else:
+        kind = "image_pull_failure"
+        hint = "Check the image's name, the login and the registry."
+    if container == "helper":
+        hint = (
+            "Set helper_image in [runners.kubernetes] to an image with sh and git that the cluster can pull. "
+            + hint
+        )
+    text = f"image pull failed: {image} (container {container}): {message or reason}"
+    return Problem(text, kind, hint, pulling=container != "helper")
 
 
 def _not_started(container: str, image: str, reason: str, message: str) -> Problem:
