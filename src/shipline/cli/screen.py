@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _SECTION = re.compile(rb"section_(?:start|end):\d+:[^\r\n]*\r(?:\x1b\[0K)?")
 _COLOUR = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
 _SHOWN = {"running", "failed", "success", "canceled", "canceling", "waiting_for_resource", "scheduled"}
+LONGEST = 1 << 20
+"""Bytes of a line that are kept until its end comes; more are written as they are."""
 _PALETTE = ("cyan", "yellow", "green", "magenta", "blue", "bright_cyan", "bright_yellow", "bright_magenta")
 
 
@@ -42,6 +44,8 @@ class Screen:
             return
         data = self._rest.pop(job.id, b"") + data
         lines, newline, rest = data.rpartition(b"\n")
+        if len(rest) > LONGEST:
+            lines, newline, rest = data, b"\n", b""
         if rest:
             self._rest[job.id] = rest
         if newline:

@@ -263,13 +263,11 @@ class Pipelines:
         """Reads again what another process may have changed, and tells what has."""
         for pipeline_id, live in list(self._live.items()):
             record = self.store.pipeline(pipeline_id)
-            if record is None:
+            if record is None or record.revision == live.record.revision:
                 continue
-            jobs = self.store.jobs(pipeline_id)
-            changed = [job for job in jobs if live.jobs.get(job.name) != job]
-            if changed or record != live.record:
-                live.take(record, changed)
-                self._tell(live, changed)
+            changed = [job for job in self.store.jobs(pipeline_id) if live.jobs.get(job.name) != job]
+            live.take(record, changed)
+            self._tell(live, changed)
 
     @contextmanager
     def changing(self, pipeline_id: int) -> Iterator[Change]:
@@ -283,6 +281,7 @@ class Pipelines:
             record, jobs = change.pipeline(), change.changed_jobs()
             if record is before and not jobs and not change.replaced:
                 return
+            record = msgspec.structs.replace(record, revision=before.revision + 1)
             self.store.save(record, [*change.replaced.values(), *jobs])
             jobs += [self.store.add_job(job) for job in change.new_tries()]
         live.take(record, jobs)

@@ -48,7 +48,8 @@ class Commit(msgspec.Struct, frozen=True):
 
 
 class PipelineRecord(msgspec.Struct, frozen=True):
-    """`iid` counts within the project. `process` is the process that runs the pipeline, or was the last to."""
+    """`iid` counts within the project. `process` is the process that runs the pipeline, or was the last to.
+    `revision` grows with every change of the pipeline or of one of its jobs."""
 
     id: int
     iid: int
@@ -63,6 +64,7 @@ class PipelineRecord(msgspec.Struct, frozen=True):
     started_at: float | None = None
     finished_at: float | None = None
     name: str | None = None
+    revision: int = 0
 
 
 class JobRecord(msgspec.Struct, frozen=True):
