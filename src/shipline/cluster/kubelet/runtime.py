@@ -146,10 +146,13 @@ class Runtime:
     async def remove(self, container: str, networked: bool = False) -> None:
         """Remove a container, running or not; `networked` says that it has a network of its own."""
         self._killed_by_memory.discard(container)
-        async with self.engine.network.leaves() if networked else contextlib.nullcontext():
-            await self.engine.delete(f"containers/{container}", force=True, v=True)
+        await asyncio.shield(self._remove(container, networked))
         if end := self._ends.pop(container, None):
             end.set()
+
+    async def _remove(self, container: str, networked: bool) -> None:
+        async with self.engine.network.leaves() if networked else contextlib.nullcontext():
+            await self.engine.delete(f"containers/{container}", force=True, v=True)
 
 
 def seconds(moment: str) -> str:

@@ -75,7 +75,8 @@ class Sandbox:
         )
         try:
             async with asyncio.timeout(_START_TIMEOUT):
-                await asyncio.gather(self._begin(), attached.write(archive))
+                # Shielded: who gives up waiting must not end the turn before the engine has ended its work.
+                await asyncio.gather(asyncio.shield(self._begin()), attached.write(archive))
                 attached.close_write()
                 await _ready(attached)
         except TimeoutError:
