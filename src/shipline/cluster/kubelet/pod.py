@@ -25,6 +25,7 @@ from shipline.cluster.kubelet.runtime import Found
 from shipline.cluster.kubelet.sandbox import Sandbox, SandboxError
 from shipline.cluster.kubelet.state import ContainerState
 from shipline.cluster.kubelet.status import Verdict, report
+from shipline.cluster.kubelet.unhonoured import tell_unhonoured
 from shipline.cluster.kubelet.volumes import PodVolumes
 
 Json = dict[str, Any]
@@ -132,6 +133,7 @@ class PodWorker:
     async def run(self) -> None:
         """Live, until the pod is gone from the node. Raises what nobody foresaw; another worker may go on then."""
         self.changed()
+        tell_unhonoured(self._node.recorder, self.pod)
         lives = (
             self._live(),
             self._keep_fresh(),
