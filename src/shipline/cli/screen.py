@@ -91,13 +91,13 @@ class Screen:
         self._put(prefix + lines.replace(b"\n", b"\n" + prefix) + b"\n")
 
     def _put(self, data: bytes) -> None:
-        """When the reader goes away (`shipline run | head`), the jobs go on, unseen."""
+        """When the reader goes away (`shipline run | head`, a closed terminal), the jobs go on, unseen."""
         if self._gone:
             return
         try:
             self._out.write(data)
             self._out.flush()
-        except BrokenPipeError:
+        except OSError:
             self._gone = True
             silence_stdout()
 
