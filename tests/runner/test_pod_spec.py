@@ -21,7 +21,7 @@ ME = Identity("machine12345", "17-4711")
 
 def planned(payload, **kubernetes):
     config = RunnerConfig(kubernetes=KubernetesConfig(**kubernetes))
-    return plan(Job(payload, config, builds="/builds"), ME, "abcdefgh")
+    return plan(Job(payload, config, builds="/builds"), ME, "ci", "abcdefgh")
 
 
 def container(made, name):
@@ -130,7 +130,7 @@ def test_volumes_are_mounted_in_every_container():
         mount_path = "/builds"
     """
     (config,) = ConfigFile.parse(text).runners
-    made = plan(Job(job(SOURCE, "true", image="a", services=[Image("b")]), config, builds="/builds"), ME, "x")
+    made = plan(Job(job(SOURCE, "true", image="a", services=[Image("b")]), config, builds="/builds"), ME, "ci", "x")
     names = [volume["name"] for volume in made.pod["spec"]["volumes"]]
     assert names == ["daemon", "builds", "scripts", "logs"]
     for each in made.pod["spec"]["containers"]:

@@ -87,6 +87,12 @@ async def test_a_child_left_in_the_background_does_not_hold_the_job_and_is_gone_
     assert processes(sleep) == []
 
 
+async def test_daemons_of_a_job_end_with_it(shells, source):
+    sleep = f"sleep 302.{os.getpid()}"
+    await ran(shells, job(source, f"setsid -f {sleep} > /dev/null 2>&1"))
+    assert processes(sleep) == []
+
+
 async def test_canceling_stops_the_script_and_runs_after_script(shells, source):
     payload = job(source, "echo begun; sleep 100", after=["echo after=$CI_JOB_STATUS"])
     desk = Desk(payload)

@@ -45,9 +45,11 @@ class ServiceConfig(msgspec.Struct):
 
 
 class KubernetesConfig(msgspec.Struct, forbid_unknown_fields=False):
-    """`[runners.kubernetes]`. Quantities (`cpu_limit`, ...) are Kubernetes' own text; empty means unset."""
+    """`[runners.kubernetes]`. Quantities (`cpu_limit`, ...) are Kubernetes' own text; empty means unset.
 
-    namespace: str = "default"
+    Without `namespace` it is the kubeconfig context's, or `default`."""
+
+    namespace: str = ""
     image: str = ""
     helper_image: str = "shipline/helper"
     pull_policy: str | list[str] = []

@@ -76,4 +76,8 @@ class Executors:
             await asyncio.wait([self._cluster])
             if not self._cluster.cancelled() and not self._cluster.exception():
                 await self._cluster.result().close()
+        if self._checkouts is not None:
+            from shipline.runner.local.stragglers import kill_stragglers
+
+            kill_stragglers(self._workspace.path)
         self._workspace.close()

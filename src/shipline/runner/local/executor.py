@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import socket
+import time
 from pathlib import Path
 
 from shipline.runner.errors import JobFailed
@@ -13,6 +14,7 @@ from shipline.runner.executor import Stage
 from shipline.runner.job import Job
 from shipline.runner.local.checkout import Checkouts
 from shipline.runner.local.stage_process import StageProcess
+from shipline.runner.local.stragglers import kill_stragglers
 from shipline.runner.repository import RepositoryCopies, local_path
 from shipline.runner.script.sources import Sources
 from shipline.runner.trace.trace import Trace
@@ -30,6 +32,8 @@ KEPT = (
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
 )
+# Looking for daemons takes some milliseconds: it is done after a job that took longer, and at the runner's end
+LONG = 1.0  # seconds
 
 
 class ShellExecutor:
@@ -42,6 +46,7 @@ class ShellExecutor:
         self._trace = trace
         self._folder = Path(job.places.builds).parent
         self._processes: list[StageProcess] = []
+        self._began = time.monotonic()
         self._shell = shutil.which(job.config.shell or "bash") or shutil.which("sh") or "/bin/sh"
 
     def exited(self, status: int) -> str:
@@ -90,6 +95,8 @@ class ShellExecutor:
     async def close(self) -> None:
         for process in self._processes:
             process.close()
+        if time.monotonic() - self._began > LONG:
+            kill_stragglers(self._folder)
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

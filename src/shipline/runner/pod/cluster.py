@@ -41,8 +41,9 @@ async def connect(config: RunnerConfig, notify: Notify) -> Cluster:
     """Opens the cluster that the configuration names, and begins to settle what was left there.
 
     RunnerError when the configuration leads to no cluster."""
-    client = Client(_access(config))
-    cluster = Cluster(client, identity(), config.kubernetes.namespace, notify)
+    access = _access(config)
+    namespace = config.kubernetes.namespace or access.namespace
+    cluster = Cluster(Client(access), identity(), namespace, notify)
     cluster.settling = asyncio.create_task(_settle_quietly(cluster))
     return cluster
 

@@ -80,7 +80,7 @@ class PodExecutor:
         """Makes the pod and waits for build and helper; services may start while the sources are fetched, unless
         `every` container's image has to be had before it is too late for another pull policy."""
         suffix = "".join(secrets.choice(LETTERS) for _ in range(8))
-        self._plan = plan(self._job, self._cluster.identity, suffix, attempt)
+        self._plan = plan(self._job, self._cluster.identity, self._cluster.namespace, suffix, attempt)
         self._making = asyncio.create_task(self._make(self._plan))
         try:
             pod = await asyncio.shield(self._making)

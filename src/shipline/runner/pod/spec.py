@@ -30,7 +30,7 @@ class PodPlan(msgspec.Struct):
     key: str
 
 
-def plan(job: Job, identity: Identity, suffix: str, attempt: int = 0) -> PodPlan:
+def plan(job: Job, identity: Identity, namespace: str, suffix: str, attempt: int = 0) -> PodPlan:
     """The pod for a job. `suffix`: random letters for its name; `attempt` picks the pull policy to try."""
     config = job.config.kubernetes
     payload = job.payload
@@ -86,7 +86,7 @@ def plan(job: Job, identity: Identity, suffix: str, attempt: int = 0) -> PodPlan
         "annotations": annotations_of(job),
     }
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": without_empty(spec)}
-    return PodPlan(name, config.namespace, pod, secret, beside, scripts, log, key)
+    return PodPlan(name, namespace, pod, secret, beside, scripts, log, key)
 
 
 def _toleration(name: str, effect: str) -> Object:

@@ -48,9 +48,12 @@ class _Literal:
         self.kept = b""
 
     def mask(self, data: bytes) -> bytes:
-        data = (self.kept + data).replace(self.secret, MASK)
-        self.kept = data[len(data) - self._beginning(data) :]
-        return data[: len(data) - len(self.kept)] if self.kept else data
+        if self.kept:
+            data = self.kept + data
+        data = data.replace(self.secret, MASK)
+        kept = self._beginning(data)
+        self.kept = data[len(data) - kept :] if kept else b""
+        return data[:-kept] if kept else data
 
     def _beginning(self, data: bytes) -> int:
         """How many bytes at the end of `data` may be the secret's beginning."""
@@ -71,18 +74,19 @@ class _Tokens:
 
     def __init__(self, prefixes: list[bytes]) -> None:
         self.prefixes = prefixes
+        self.heads = {prefix[:2] for prefix in prefixes}
         self.pattern = re.compile(
             b"(" + b"|".join(re.escape(prefix) for prefix in prefixes) + rb")[A-Za-z0-9._=-]+"
         )
         self.kept = b""
 
     def mask(self, data: bytes) -> bytes:
-        data = self.kept + data
+        if self.kept:
+            data = self.kept + data
         start = max(data.rfind(b" "), data.rfind(b"\n")) + 1
         word = data[start:] if len(data) - start <= LONGEST_TOKEN else b""
         if word and self._may_be_token(word):
-            self.kept = word
-            data = data[:start]
+            self.kept, data = word, data[:start]
         else:
             self.kept = b""
         return self._replace(data)
@@ -93,7 +97,7 @@ class _Tokens:
         return any(prefix in word or _ends_with_beginning(word, prefix) for prefix in self.prefixes)
 
     def _replace(self, data: bytes) -> bytes:
-        if any(prefix in data for prefix in self.prefixes):
+        if any(head in data for head in self.heads) and any(prefix in data for prefix in self.prefixes):
             data = self.pattern.sub(rb"\1" + MASK, data)
         if b"=" in data and (b"?" in data or b"&" in data):
             data = _PARAMETER.sub(rb"\1" + MASK, data)
