@@ -160,7 +160,7 @@ async def create_named(engine: ContainerEngine, name: str, body: Json) -> str:
     except ContainerEngineError as error:
         if error.status != 409:
             raise
-        await engine.delete(f"containers/{name}", force=True)
+        await engine.delete(f"containers/{name}", force=True, v=True)
         made = await engine.post("containers/create", body, name=name)
     return str(made["Id"])
 
