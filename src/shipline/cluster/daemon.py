@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from typing import Any
 
 from shipline.cluster.api.errors import ApiError
@@ -50,6 +51,7 @@ DOMAIN = "cluster.local"
 REGISTRIES = "shipline-registries"
 _DNS = 53
 _LOG_SIZE = 5_000_000
+_DIALS = 20
 
 
 @contextmanager
@@ -126,7 +128,8 @@ class Daemon:
             heart = NodeHeart(api, engine, name, bridge, node.recorder, lambda: runtime.trouble)
             heart.register()
             node_id = await starting
-            reach.routed = await _routed(engine, bridge)
+            search = _search_list() if engine.local else await node_container.search_list()
+            node.names = NameService(bridge.node, DOMAIN, search)
             if not engine.local:
                 bootstrap(api, config, bridge, await _host_seen_from(node_container) or bridge.gateway, port)
             for name_, coroutine in (
@@ -134,6 +137,7 @@ class Daemon:
                 ("kubelet", kubelet.run()),
                 ("services", services.run()),
                 ("registries", _follow_registries(api, node.images, services)),
+                ("reach", _check_reach(reach, bridge)),
                 ("node", _keep_node(node_id, start_node, node_container, runtime, services)),
             ):
                 tasks.append(group.create_task(coroutine, name=name_))
@@ -189,15 +193,22 @@ async def _first_namespaces(api: Api) -> None:
     raise ClusterError("the namespaces of the cluster have not been made")
 
 
-async def _routed(engine: ContainerEngine, bridge: Bridge) -> bool:
-    """Whether pods can be dialled from here; the name server is the first that listens."""
-    if not engine.local:
-        return False
-    for _ in range(10):
+async def _check_reach(reach: Reach, bridge: Bridge) -> None:
+    """Go through the node container where pods cannot be dialled from here; its name server is there to try."""
+    for _ in range(_DIALS if reach.routed else 0):
         if await is_routed(bridge.node, _DNS):
-            return True
+            return
         await asyncio.sleep(0.1)
-    return False
+    reach.routed = False
+
+
+def _search_list() -> tuple[str, ...]:
+    """The domains in which this machine looks for short names."""
+    with contextlib.suppress(OSError):
+        for line in Path("/etc/resolv.conf").read_text().splitlines():
+            if line.startswith("search "):
+                return tuple(line.split()[1:])
+    return ()
 
 
 async def _host_seen_from(node: NodeContainer) -> str:

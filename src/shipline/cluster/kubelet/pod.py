@@ -36,8 +36,7 @@ _CLEANINGS = 20
 
 
 class PodWorker:
-    """Makes one pod true. `run` is its life; `update` brings each newer version of the object, `gone` says that
-    there is none any more."""
+    """Makes one pod true. `run` is its life; `update` brings newer versions of the object, `gone` the last word."""
 
     def __init__(self, node: Node, pod: Json, found: Sequence[Found]) -> None:
         self._node = node

@@ -27,7 +27,7 @@ iptables -C OUTPUT -p icmp --icmp-type redirect -j DROP 2>/dev/null ||
     {{ iptables-nft -L -n >/dev/null 2>&1 || update-alternatives --set iptables /usr/sbin/iptables-legacy
     iptables -A OUTPUT -p icmp --icmp-type redirect -j DROP; }}
 exec dnsmasq --keep-in-foreground --no-hosts --addn-hosts=/run/shipline/hosts --local=/{domain}/ \
-    --local=/in-addr.arpa/ --cache-size=1000 --local-ttl=5 --neg-ttl=5 --no-negcache --user=root \
+    --bogus-priv --cache-size=1000 --local-ttl=5 --neg-ttl=5 --no-negcache --user=root \
     --listen-address={address} --bind-interfaces --pid-file=/run/shipline/dnsmasq.pid {upstream}
 """
 
@@ -88,6 +88,10 @@ class NodeContainer:
             },
             "NetworkingConfig": {"EndpointsConfig": {self._bridge.name: endpoint}},
         }
+
+    async def search_list(self) -> tuple[str, ...]:
+        """The domains in which the engine's host looks for short names."""
+        return tuple((await self.run("sed -n 's/^search //p' /etc/resolv.conf")).split())
 
     async def run(self, script: str) -> str:
         """Run a script in the node's shell; its output. ClusterError when it ends with another status than 0."""
