@@ -84,7 +84,8 @@ class Job:
     def begin(self) -> Program:
         """A program that has the job's variables and files."""
         program = Program(trace=self.variables.is_true("CI_DEBUG_TRACE"))
-        program.add(f"mkdir -p {quote(self.places.temporary)}")
+        temporary = quote(self.places.temporary)
+        program.add(f"[ -d {temporary} ] || mkdir -p {temporary}")
         program.export(self.variables.exports() | {"CI_JOB_STATUS": self.status})
         program.write_files(self.places.temporary, self.variables.files())
         return program.read_environment(self.environment_file)

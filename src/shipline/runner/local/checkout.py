@@ -4,16 +4,14 @@ The copy's .git holds no objects: it points to those of the repository it came f
 can be fetched from and not pushed to.
 """
 
-# A small file's copy is a hot path, and paths as strings take half the time.
-# ruff: noqa: PTH101, PTH103, PTH115, PTH118, PTH211
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from pathlib import Path
 
 from shipline.protocol.payload import GitInfo
+from shipline.runner.local.snapshot import Snapshot
 from shipline.runner.process import run_git
 from shipline.runner.repository import checkout_config
 from shipline.runner.workspace import Workspace
@@ -25,7 +23,6 @@ LARGE_FILES = """\
 	process = git-lfs filter-process
 	required = true
 """
-MANY_FILES = 500  # above this a copy is made in a thread, so that other jobs go on
 
 
 class Checkouts:
@@ -33,7 +30,7 @@ class Checkouts:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._made: dict[tuple[object, ...], asyncio.Task[tuple[Path, int]]] = {}
+        self._made: dict[tuple[object, ...], asyncio.Task[Snapshot]] = {}
 
     async def place(self, repository: Path, git: GitInfo, project: Path) -> None:
         """Makes `project` a fresh checkout. JobFailed when the commit isn't in the repository."""
@@ -41,21 +38,20 @@ class Checkouts:
         if key not in self._made:
             folder = self._workspace.path / f"checkout-{len(self._made)}"
             self._made[key] = asyncio.create_task(_make(repository, git, folder))
-        folder, files = await asyncio.shield(self._made[key])
-        if files > MANY_FILES:
-            await asyncio.to_thread(copy_tree, folder, project)
+        snapshot = await asyncio.shield(self._made[key])
+        if snapshot.is_large:
+            await asyncio.to_thread(snapshot.write, str(project))
         else:
-            copy_tree(folder, project)
+            snapshot.write(str(project))
 
 
-async def _make(repository: Path, git: GitInfo, folder: Path) -> tuple[Path, int]:
+async def _make(repository: Path, git: GitInfo, folder: Path) -> Snapshot:
     common = await run_git(
         "-C", str(repository), "rev-parse", "--git-common-dir", failure=f"{repository} is no git repository"
     )
     own = folder / ".git"
     kind = "tags" if git.ref_type == "tag" else "remotes/origin"
-    ref = own / "refs" / kind / git.ref
-    for made in (own / "objects" / "info", own / "refs" / "heads", ref.parent):
+    for made in (own / "objects" / "info", own / "refs"):
         made.mkdir(parents=True, exist_ok=True)
     objects = (repository / common.strip() / "objects").resolve()
     (own / "objects" / "info" / "alternates").write_text(f"{objects}\n")
@@ -63,26 +59,10 @@ async def _make(repository: Path, git: GitInfo, folder: Path) -> tuple[Path, int
     large = LARGE_FILES if stored.is_dir() and shutil.which("git-lfs") else ""
     (own / "config").write_text(checkout_config(repository, git) + large)
     (own / "HEAD").write_text(f"{git.sha}\n")
-    ref.write_text(f"{git.sha}\n")
+    (own / "packed-refs").write_text(f"{git.sha} refs/{kind}/{git.ref}\n")
     shallow = repository / common.strip() / "shallow"
     if shallow.exists():
         shutil.copyfile(shallow, own / "shallow")
     missing = f"the commit {git.sha[:8]} cannot be checked out from {repository}"
     await run_git("-C", str(folder), "read-tree", "--reset", "-u", git.sha, failure=missing)
-    return folder, sum(len(files) for _, _, files in os.walk(folder))
-
-
-def copy_tree(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
-    """Copies files, symbolic links and permissions; `target`'s parents are made."""
-    os.makedirs(target, exist_ok=True)
-    with os.scandir(source) as entries:
-        for entry in entries:
-            to = os.path.join(target, entry.name)
-            if entry.is_symlink():
-                os.symlink(os.readlink(entry.path), to)
-            elif entry.is_dir():
-                copy_tree(entry.path, to)
-            else:
-                shutil.copyfile(entry.path, to)
-                if entry.stat().st_mode & 0o111:
-                    os.chmod(to, 0o755)
+    return await asyncio.to_thread(Snapshot, str(folder))

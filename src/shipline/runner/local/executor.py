@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import os
 import pwd
 import shutil
@@ -47,7 +49,7 @@ class ShellExecutor:
         self._folder = Path(job.places.builds).parent
         self._processes: list[StageProcess] = []
         self._began = time.monotonic()
-        self._shell = shutil.which(job.config.shell or "bash") or shutil.which("sh") or "/bin/sh"
+        self._shell = _program(job.config.shell or "bash")
 
     def exited(self, status: int) -> str:
         return f"exit status {status}"
@@ -55,9 +57,12 @@ class ShellExecutor:
     async def prepare(self) -> None:
         self._trace.line(f"Using Shell ({Path(self._shell).name}) executor...")
         self._trace.open_section("prepare_script", "Preparing environment")
-        self._folder.mkdir(parents=True, mode=0o700)
-        (self._folder / "builds").mkdir()
+        self._make_folders()
         self._trace.line(f"Running on {socket.gethostname()}...")
+
+    def _make_folders(self) -> None:
+        self._folder.mkdir(parents=True, mode=0o700)
+        Path(self._job.places.temporary).mkdir(parents=True)
 
     async def get_sources(self) -> None:
         sources = Sources(self._job)
@@ -97,9 +102,15 @@ class ShellExecutor:
             process.close()
         if time.monotonic() - self._began > LONG:
             kill_stragglers(self._folder)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
 
+@functools.cache
+def _program(name: str) -> str:
+    return shutil.which(name) or shutil.which("sh") or "/bin/sh"
+
+
+@functools.cache
 def _environment() -> dict[str, str]:
     """What a login would give; nothing else of the variables around us reaches a job."""
     user = pwd.getpwuid(os.getuid())

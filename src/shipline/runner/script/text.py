@@ -23,9 +23,11 @@ class Program:
         self._lines = ["trap 'exit 1' TERM"]
         if trace:
             self._lines.append("set -o xtrace")
-        self._lines.append(
-            "if (set -o pipefail) 2>/dev/null; then set -o pipefail; fi; set -o errexit; set +o noclobber"
-        )
+        # bash has pipefail; another shell is asked in a process of its own, since a shell without it may end there
+        self._lines += [
+            'if [ -n "${BASH_VERSION:-}" ] || (set -o pipefail) 2>/dev/null; then set -o pipefail; fi',
+            "set -o errexit; set +o noclobber",
+        ]
 
     def add(self, *lines: str) -> Program:
         self._lines += lines

@@ -75,6 +75,7 @@ class _Tokens:
     def __init__(self, prefixes: list[bytes]) -> None:
         self.prefixes = prefixes
         self.heads = {prefix[:2] for prefix in prefixes}
+        self.letters = {prefix[:1] for prefix in prefixes}
         self.pattern = re.compile(
             b"(" + b"|".join(re.escape(prefix) for prefix in prefixes) + rb")[A-Za-z0-9._=-]+"
         )
@@ -94,6 +95,8 @@ class _Tokens:
     def _may_be_token(self, word: bytes) -> bool:
         if b"?" in word or b"&" in word:
             return True
+        if not any(letter in word for letter in self.letters):
+            return False
         return any(prefix in word or _ends_with_beginning(word, prefix) for prefix in self.prefixes)
 
     def _replace(self, data: bytes) -> bytes:
