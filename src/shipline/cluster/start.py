@@ -51,18 +51,25 @@ def start(name: str = "default", config: ClusterConfig | None = None) -> Path:
     """
     home = Home(name)
     home.make()
-    if config is not None:
-        home.write_config(config)
-    elif not home.config.exists():
-        home.write_config(ClusterConfig(name=name))
-    if _daemon(home):
-        return home.kubeconfig
+    with open(home.directory / "start.lock", "w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)  # whoever starts the same cluster now finds it running afterwards
+        if config is not None:
+            home.write_config(config)
+        elif not home.config.exists():
+            home.write_config(ClusterConfig(name=name))
+        if not _daemon(home):
+            _start_daemon(home)
+    return home.kubeconfig
+
+
+def _start_daemon(home: Home) -> None:
+    """Start the daemon and hear whether it is ready."""
     reading, writing = os.pipe()
     try:
         with open(home.log, "ab") as log:
             home.log.chmod(0o600)
             process = subprocess.Popen(
-                [sys.executable, "-m", "shipline.cluster", "--name", name, "--ready", str(writing)],
+                [sys.executable, "-m", "shipline.cluster", "--name", home.name, "--ready", str(writing)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -77,11 +84,10 @@ def start(name: str = "default", config: ClusterConfig | None = None) -> Path:
         os.close(reading)
         if writing >= 0:
             os.close(writing)
-    if said.startswith("ready"):
-        return home.kubeconfig
     if said.startswith("error "):
         raise ClusterError(json.loads(said.removeprefix("error ")))
-    raise ClusterError(f"the daemon of cluster {name} has ended while it started; {home.log} says why")
+    if not said.startswith("ready"):
+        raise ClusterError(f"the daemon of cluster {home.name} has ended while it started; {home.log} says why")
 
 
 def _wait(pipe: int, process: subprocess.Popen[bytes]) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,20 @@ def test_the_state_is_its_owner_s_alone(live: Live) -> None:
     assert all(
         file.stat().st_mode & 0o077 == 0 for file in (live.kubeconfig, home / "daemon.log", home / "config.json")
     )
+
+
+def test_two_who_start_the_same_cluster_at_once_get_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHIPLINE_HOME", str(tmp_path))
+    name = f"test-{secrets.token_hex(3)}"
+    try:
+        with ThreadPoolExecutor() as two:
+            first, second = two.map(cluster.start, [name, name])
+        assert first == second
+        assert cluster.status(name).state == "running"
+    finally:
+        cluster.delete(name)
 
 
 def test_a_second_daemon_of_the_same_cluster_is_refused(live: Live) -> None:
