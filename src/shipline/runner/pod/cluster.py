@@ -71,7 +71,8 @@ def identity() -> Identity:
         machine = Path("/etc/machine-id").read_text().strip()
     except OSError:
         machine = ""
-    known = f"{machine or socket.gethostname()}/{getpass.getuser()}"
+    # the host's name too: containers of one image may share a machine id, and their processes are not ours to judge
+    known = f"{machine}/{socket.gethostname()}/{getpass.getuser()}"
     return Identity(hashlib.sha256(known.encode()).hexdigest()[:12], f"{os.getpid()}-{_started(os.getpid())}")
 
 

@@ -1,0 +1,43 @@
+"""Which pods of earlier runners are ours to remove."""
+
+import os
+import subprocess
+
+from shipline.runner.pod.cluster import Cluster, _lives, identity, settle
+from shipline.runner.pod.labels import MACHINE_LABEL, PROCESS_LABEL, Identity
+
+
+class Shelf:
+    """Objects of a cluster by kind, as `settle` asks for and deletes them."""
+
+    def __init__(self, *names_and_processes):
+        self.items = [
+            {"metadata": {"name": name, "labels": {MACHINE_LABEL: "m", PROCESS_LABEL: process}}}
+            for name, process in names_and_processes
+        ]
+        self.deleted = []
+
+    async def get(self, path, labelSelector):
+        assert labelSelector == f"{MACHINE_LABEL}=m"
+        return {"items": self.items if path.endswith("/pods") else []}
+
+    async def delete(self, path, *, grace=None):
+        self.deleted.append(path.rpartition("/")[2])
+
+
+async def test_pods_of_processes_that_are_gone_are_removed_and_named():
+    gone = subprocess.Popen(["true"])  # noqa: ASYNC220
+    gone.wait()
+    mine = identity().process
+    shelf = Shelf(
+        ("left", f"{gone.pid}-1"), ("mine", mine), ("pid-of-another", f"{os.getpid()}-1"), ("odd", "what")
+    )
+    said = []
+    assert await settle(Cluster(shelf, Identity("m", mine), "ci", said.append)) == ["left", "pid-of-another", "odd"]
+    assert shelf.deleted == ["left", "pid-of-another", "odd"]
+    assert said[0] == "removed the pod left, which an earlier runner left"
+
+
+def test_a_process_lives_as_long_as_its_number_and_beginning_are_the_same():
+    assert _lives(identity().process)
+    assert not _lives(f"{os.getpid()}-1")
