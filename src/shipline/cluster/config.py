@@ -32,7 +32,7 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 0
     """The API's port on the loopback; 0 takes a free one, and keeps it."""
     subnet: str = ""
-    """The network of pods and Services, a /8 to /24; "" takes a free one."""
+    """The network of pods and Services, a /8 to /26; "" takes a free one."""
     node_port_address: str = "127.0.0.1"
     """Where node ports listen on this machine."""
     registries: dict[str, Registry] = {}

@@ -6,7 +6,7 @@ import pytest
 
 from shipline.cluster.errors import ClusterError
 from shipline.cluster.network import names, proxy
-from shipline.cluster.network.bridge import Bridge
+from shipline.cluster.network.bridge import Bridge, parsed
 from shipline.cluster.network.endpoints import Host, ServicePort
 from shipline.cluster.network.services import mappings
 
@@ -67,6 +67,20 @@ def test_pod_addresses_are_given_out_once_and_come_back_late() -> None:
     assert [bridge.allocate(), bridge.allocate()] == ["10.9.0.6", "10.9.0.3"]
     with pytest.raises(ClusterError, match="no free address"):
         bridge.allocate()
+
+
+@pytest.mark.parametrize(
+    ("subnet", "complaint"),
+    [
+        ("office", "is none"),
+        ("10.1.2.3/16", "has host bits set"),
+        ("10.0.0.0/30", "too small"),
+        ("0.0.0.0/0", "too large"),
+    ],
+)
+def test_a_subnet_that_cannot_be_used(subnet: str, complaint: str) -> None:
+    with pytest.raises(ClusterError, match=complaint):
+        parsed(subnet)
 
 
 def test_mapped_registries() -> None:

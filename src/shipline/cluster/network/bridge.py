@@ -21,6 +21,8 @@ Json = dict[str, Any]
 Address = ipaddress.IPv4Address
 Network = ipaddress.IPv4Network
 
+_SMALLEST = 26
+
 
 class Bridge:
     """One network: `name` in the engine, `subnet`, and the addresses that have a fixed meaning."""
@@ -65,7 +67,7 @@ async def ensure(engine: ContainerEngine, cluster: str, subnet: str | None = Non
         found = await engine.get(f"networks/{name}")
         return Bridge(name, Network(found["IPAM"]["Config"][0]["Subnet"]))
     used = [*_of_engine(await engine.get("networks")), *(_of_host() if engine.local else ())]
-    candidates = [Network(subnet)] if subnet else _candidates(cluster)
+    candidates = [parsed(subnet)] if subnet else _candidates(cluster)
     for candidate in candidates:
         if any(candidate.overlaps(other) for other in used):
             continue
@@ -78,6 +80,17 @@ async def ensure(engine: ContainerEngine, cluster: str, subnet: str | None = Non
         return Bridge(name, candidate)
     asked = subnet or "of 10.0.0.0/8"
     raise ClusterError(f"no network can be made: the subnet {asked} is in use. Choose another with --subnet.")
+
+
+def parsed(subnet: str) -> Network:
+    """A subnet as written by a person; ClusterError when it cannot be one of a cluster."""
+    try:
+        network = Network(subnet)
+    except ValueError as error:
+        raise ClusterError(f"the subnet {subnet} is none: {error}. Write it like 10.200.0.0/16.") from None
+    if not 8 <= network.prefixlen <= _SMALLEST:
+        raise ClusterError(f"the subnet {subnet} is too small or too large: give one of /8 to /{_SMALLEST}")
+    return network
 
 
 def _candidates(cluster: str) -> Iterable[Network]:
