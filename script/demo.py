@@ -13,6 +13,7 @@ import re
 import secrets
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -27,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
 BIN = ROOT / ".venv" / "bin"
 PRIVATE, MIRROR = "private-registry.example.com", "registry.example.com"
-ADDRESS = "http://127.0.0.1:30194"
+PORT = 30194  # the guide's node port
 STEP_OF_DEPLOY = 4
 BOLD, DIM, PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
 
@@ -39,11 +40,13 @@ class Stopped(Exception):
 class Demo:
     """The story's places, and how its commands run."""
 
-    def __init__(self, cluster: str, until: int) -> None:
+    def __init__(self, cluster: str, until: int, address: str) -> None:
         state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "shipline"
         self.home = Path(os.environ.get("SHIPLINE_HOME") or state).absolute()
         self.cluster = cluster
         self.until = until
+        self.address = address
+        self.application = f"http://{address}:{PORT}"
         self.folder = self.home / "demo" / cluster
         self.project = self.folder / "my-app"
         self.kubeconfig = self.home / "clusters" / cluster / "kubeconfig"
@@ -106,9 +109,23 @@ class Demo:
 
 
 def start_cluster(demo: Demo) -> None:
-    demo.run("shipline", "cluster", "start", demo.cluster)
+    elsewhere = () if demo.address == "127.0.0.1" else ("--node-port-address", demo.address)
+    demo.run("shipline", "cluster", "start", demo.cluster, *elsewhere)
     print(f"{BOLD}$ export KUBECONFIG={demo.kubeconfig}{PLAIN}")
     demo.run("kubectl", "get", "nodes")
+    ours = demo.ask("kubectl", "get", "services", "-n", "default", "-o", "name")
+    if "service/calculator" not in ours and listens(demo.address):
+        raise Stopped(
+            f"port {PORT} of {demo.address}, where the application shall answer, is taken by another program "
+            "(another demo?); end that, or name another address, like --address 127.0.0.2"
+        )
+
+
+def listens(address: str) -> bool:
+    """Whether something answers on the application's port."""
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        return probe.connect_ex((address, PORT)) == 0
 
 
 def start_registries(demo: Demo) -> None:
@@ -177,13 +194,13 @@ def deploy(demo: Demo) -> None:
 
 def check_application(demo: Demo, version: str) -> None:
     """Asks the application as the guide does, and compares the answers."""
-    expect({"message": "Calculator API", "version": version}, f"{ADDRESS}/")
+    expect({"message": "Calculator API", "version": version}, f"{demo.application}/")
     quiet = ("--silent", "--show-error", "--fail")
-    demo.run("curl", *quiet, f"{ADDRESS}/", shown=f"curl {ADDRESS}/")
+    demo.run("curl", *quiet, f"{demo.application}/", shown=f"curl {demo.application}/")
     question = '{"a": 10, "b": 5}'
-    post = ("-X", "POST", f"{ADDRESS}/add", "-H", "Content-Type: application/json", "-d", question)
+    post = ("-X", "POST", f"{demo.application}/add", "-H", "Content-Type: application/json", "-d", question)
     demo.run("curl", *quiet, *post, shown=shlex.join(["curl", *post]))
-    expect({"result": 15}, f"{ADDRESS}/add", question.encode())
+    expect({"result": 15}, f"{demo.application}/add", question.encode())
 
 
 def expect(wanted: object, address: str, body: bytes | None = None) -> None:
@@ -213,7 +230,8 @@ def answer(address: str, body: bytes | None = None) -> object:
 class Client:
     """Sends one request after the other while it is entered, and counts the answers by version."""
 
-    def __init__(self) -> None:
+    def __init__(self, application: str) -> None:
+        self.application = application
         self.answers: dict[str, int] = {}
         self.failures: list[str] = []
         self._over = threading.Event()
@@ -230,7 +248,7 @@ class Client:
     def _send(self) -> None:
         while not self._over.wait(0.01):
             try:
-                found = answer(f"{ADDRESS}/")
+                found = answer(f"{self.application}/")
                 version = str(found.get("version")) if isinstance(found, dict) else str(found)
                 self.answers[version] = self.answers.get(version, 0) + 1
             except (OSError, ValueError) as error:
@@ -241,13 +259,14 @@ def release(demo: Demo) -> None:
     shutil.copytree(EXAMPLES / "calculator-exercises", demo.project, dirs_exist_ok=True)
     commit(demo, "Version 1.1, with tests and probes")
     demo.run("shipline", "run", "--cluster", demo.cluster)
-    with Client() as client:
+    with Client(demo.application) as client:
         deploy(demo)
         demo.run("kubectl", "rollout", "status", "deployment/calculator", "-n", "default", "--timeout=180s")
     counted = ", ".join(f"{count} by version {version}" for version, count in sorted(client.answers.items()))
     print(f"While it rolled out: {counted}; {len(client.failures)} requests failed.")
     if client.failures:
-        raise Stopped(f"{len(client.failures)} requests failed during the rollout: {client.failures[0]}")
+        first, last = client.failures[0], client.failures[-1]
+        raise Stopped(f"{len(client.failures)} requests failed during the rollout, from {first} to {last}")
     if not client.answers:
         raise Stopped("no request was answered during the rollout")
     check_application(demo, "1.1")
@@ -287,7 +306,7 @@ def close(demo: Demo) -> None:
         for job in ("build-job", "deploy-job"):
             print(f"{BOLD}{job}{PLAIN}", *timeline(demo, job), sep="\n")
     print(f"{BOLD}Where things are{PLAIN}")
-    print(f"  the application   {ADDRESS}/")
+    print(f"  the application   {demo.application}/")
     print(f"  the project       {demo.project}")
     print(f"  kubectl           export KUBECONFIG={demo.kubeconfig}; {BIN / 'kubectl'} get pods -A")
     print(f"  logs              cd {demo.project}; {BIN / 'shipline'} logs build-job")
@@ -329,9 +348,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cluster", default="demo", help="name of the embedded cluster (default: demo)")
     parser.add_argument("--until", type=int, default=len(STORY), metavar="STEP", help="stop after this step")
+    parser.add_argument("--address", default="127.0.0.1", help="where the application answers, on port 30194")
     given = parser.parse_args()
     try:
-        tell(Demo(given.cluster, given.until))
+        tell(Demo(given.cluster, given.until, given.address))
     except Stopped as stop:
         print(f"\ndemo: {stop}", file=sys.stderr)
         return 1

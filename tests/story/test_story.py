@@ -1,15 +1,12 @@
-"""The whole story of `script/demo`: from a commit to an application that answers, on this machine.
-
-Needs port 30194 of 127.0.0.1, which the guide's Service names.
-"""
+"""The whole story of `script/demo`: from a commit to an application that answers, on this machine."""
 
 from __future__ import annotations
 
 import os
 import re
+import secrets
 import subprocess
 import sys
-import uuid
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,11 +17,12 @@ pytestmark = [pytest.mark.story, pytest.mark.engine, pytest.mark.timeout(1500)]
 
 
 class Story(NamedTuple):
-    """A told story: `output` is what a person saw."""
+    """A told story: `output` is what a person saw; `volumes` had no name and were there before."""
 
     cluster: str
     home: Path
     output: str
+    volumes: set[str]
 
     def command(self, *words: str) -> str:
         """What a command prints, with the story's cluster and project."""
@@ -32,7 +30,11 @@ class Story(NamedTuple):
 
     def tell(self, *options: str) -> subprocess.CompletedProcess[str]:
         """Runs the demo."""
-        return call(self.home, sys.executable, "script/demo.py", "--cluster", self.cluster, *options, check=False)
+        # The port is the guide's own: on an address of the story's own another story does not disturb it.
+        number = int(self.cluster.removeprefix("story-"))
+        address = f"127.{number // 10000}.{number // 100 % 100}.{number % 100 + 1}"
+        place = ("--cluster", self.cluster, "--address", address)
+        return call(self.home, sys.executable, "script/demo.py", *place, *options, check=False)
 
     def password(self) -> str:
         return (self.home / "demo" / self.cluster / "registry-password").read_text()
@@ -51,6 +53,12 @@ def call(home: Path, *words: str, cwd: Path = ROOT, check: bool = True) -> subpr
     return done
 
 
+def unnamed_volumes() -> set[str]:
+    """The volumes that the engine made by itself, for what an image declares as one."""
+    done = subprocess.run(["docker", "volume", "ls", "--quiet"], capture_output=True, text=True, check=True)
+    return {name for name in done.stdout.split() if re.fullmatch("[0-9a-f]{64}", name)}
+
+
 def made_by(cluster: str) -> dict[str, list[str]]:
     """What the engine has of a cluster: containers, volumes and networks, by the label that all of them carry."""
     label = f"label=shipline.cluster={cluster}"
@@ -66,7 +74,9 @@ def made_by(cluster: str) -> dict[str, list[str]]:
 @pytest.fixture(scope="module")
 def story(tmp_path_factory):
     """The story, told once; its cluster is deleted at the end, whatever came of it."""
-    told = Story(f"story-{uuid.uuid4().hex[:6]}", tmp_path_factory.mktemp("story"), "")
+    told = Story(
+        f"story-{secrets.randbelow(900000) + 100000}", tmp_path_factory.mktemp("story"), "", unnamed_volumes()
+    )
     try:
         done = told.tell()
         if done.returncode:
@@ -151,3 +161,4 @@ def test_deleting_the_cluster_removes_all_that_it_made(story):
     assert story.command("shipline", "cluster", "delete", story.cluster)
     assert made_by(story.cluster) == {"container": [], "volume": [], "network": []}
     assert not (story.home / "clusters" / story.cluster).exists()
+    assert unnamed_volumes() <= story.volumes
