@@ -128,3 +128,13 @@ def test_refused_with_a_place(text):
         compile(text, Context())
     assert all(finding.message for finding in refused.value.findings)
     assert any(finding.line for finding in refused.value.findings)
+
+
+@pytest.mark.parametrize("tag", ["latest", "1", "1.5", "1.5.0"])
+def test_the_examples_of_the_json_schema(tag):
+    """All that the editors' schema of the language gives examples for: a step from an OCI image."""
+    image = f"registry: registry.gitlab.com, repository: my_group/my_project/image, tag: '{tag}'"
+    step = f"{{oci: {{{image}, dir: /my_steps/hello_world, file: func.yml}}}}"
+    text = f"a: {{run: [{{name: s, step: {step}}}]}}"
+    oci = compile(text, Context()).jobs[0].extra["run"][0]["step"]["oci"]
+    assert oci["tag"] == tag and oci["dir"] == "/my_steps/hello_world"
