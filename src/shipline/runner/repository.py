@@ -83,8 +83,20 @@ async def _copy(repository: Path, git: GitInfo, depth: int, folder: Path) -> Pat
     kind = "tags" if git.ref_type == "tag" else "remotes/origin"
     limit = ["--depth", str(depth)] if depth > 0 else []
     await run_git("init", "-q", "--bare", "--template=", f"--object-format={git.repo_object_format}", str(folder))
+    # one pack travels faster than many objects
+    fetch = [
+        "-c",
+        "fetch.unpackLimit=1",
+        "fetch",
+        "-q",
+        "--no-tags",
+        "--no-auto-gc",
+        "--upload-pack",
+        SERVE,
+        *limit,
+    ]
     await run_git(
-        *("-C", str(folder), "fetch", "-q", "--no-tags", "--no-auto-gc", "--upload-pack", SERVE, *limit),
+        *("-C", str(folder), *fetch),
         *(f"file://{repository}", f"+{git.sha}:refs/{kind}/{git.ref}"),
         failure=f"the commit {git.sha[:8]} cannot be read from the repository {repository}",
     )
