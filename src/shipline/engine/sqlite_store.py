@@ -19,6 +19,7 @@ import msgspec
 from shipline.engine.errors import EngineError
 from shipline.engine.records import Deployment, JobRecord, PipelineRecord, Project, ProjectVariable
 from shipline.engine.states import ACTIVE, HOLDING
+from shipline.engine.trace_file import read_from, write_at
 from shipline.language.pipeline import Pipeline
 
 SCHEMA_VERSION = 1
@@ -201,32 +202,10 @@ class SqliteStore:
         return [msgspec.json.decode(row[0], type=Deployment) for row in rows]
 
     def write_trace(self, job_id: int, offset: int, data: bytes) -> int:
-        path = self._trace_path(job_id)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
-        except FileNotFoundError:
-            path.parent.parent.mkdir(exist_ok=True, mode=0o700)
-            path.parent.mkdir(exist_ok=True, mode=0o700)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
-        try:
-            stored = os.fstat(descriptor).st_size
-            if offset > stored:
-                return stored
-            view = memoryview(data)
-            while view:
-                written = os.pwrite(descriptor, view, offset)
-                offset, view = offset + written, view[written:]
-            return max(stored, offset)
-        finally:
-            os.close(descriptor)
+        return write_at(self._trace_path(job_id), offset, data)
 
     def read_trace(self, job_id: int, start: int = 0, limit: int | None = None) -> bytes:
-        try:
-            with self._trace_path(job_id).open("rb") as file:
-                file.seek(start)
-                return file.read(-1 if limit is None else limit)
-        except FileNotFoundError:
-            return b""
+        return read_from(self._trace_path(job_id), start, limit)
 
     def _insert(self, job: JobRecord) -> JobRecord:
         number = self._db.execute(

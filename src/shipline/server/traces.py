@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from shipline.engine.trace_file import read_from, write_at
 
 
 class Traces:
@@ -24,31 +25,10 @@ class Traces:
 
     def write(self, job_id: int, offset: int, data: bytes) -> int:
         """Adds at `offset`, unless that leaves a gap; gives the bytes now stored."""
-        path = self.path(job_id)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
-        except FileNotFoundError:
-            path.parent.mkdir(exist_ok=True, mode=0o700, parents=True)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
-        try:
-            stored = os.fstat(descriptor).st_size
-            if offset > stored:
-                return stored
-            view = memoryview(data)
-            while view:
-                written = os.pwrite(descriptor, view, offset)
-                offset, view = offset + written, view[written:]
-            return max(stored, offset)
-        finally:
-            os.close(descriptor)
+        return write_at(self.path(job_id), offset, data)
 
     def read(self, job_id: int, start: int = 0, limit: int | None = None) -> bytes:
-        try:
-            with self.path(job_id).open("rb") as file:
-                file.seek(start)
-                return file.read(-1 if limit is None else limit)
-        except FileNotFoundError:
-            return b""
+        return read_from(self.path(job_id), start, limit)
 
     def erase(self, job_id: int) -> None:
         self.path(job_id).unlink(missing_ok=True)
