@@ -92,7 +92,7 @@ async def test_bodies_in_chunks_and_up_to_the_end(url):
     _, body = await server.whole("GET", "/chunks", {})
     assert body == b"one\n" + b"x" * 100_000 + b"\nend"
     assert (await server.whole("GET", "/closing", {}))[1] == b"bye"
-    await server.close()
+    server.close()
 
 
 async def test_a_refusal_is_told_in_the_servers_words(url):

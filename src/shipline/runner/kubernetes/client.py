@@ -150,7 +150,7 @@ class Client:
 
     async def close(self) -> None:
         if self._server is not None:
-            await self._server.close()
+            self._server.close()
 
 
 def with_query(path: str, query: Iterable[tuple[str, str]]) -> str:

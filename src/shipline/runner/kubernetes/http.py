@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from urllib.parse import urlsplit
@@ -181,10 +180,8 @@ class Server:
             self._idle.append(connection)
         return answer, data
 
-    async def close(self) -> None:
+    def close(self) -> None:
+        """Lets go of the kept connections; a farewell could take as long as the network wants."""
         for connection in self._idle:
-            connection.writer.close()
-        for connection in self._idle:
-            with contextlib.suppress(OSError):
-                await connection.writer.wait_closed()
+            connection.close()
         self._idle.clear()
