@@ -16,7 +16,7 @@ from shipline.runner import Runner
 
 
 async def test_no_more_than_limit_jobs_run_at_once(shells, source):
-    script = "echo $(( $(ls {0} | wc -l) + 1 )) at once; touch {0}/$CI_JOB_ID; sleep 0.2; rm {0}/$CI_JOB_ID"
+    script = "touch {0}/$CI_JOB_ID; sleep 0.3; echo $(ls {0} | wc -l) at once; sleep 0.3; rm {0}/$CI_JOB_ID"
     folder = source[0].removeprefix("file://") + "-running"
     jobs = [job(source, f"mkdir -p {folder}; " + script.format(folder)) for _ in range(6)]
     desk = Desk(*jobs)

@@ -44,6 +44,7 @@ RACE = "what is seen depends on how quick the machine is"
 LEAVING = "how many pods are still on their way out depends on how quick the steps before were"
 ENGINE = "the container engine's own words"
 OWN = "names of our own"
+OUTPUTS = "an engine takes the two outputs in any order"
 
 GROUPS = (
     r"^(admissionregistration|apiextensions|apiregistration|certificates|flowcontrol\.apiserver|networking|node"
@@ -85,7 +86,9 @@ DIFFERENCES = (
         MACHINE, "01", "describe node", drop="ephemeral-storage|^ *(Machine ID|System UUID|Boot ID|memory):"
     ),
     Difference(MACHINE, "01", "describe node", same=(r"<pod address>/\d+", "<pods>")),
-    Difference("an engine takes the two outputs in any order", "06", "kubectl logs once", mode="unordered"),
+    Difference(OUTPUTS, "06", "kubectl logs once", mode="unordered"),
+    Difference(OUTPUTS, "03", "kubectl logs deployment/calculator", mode="unordered"),
+    Difference(OUTPUTS, "03", "kubectl logs -l app=calculator", same=(r"(?m)(/calculator\]) .*$", r"\1 <line>")),
     Difference("the order of a Go map is chance", "06", "build -- env", mode="unordered"),
     Difference(DNS, "06", "/etc/resolv.conf", drop="^(nameserver|search|options) "),
     Difference("we show what differs as it is in the API", "06", '"nodeName":"x"', drop=r"^(@@|[ +-] |$)"),
