@@ -56,3 +56,9 @@ class Grace:
                 for task in waiting:
                     task.cancel()
         return event.is_set()
+
+
+def in_words(seconds: float) -> str:
+    """A wait as Go writes it, in minutes and whole seconds: `2m40s`."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"

@@ -16,7 +16,7 @@ from shipline.cluster.api.names import timestamp
 from shipline.cluster.errors import ContainerEngineError
 from shipline.cluster.events import NORMAL, WARNING
 from shipline.cluster.kubelet import creation, hooks, probes, request, security, termination
-from shipline.cluster.kubelet.backoff import Backoff, Grace
+from shipline.cluster.kubelet.backoff import Backoff, Grace, in_words
 from shipline.cluster.kubelet.context import Node
 from shipline.cluster.kubelet.environment import ConfigurationError, environment
 from shipline.cluster.kubelet.images import ImageUnavailable
@@ -322,7 +322,7 @@ class ContainerWorker:
             self._tell(WARNING, "BackOff", f"Back-off restarting failed container {state.name} in pod {full}")
             await asyncio.sleep(min(delay, _SHOWN_AS_ENDED))
             if delay > _SHOWN_AS_ENDED:
-                text = f"back-off {_duration(delay)} restarting failed container={state.name} pod={full}"
+                text = f"back-off {in_words(delay)} restarting failed container={state.name} pod={full}"
                 state.waits("CrashLoopBackOff", text)
                 self._changed()
                 await asyncio.sleep(delay - _SHOWN_AS_ENDED)
@@ -399,8 +399,3 @@ class ContainerWorker:
 
     def _tell_pod(self, type: str, reason: str, message: str) -> None:
         self._node.recorder.event(self._pod(), type, reason, message)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
