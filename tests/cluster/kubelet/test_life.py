@@ -16,8 +16,9 @@ def test_containers_start_once_the_init_containers_are_through(live: Live) -> No
     init = [container("echo one; sleep 0.3") | {"name": "first"}, container("echo two") | {"name": "second"}]
     name = live.start(pod("echo three") | {"initContainers": init, "restartPolicy": "Never"})
     phase(live, name, "Succeeded")
-    logs = live.kubectl("logs", name, "--all-containers")  # kubectl asks for them in any order
-    assert sorted(logs.split()) == ["one", "three", "two"]
+    # kubectl asks for the containers in any order: the time of each line tells which came first
+    logs = live.kubectl("logs", name, "--all-containers", "--timestamps")
+    assert [line.split()[1] for line in sorted(logs.splitlines())] == ["one", "two", "three"]
     conditions = {c["type"]: c for c in live.get("pod", name)["status"]["conditions"]}
     assert [conditions[kind]["status"] for kind in ("Initialized", "Ready", "PodReadyToStartContainers")] == [
         "True",
