@@ -38,6 +38,11 @@ def test_a_registry_may_carry_a_port_in_its_name():
     assert mine.service == "registry-local-5000"
 
 
+@pytest.mark.parametrize("name", ["3scale.example.com", "10.0.0.7:5000"])
+def test_a_registry_whose_name_begins_with_a_digit_has_a_service_all_the_same(name):
+    assert registry(name).service.startswith("registry-"), "a Service's name begins with a letter"
+
+
 def test_the_mapping_tells_one_name_for_two_addresses():
     entries = registry("registry.example.com").mapping("10.96.0.9", also=["docker.io"])
     assert [json.loads(entry) for entry in entries.values()] == [

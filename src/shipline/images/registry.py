@@ -142,8 +142,9 @@ class Registry:
 
 
 def service_name(name: str) -> str:
-    """The name of a registry's objects: its own, as far as a Kubernetes name can spell it."""
-    return re.sub(r"[^a-z0-9]+", "-", name)[:63].strip("-")
+    """The name of a registry's objects: its own, as far as a Service's name can spell it, which begins with a letter."""
+    spelled = re.sub(r"[^a-z0-9]+", "-", name)
+    return (f"registry-{spelled}" if spelled[0].isdigit() else spelled)[:63].strip("-")
 
 
 def _object(version: str, kind: str, name: str, namespace: str = NAMESPACE) -> Object:
