@@ -142,7 +142,7 @@ class Registry:
 
 
 def service_name(name: str) -> str:
-    """The name of a registry's objects: its own, as far as a Service's name can spell it, which begins with a letter."""
+    """The name of a registry's objects: its own, as far as a Service's name (a letter comes first) can spell it."""
     spelled = re.sub(r"[^a-z0-9]+", "-", name)
     return (f"registry-{spelled}" if spelled[0].isdigit() else spelled)[:63].strip("-")
 
