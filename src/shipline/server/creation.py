@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from shipline.engine.caches import with_keys
 from shipline.engine.creation import CONFIG_FILE, lean
 from shipline.engine.errors import EngineError
 from shipline.engine.records import Commit, PipelineRecord, PipelineVariable, ProjectVariable
@@ -96,7 +97,8 @@ def _compile(repository: Repository, commit: Commit, context: Context, path: str
         raise EngineError("Missing CI config file")
     if context.source == "push":
         context = msgspec.structs.replace(context, changed=repository.changed(commit))
-    return compile(text, context, sources(repository, commit.sha, Elsewhere()))
+    compiled = compile(text, context, sources(repository, commit.sha, Elsewhere()))
+    return with_keys(compiled, repository, commit.sha)
 
 
 def context_of(

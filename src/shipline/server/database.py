@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from shipline.server import tables
 from shipline.server.errors import ServerError
+from shipline.server.prepared import Prepared
 
 WRITERS_LOCK = 0x5819
 """The advisory lock that writers on PostgreSQL take."""
@@ -73,6 +74,22 @@ class Database:
 
     def all(self, statement: sa.Executable, values: Values | None = None) -> Sequence[Any]:
         return self.execute(statement, values).all()
+
+    def first(self, statement: Prepared, **values: Any) -> Any | None:
+        """The first row of a prepared statement, None when there is none."""
+        form = statement.form(self._engine.dialect)
+        found = self._driver.execute(form.text, form.parameters(values)).fetchone()
+        return None if found is None else form.row(found)
+
+    def rows(self, statement: Prepared, **values: Any) -> list[Any]:
+        """All rows of a prepared statement."""
+        form = statement.form(self._engine.dialect)
+        return [form.row(row) for row in self._driver.execute(form.text, form.parameters(values)).fetchall()]
+
+    def change(self, statement: Prepared, **values: Any) -> int:
+        """Runs a prepared statement that changes rows; gives how many."""
+        form = statement.form(self._engine.dialect)
+        return int(self._driver.execute(form.text, form.parameters(values)).rowcount)
 
     def insert(self, table: sa.Table, **values: Any) -> int:
         """Adds a row; gives its id."""

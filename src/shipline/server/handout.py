@@ -22,6 +22,7 @@ from shipline.engine.records import JobRecord, PipelineRecord, ProjectVariable
 from shipline.protocol.payload import JobPayload
 from shipline.server import tables as t
 from shipline.server.environments import note
+from shipline.server.prepared import Prepared
 from shipline.server.projects import Projects
 from shipline.server.runners import INSTANCE, Runners, tags_of
 from shipline.server.settings import Settings
@@ -35,15 +36,15 @@ _head = sa.select(sa.func.min(t.queue.c.job_id)).where(t.queue.c.tag_set == sa.b
 _shared = _head.where(t.queue.c.shared)
 _of_project = _head.where(t.queue.c.project_id == sa.bindparam("project"))
 _HEADS = {
-    (shared, protected): query.where(t.queue.c.protected) if protected else query
+    (shared, protected): Prepared(query.where(t.queue.c.protected) if protected else query)
     for shared, query in ((True, _shared), (False, _of_project))
     for protected in (True, False)
 }
 """The oldest job of a lane: by whether the lane is the instance's (or a project's), and of protected jobs only."""
-_assign = sa.insert(t.assignments)
-_take = sa.delete(t.queue).where(t.queue.c.job_id == sa.bindparam("number"))
-_tick = sa.select(t.ticks.c.count).where(t.ticks.c.name == "queue")
-_newest_tag_set = sa.select(sa.func.max(t.tag_sets.c.id))
+_assign = Prepared(sa.insert(t.assignments))
+_take = Prepared(sa.delete(t.queue).where(t.queue.c.job_id == sa.bindparam("number")))
+_tick = Prepared(sa.select(t.ticks.c.count).where(t.ticks.c.name == "queue"))
+_newest_tag_set = Prepared(sa.select(sa.func.max(t.tag_sets.c.id)))
 
 
 class Handout:
@@ -62,7 +63,7 @@ class Handout:
 
     def tick(self) -> str:
         """A value that changes when a runner may find something that was not there before."""
-        found = self.database.one(_tick)
+        found = self.database.first(_tick)
         return str(found[0]) if found else "0"
 
     def next_job(self, runner: Any, manager: Any) -> JobPayload | None:
@@ -93,21 +94,19 @@ class Handout:
         two_phase = bool(features.get("two_phase_job_commit"))
         while (number := self._head(runner)) is not None:
             job = self.store.job(number)
-            self.database.execute(_take, {"number": number})
+            self.database.change(_take, number=number)
             if job is None or job.status != "pending":
                 continue
             now = time.time()
-            self.database.execute(
+            self.database.change(
                 _assign,
-                {
-                    "job_id": number,
-                    "digest": digest(token),
-                    "runner_id": runner.id,
-                    "system_id": manager.system_id,
-                    "graceful": bool(features.get("cancel_gracefully")),
-                    "acknowledge_by": now + self.settings.acknowledge_within if two_phase else None,
-                    "updated_at": now,
-                },
+                job_id=number,
+                digest=digest(token),
+                runner_id=runner.id,
+                system_id=manager.system_id,
+                graceful=bool(features.get("cancel_gracefully")),
+                acknowledge_by=now + self.settings.acknowledge_within if two_phase else None,
+                updated_at=now,
             )
             if two_phase:
                 return msgspec.structs.replace(job, started_at=now)
@@ -123,12 +122,13 @@ class Handout:
         if not shared:
             projects = self.runners.projects(runner.id)
             lanes = [lane | {"project": project} for lane in lanes for project in projects]
-        heads = (self.database.execute(query, lane).scalar() for lane in lanes)
-        return min((head for head in heads if head is not None), default=None)
+        heads = [self.database.first(query, **lane) for lane in lanes]
+        return min((head[0] for head in heads if head is not None and head[0] is not None), default=None)
 
     def _tag_sets(self, runner: Any) -> list[int]:
         """The sets of tags that the runner answers to; worked out again when there is a new set."""
-        newest = self.database.execute(_newest_tag_set).scalar() or 0
+        found = self.database.first(_newest_tag_set)
+        newest = found[0] or 0 if found else 0
         key = (runner.tags, runner.run_untagged)
         if key not in self._served or self._served[key][0] != newest:
             own = set(tags_of(runner))

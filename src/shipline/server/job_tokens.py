@@ -11,17 +11,20 @@ from shipline.server import tables as t
 from shipline.server.accounts import caller_of
 from shipline.server.instance import Instance
 from shipline.server.permissions import Caller
+from shipline.server.prepared import Prepared
 from shipline.server.vault import digest
 
 LONGEST = 500
 EXECUTING = ("running", "canceling")
+
+_by_digest = Prepared(sa.select(t.assignments).where(t.assignments.c.digest == sa.bindparam("digest")))
 
 
 def assignment(instance: Instance, token: str) -> Any | None:
     """What is known of the job that a token was made for; None for any other text."""
     if not token or len(token) > LONGEST:
         return None
-    return instance.database.one(sa.select(t.assignments).where(t.assignments.c.digest == digest(token)))
+    return instance.database.first(_by_digest, digest=digest(token))
 
 
 def is_executing(job: JobRecord, assigned: Any) -> bool:

@@ -17,12 +17,15 @@ from shipline.server import permissions as may
 from shipline.server import tables as t
 from shipline.server.database import Database
 from shipline.server.permissions import Caller
+from shipline.server.prepared import Prepared
 
 PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 RESERVED_END = (".git", ".atom", ".lock")
 DEFAULT_BRANCH = "main"
 
-_by_id = sa.select(t.projects).where(t.projects.c.id == sa.bindparam("number"), t.projects.c.full_path.is_not(None))
+_by_id = Prepared(
+    sa.select(t.projects).where(t.projects.c.id == sa.bindparam("number"), t.projects.c.full_path.is_not(None))
+)
 
 
 class Refused(Exception):
@@ -44,7 +47,7 @@ class Projects:
         return self.database.one(sa.select(t.projects).where(known))
 
     def by_id(self, project_id: int) -> Any | None:
-        return self.database.one(_by_id, {"number": project_id})
+        return self.database.first(_by_id, number=project_id)
 
     def namespace(self, path: str) -> Any | None:
         return self.database.one(sa.select(t.namespaces).where(sa.func.lower(t.namespaces.c.path) == path.lower()))

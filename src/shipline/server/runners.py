@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from shipline.server import tables as t
 from shipline.server.database import Database
+from shipline.server.prepared import Prepared
 from shipline.server.vault import Vault, digest
 
 CREATED_PREFIX = "glrt-"
@@ -23,9 +24,11 @@ ONLINE_FOR = 2 * 3600.0
 LEGACY_MANAGER = "<legacy>"
 INSTANCE, PROJECT = "instance_type", "project_type"
 
-_by_digest = sa.select(t.runners).where(t.runners.c.digest == sa.bindparam("digest"))
-_manager = sa.select(t.managers).where(
-    t.managers.c.runner_id == sa.bindparam("runner"), t.managers.c.system_id == sa.bindparam("system")
+_by_digest = Prepared(sa.select(t.runners).where(t.runners.c.digest == sa.bindparam("digest")))
+_manager = Prepared(
+    sa.select(t.managers).where(
+        t.managers.c.runner_id == sa.bindparam("runner"), t.managers.c.system_id == sa.bindparam("system")
+    )
 )
 
 
@@ -89,7 +92,7 @@ class Runners:
         return number, token
 
     def by_token(self, token: str) -> Any | None:
-        return self.database.one(_by_digest, {"digest": digest(token)})
+        return self.database.first(_by_digest, digest=digest(token))
 
     def by_id(self, runner_id: int) -> Any | None:
         return self.database.one(sa.select(t.runners).where(t.runners.c.id == runner_id))
@@ -125,9 +128,7 @@ class Runners:
         """Notes that a runner has called; gives its manager."""
         system_id = system_id or LEGACY_MANAGER
         now = time.time()
-        known = (t.managers.c.runner_id == runner.id) & (t.managers.c.system_id == system_id)
-        key = {"runner": runner.id, "system": system_id}
-        manager = self.database.one(_manager, key)
+        manager = self.database.first(_manager, runner=runner.id, system=system_id)
         told = {"address": address, **(_details(info) if info else {})}
         if manager is None:
             empty = {"features": "{}"} | told
@@ -135,12 +136,13 @@ class Runners:
             with self.database.transaction():
                 self.database.insert(t.managers, **values | empty)
         elif now - manager.contacted_at > NOTED_EVERY or any(getattr(manager, k) != v for k, v in told.items()):
-            self.database.execute(sa.update(t.managers).where(known).values(contacted_at=now, **told))
+            known = sa.update(t.managers).where(t.managers.c.id == manager.id)
+            self.database.execute(known.values(contacted_at=now, **told))
             manager = None
         if now - (runner.contacted_at or 0) > NOTED_EVERY:
             seen = sa.update(t.runners).where(t.runners.c.id == runner.id)
             self.database.execute(seen.values(contacted_at=now))
-        return manager or self.database.one(_manager, key)
+        return manager or self.database.first(_manager, runner=runner.id, system=system_id)
 
     def forget_manager(self, runner_id: int, system_id: str) -> bool:
         """Whether there was one."""

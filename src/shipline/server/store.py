@@ -20,6 +20,7 @@ from shipline.engine.states import ACTIVE, HOLDING
 from shipline.language.pipeline import Pipeline
 from shipline.server import tables as t
 from shipline.server.database import Database
+from shipline.server.prepared import Prepared
 from shipline.server.traces import Traces
 from shipline.server.vault import Vault
 
@@ -30,26 +31,26 @@ INSTANCE = 0
 
 _JOB = msgspec.json.Decoder(JobRecord)
 _PIPELINE = msgspec.json.Decoder(PipelineRecord)
-_one_pipeline = sa.select(t.pipelines.c.record).where(t.pipelines.c.id == sa.bindparam("number"))
-_one_job = sa.select(t.jobs.c.record).where(t.jobs.c.id == sa.bindparam("number"))
-_save_pipeline = (
+_one_pipeline = Prepared(sa.select(t.pipelines.c.record).where(t.pipelines.c.id == sa.bindparam("number")))
+_one_job = Prepared(sa.select(t.jobs.c.record).where(t.jobs.c.id == sa.bindparam("number")))
+_save_pipeline = Prepared(
     sa.update(t.pipelines)
     .where(t.pipelines.c.id == sa.bindparam("number"))
-    .values(status=sa.bindparam("status"), updated_at=sa.bindparam("now"), record=sa.bindparam("record"))
+    .values(status=sa.bindparam("state"), updated_at=sa.bindparam("now"), record=sa.bindparam("text"))
 )
-_save_job = (
+_save_job = Prepared(
     sa.update(t.jobs)
     .where(t.jobs.c.id == sa.bindparam("number"))
-    .values(latest=sa.bindparam("latest"), status=sa.bindparam("status"), record=sa.bindparam("record"))
+    .values(latest=sa.bindparam("newest"), status=sa.bindparam("state"), record=sa.bindparam("text"))
 )
-_unqueue = sa.delete(t.queue).where(t.queue.c.job_id == sa.bindparam("number"))
-_both_variables = (
+_unqueue = Prepared(sa.delete(t.queue).where(t.queue.c.job_id == sa.bindparam("number")))
+_both_variables = Prepared(
     sa.select(t.variables.c.project_id, t.variables.c.record, t.variables.c.value)
-    .where(t.variables.c.project_id.in_((INSTANCE, sa.bindparam("number"))))
+    .where((t.variables.c.project_id == INSTANCE) | (t.variables.c.project_id == sa.bindparam("number")))
     .order_by(t.variables.c.key, t.variables.c.scope)
 )
-_given = sa.select(t.assignments.c.job_id).where(t.assignments.c.job_id == sa.bindparam("number"))
-_shares = sa.select(t.projects.c.shared_runners).where(t.projects.c.id == sa.bindparam("number"))
+_given = Prepared(sa.select(t.assignments.c.job_id).where(t.assignments.c.job_id == sa.bindparam("number")))
+_shares = Prepared(sa.select(t.projects.c.shared_runners).where(t.projects.c.id == sa.bindparam("number")))
 
 
 class DatabaseStore:
@@ -126,7 +127,7 @@ class DatabaseStore:
                 self._save_job(pipeline, job)
 
     def pipeline(self, pipeline_id: int) -> PipelineRecord | None:
-        found = self.database.one(_one_pipeline, {"number": pipeline_id})
+        found = self.database.first(_one_pipeline, number=pipeline_id)
         return _PIPELINE.decode(found[0]) if found else None
 
     def compiled(self, pipeline_id: int) -> Pipeline:
@@ -152,7 +153,7 @@ class DatabaseStore:
         return [_JOB.decode(row[0]) for row in self.database.all(query)]
 
     def job(self, job_id: int) -> JobRecord | None:
-        found = self.database.one(_one_job, {"number": job_id})
+        found = self.database.first(_one_job, number=job_id)
         return _JOB.decode(found[0]) if found else None
 
     def resource_holders(self, project_id: int, resource_group: str) -> list[JobRecord]:
@@ -188,7 +189,7 @@ class DatabaseStore:
 
     def variables_with_instance(self, project_id: int) -> tuple[list[ProjectVariable], list[ProjectVariable]]:
         """The instance's variables, and the project's, read at once."""
-        rows = self.database.all(_both_variables, {"number": project_id})
+        rows = self.database.rows(_both_variables, number=project_id)
         read = [(row[0], self.read_variable(*row)) for row in rows]
         return [v for owner, v in read if owner == INSTANCE], [v for owner, v in read if owner != INSTANCE]
 
@@ -239,7 +240,7 @@ class DatabaseStore:
 
     def enqueue(self, pipeline: PipelineRecord, job: JobRecord) -> None:
         """Gives a pending job its place in the queue."""
-        shared = self.database.one(_shares, {"number": pipeline.project_id})
+        shared = self.database.first(_shares, number=pipeline.project_id)
         place = {
             "job_id": job.id,
             "project_id": pipeline.project_id,
@@ -288,22 +289,15 @@ class DatabaseStore:
         return job
 
     def _save_job(self, pipeline: PipelineRecord, job: JobRecord) -> None:
-        values = {"number": job.id, "latest": job.latest, "status": job.status}
-        self.database.execute(_save_job, values | {"record": msgspec.json.encode(job)})
-        self.database.execute(_unqueue, {"number": job.id})
-        if job.status == "pending" and job.latest and not self.database.one(_given, {"number": job.id}):
+        text = msgspec.json.encode(job)
+        self.database.change(_save_job, number=job.id, newest=job.latest, state=job.status, text=text)
+        self.database.change(_unqueue, number=job.id)
+        if job.status == "pending" and job.latest and not self.database.first(_given, number=job.id):
             self.enqueue(pipeline, job)
 
     def _save_pipeline(self, pipeline: PipelineRecord) -> None:
-        self.database.execute(
-            _save_pipeline,
-            {
-                "number": pipeline.id,
-                "status": pipeline.status,
-                "now": time.time(),
-                "record": msgspec.json.encode(pipeline),
-            },
-        )
+        text = msgspec.json.encode(pipeline)
+        self.database.change(_save_pipeline, number=pipeline.id, state=pipeline.status, now=time.time(), text=text)
 
 
 def _place(project_id: int, key: str, scope: str) -> str:
