@@ -107,7 +107,12 @@ def in_order(variables: list[Variable]) -> list[Variable]:
     last = {variable.key: place for place, variable in enumerate(variables)}
     done: set[int] = set()
     result: list[Variable] = []
-    for start in range(len(variables)):
+    for start, variable in enumerate(variables):
+        if not references(variable):
+            if start not in done:
+                done.add(start)
+                result.append(variable)
+            continue
         work = [(start, False)]
         while work:
             place, ready = work.pop()
