@@ -58,4 +58,6 @@ class Form:
 
 def _row_of(names: list[str]) -> Callable[[Iterable[Any]], Any]:
     """What makes a row with names; those that Python cannot take as names are numbered."""
-    return namedtuple("Row", names, rename=True)._make
+    made: Any = namedtuple("Row", names, rename=True)
+    make: Callable[[Iterable[Any]], Any] = made._make
+    return make
