@@ -113,20 +113,29 @@ def unregister(name: str, config: Path | None) -> None:
 
 
 @runner.command()
+@click.option("--listen-address", metavar="HOST:PORT", help="Where /metrics and /healthz are; as in config.toml.")
 @where_jobs_run
-def run(where: Where) -> int:
+def run(listen_address: str | None, where: Where) -> int:
     """Serve jobs until told to stop.
 
-    The first Ctrl-C (or SIGQUIT) lets running jobs end; the second, or SIGTERM, aborts them.
+    config.toml is read again when it changes. The first Ctrl-C (or SIGQUIT) lets running jobs end; the second, or
+    SIGTERM, aborts them.
     """
-    from shipline.cli.runner_loop import serve_jobs
-    from shipline.cli.runners import runners
+    from shipline.cli.runner_loop import Settings, serve_jobs
+    from shipline.cli.runners import Hands, runners
+    from shipline.runner import ConfigFile
 
     path = _path(where.config)
-    pods = any(entry.executor != "shell" for entry in _entries(path))
-    hands = runners(where._replace(config=path), pods, lambda line: click.echo(line, err=True))
-    entries = [entry for entry in hands.runners if entry.url]
-    return asyncio.run(serve_jobs(entries, hands.at_most, [_coordinator(entry, path) for entry in entries]))
+    _entries(path)
+
+    def read() -> Hands:
+        entries = [entry for entry in ConfigFile.load(path).runners if entry.url]
+        pods = any(entry.executor != "shell" for entry in entries)
+        return runners(where._replace(config=path), pods, lambda line: click.echo(line, err=True))
+
+    hands = read()
+    address = listen_address or ConfigFile.load(path).listen_address
+    return asyncio.run(serve_jobs(Settings(path, read, address), hands))
 
 
 def _path(config: Path | None) -> Path:

@@ -22,10 +22,11 @@ SYSTEM_IMAGES = ("pause", "node", "helper")
 
 
 class Hands(NamedTuple):
-    """The runners, and how many jobs they run at a time, all together."""
+    """The runners, how many jobs they run at a time together, and the seconds between two questions for one."""
 
     runners: list[RunnerConfig]
     at_most: int
+    check_interval: int = 0
 
 
 def runners(where: Where, pods: bool, say: Callable[[str], None]) -> Hands:
@@ -38,9 +39,9 @@ def runners(where: Where, pods: bool, say: Callable[[str], None]) -> Hands:
         file = ConfigFile.load(path)
         for warning in file.warnings:
             say(f"Warning: {warning}")
-        configs, at_once = file.runners or [RunnerConfig()], file.concurrent
+        configs, at_once, interval = file.runners or [RunnerConfig()], file.concurrent, file.check_interval
     else:
-        configs, at_once = [RunnerConfig()], AT_ONCE
+        configs, at_once, interval = [RunnerConfig()], AT_ONCE, 0
     if where.kubeconfig or where.context:
         aim = {"kubeconfig": str(where.kubeconfig or ""), "context": where.context or ""}
         configs = [msgspec.structs.replace(config, **aim) for config in configs]
@@ -51,7 +52,7 @@ def runners(where: Where, pods: bool, say: Callable[[str], None]) -> Hands:
             msgspec.structs.replace(config, kubeconfig=kubeconfig) if _aimless(config) else config
             for config in configs
         ]
-    return Hands(configs, where.concurrency or at_once)
+    return Hands(configs, where.concurrency or at_once, interval)
 
 
 def _aimless(config: RunnerConfig) -> bool:

@@ -119,6 +119,7 @@ class RunnerConfig(msgspec.Struct):
     tags: list[str] = []
     run_untagged: bool = True
     limit: int = 0
+    request_concurrency: int = 1
     output_limit: int = 4096
     environment: list[str] = []
     builds_dir: str = ""
@@ -134,9 +135,12 @@ class RunnerConfig(msgspec.Struct):
 
 
 class ConfigFile(msgspec.Struct):
-    """A whole config.toml. `warnings` are for the person who wrote it."""
+    """A whole config.toml. `warnings` are for the person who wrote it. `check_interval` is in seconds, 0 for the
+    usual 3; `listen_address` is where metrics are, nowhere when empty."""
 
     concurrent: int = 1
+    check_interval: int = 0
+    listen_address: str = ""
     runners: list[RunnerConfig] = []
     warnings: list[str] = []
 

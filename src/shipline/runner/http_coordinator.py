@@ -58,6 +58,8 @@ class HttpCoordinator:
         self._clone_url = clone_url.rstrip("/")
         self._last_update = ""
         self._refused = 0
+        self.wait = 0.0
+        """Seconds to let pass after a question without a job."""
         self._session: aiohttp.ClientSession | None = None
         self._orders: dict[int, asyncio.Future[Canceled]] = {}
         self._heard: dict[int, float] = {}
@@ -89,15 +91,22 @@ class HttpCoordinator:
 
     async def request_job(self, tags: frozenset[str], run_untagged: bool) -> JobPayload | None:
         """Tags are the server's business: it knows the runner's."""
+        payload = await self.ask(hold=True)
+        if payload is None:
+            await asyncio.sleep(self.wait)
+        return payload
+
+    async def ask(self, *, hold: bool) -> JobPayload | None:
+        """Asks once for a job; a server that can may `hold` the question until there is one."""
         loop = asyncio.get_running_loop()
         asked, before = loop.time(), self._last_update
         body: dict[str, Any] = {"token": self._token, "system_id": self._system_id, "info": self._info()}
-        if before:
+        if before and hold:
             body["last_update"] = before
+        self.wait = ASK_AGAIN_AFTER
         try:
             status, headers, text = await self._call("POST", "/jobs/request", json=body, attempts=1)
         except (OSError, TimeoutError):
-            await asyncio.sleep(ASK_AGAIN_AFTER)
             return None
         self._last_update = headers.get("X-GitLab-Last-Update", "")
         if status == 201:
@@ -107,8 +116,8 @@ class HttpCoordinator:
             self._refused += 1
             if self._refused >= REFUSALS:
                 raise RunnerError(f"{self._base}: the server refuses this runner's token. Register it again.")
-        if status != 204 or (self._last_update == before and loop.time() - asked < HELD):
-            await asyncio.sleep(ASK_AGAIN_AFTER)
+        if status == 204 and (self._last_update != before or loop.time() - asked >= HELD):
+            self.wait = 0.0
         return None
 
     async def append_trace(self, job: JobPayload, offset: int, data: bytes) -> Answer:

@@ -46,7 +46,9 @@ class Runner:
         stop = until or asyncio.Event()
         stopping = asyncio.ensure_future(stop.wait())
         try:
-            await self._take_jobs(stopping)
+            slots = asyncio.Semaphore(self.config.limit) if self.config.limit else None
+            asking = range(max(self.config.request_concurrency, 1))
+            await asyncio.gather(*(self._take_jobs(stopping, slots) for _ in asking))
             while self._jobs:
                 await asyncio.wait(self._jobs)
         finally:
@@ -54,8 +56,7 @@ class Runner:
             await self._abort()
             await self.executors.close()
 
-    async def _take_jobs(self, stopping: asyncio.Future[Any]) -> None:
-        slots = asyncio.Semaphore(self.config.limit) if self.config.limit else None
+    async def _take_jobs(self, stopping: asyncio.Future[Any], slots: asyncio.Semaphore | None) -> None:
         while not stopping.done():
             if slots and not await _unless(stopping, slots.acquire()):
                 return
