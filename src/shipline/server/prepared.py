@@ -58,6 +58,6 @@ class Form:
 
 def _row_of(names: list[str]) -> Callable[[Iterable[Any]], Any]:
     """What makes a row with names; those that Python cannot take as names are numbered."""
-    made: Any = namedtuple("Row", names, rename=True)
+    made: Any = namedtuple("Row", names, rename=True)  # type: ignore[misc]  # the names come from the statement
     make: Callable[[Iterable[Any]], Any] = made._make
     return make
