@@ -10,8 +10,9 @@ import pytest
 from tests.engine.test_store import a_pipeline
 
 from shipline.engine.errors import EngineError
+from shipline.engine.possessions import Environment
 from shipline.engine.records import ProjectVariable
-from shipline.engine.sqlite_store import SqliteStore
+from shipline.engine.sqlite_store import SCHEMA, SqliteStore
 
 LIVES_WITH_A_PIPELINE = """
 import sys, time
@@ -74,3 +75,13 @@ def test_a_newer_database_is_refused_by_name(tmp_path):
         db.execute("pragma user_version = 99")
     with pytest.raises(EngineError, match=r"shipline\.db was written by a newer Shipline"):
         SqliteStore(tmp_path)
+
+
+def test_a_database_of_the_first_form_still_opens(tmp_path):
+    with sqlite3.connect(tmp_path / "shipline.db") as db:
+        db.executescript(SCHEMA + "insert into projects (path) values ('/old'); pragma user_version = 1;")
+    store = SqliteStore(tmp_path)
+    assert store.project("/old").id == 1
+    store.possess(1, Environment("production"))
+    assert store.possessions(1, Environment) == [Environment("production")]
+    store.close()

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from shipline.engine.possessions import Environment, ProjectSettings, ResourceGroup
 from shipline.engine.records import Commit, Deployment, JobRecord, PipelineRecord, ProjectVariable
 from shipline.language.pipeline import Job, Pipeline
 
@@ -120,3 +121,32 @@ def test_a_process_is_alive_or_not(store):
     assert store.alive(store.process)
     assert not store.alive("somebody else")
     assert not store.alive(None)
+
+
+def test_what_a_project_has_is_kept_by_kind_and_name(store):
+    project, other = store.project("/a").id, store.project("/b").id
+    for record in (Environment("review/b"), Environment("review/a"), ResourceGroup("review/a")):
+        store.possess(project, record)
+    store.possess(project, Environment("review/b", tier="development", state="stopped", updated_at=2.0))
+    assert [each.name for each in store.possessions(project, Environment)] == ["review/a", "review/b"]
+    assert store.possession(project, Environment, "review/b").state == "stopped"
+    assert store.possession(project, ResourceGroup, "review/a") == ResourceGroup("review/a")
+    assert store.possessions(other, Environment) == [] and store.possession(project, Environment, "c") is None
+    store.dispossess(project, Environment, "review/b")
+    assert [each.name for each in store.possessions(project, Environment)] == ["review/a"]
+
+
+def test_environments_are_due_when_their_time_has_come_and_they_are_there_to_be_stopped(store):
+    project = store.project("/a").id
+    store.possess(project, Environment("early", auto_stop_at=10.0))
+    store.possess(project, Environment("late", auto_stop_at=30.0))
+    store.possess(project, Environment("never"))
+    store.possess(project, Environment("gone", auto_stop_at=10.0, state="stopped"))
+    assert [(number, each.name) for number, each in store.due_environments(20.0)] == [(project, "early")]
+
+
+def test_settings_are_the_usual_ones_until_somebody_changes_them(store):
+    project = store.project("/a").id
+    assert store.settings(project) == ProjectSettings()
+    store.set_settings(project, ProjectSettings(forward_deployment=False))
+    assert store.settings(project) == ProjectSettings(forward_deployment=False)

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 
 import msgspec
 
+from shipline.engine.possessions import Possessions
 from shipline.engine.records import Deployment, JobRecord, PipelineRecord, Project, ProjectVariable
-from shipline.engine.states import ACTIVE, HOLDING
+from shipline.engine.states import ACTIVE, HOLDING, UPCOMING, Status
 from shipline.language.pipeline import Pipeline
 
 
-class MemoryStore:
+class MemoryStore(Possessions):
     """Implements `shipline.engine.store.Store` with dictionaries."""
 
     process = "here"
@@ -25,6 +26,7 @@ class MemoryStore:
         self._jobs: dict[int, JobRecord] = {}
         self._variables: dict[tuple[int, str, str], ProjectVariable] = {}
         self._deployments: dict[tuple[int, int], Deployment] = {}
+        self._possessions: dict[tuple[int, str, str], bytes] = {}
         self._traces: dict[int, bytearray] = {}
         self._inside = False
 
@@ -36,7 +38,7 @@ class MemoryStore:
         if self._inside:
             yield
             return
-        tables = ("_projects", "_pipelines", "_compiled", "_jobs", "_variables", "_deployments")
+        tables = ("_projects", "_pipelines", "_compiled", "_jobs", "_variables", "_deployments", "_possessions")
         before = {table: copy.copy(getattr(self, table)) for table in tables}
         self._inside = True
         try:
@@ -103,13 +105,32 @@ class MemoryStore:
         return self._jobs.get(job_id)
 
     def resource_holders(self, project_id: int, resource_group: str) -> list[JobRecord]:
+        return self._grouped(project_id, resource_group, HOLDING)
+
+    def waiting_for_resource(self, project_id: int, resource_group: str) -> list[JobRecord]:
+        return self._grouped(project_id, resource_group, UPCOMING)
+
+    def _grouped(self, project_id: int, resource_group: str, statuses: frozenset[Status]) -> list[JobRecord]:
         return [
             job
             for job in self._jobs.values()
             if job.resource_group == resource_group
             and job.latest
-            and job.status in HOLDING
+            and job.status in statuses
             and self._pipelines[job.pipeline_id].project_id == project_id
+        ]
+
+    def _write(self, project_id: int, kind: str, name: str, record: bytes | None) -> None:
+        if record is None:
+            self._possessions.pop((project_id, kind, name), None)
+        else:
+            self._possessions[project_id, kind, name] = record
+
+    def _read(self, project_id: int | None, kind: str, name: str | None) -> list[tuple[int, bytes]]:
+        return [
+            (place[0], record)
+            for place, record in sorted(self._possessions.items())
+            if project_id in (None, place[0]) and place[1] == kind and name in (None, place[2])
         ]
 
     def set_variable(self, project_id: int, variable: ProjectVariable) -> None:

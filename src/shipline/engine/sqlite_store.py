@@ -17,12 +17,13 @@ from pathlib import Path
 import msgspec
 
 from shipline.engine.errors import EngineError
+from shipline.engine.possessions import Possessions
 from shipline.engine.records import Deployment, JobRecord, PipelineRecord, Project, ProjectVariable
-from shipline.engine.states import ACTIVE, HOLDING
+from shipline.engine.states import ACTIVE, HOLDING, UPCOMING
 from shipline.engine.trace_file import read_from, write_at
 from shipline.language.pipeline import Pipeline
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA = """
 create table projects (id integer primary key autoincrement, path text not null unique);
 create table pipelines (
@@ -43,9 +44,17 @@ create table deployments (
     project_id integer not null, job_id integer primary key, environment text not null, record blob not null
 );
 """
+POSSESSIONS = """
+create table possessions (
+    project_id integer not null, kind text not null, name text not null, record blob not null,
+    primary key (project_id, kind, name)
+);
+"""
+STEPS = {1: SCHEMA, 2: POSSESSIONS}
+"""What each version has more than the one before."""
 
 
-class SqliteStore:
+class SqliteStore(Possessions):
     """Implements `shipline.engine.store.Store` in the directory `home` (made, mode 0700, when it is missing)."""
 
     def __init__(self, home: Path) -> None:
@@ -167,11 +176,35 @@ class SqliteStore:
         return _JOB.decode(found[0]) if found else None
 
     def resource_holders(self, project_id: int, resource_group: str) -> list[JobRecord]:
+        return self._grouped(project_id, resource_group, HOLDING)
+
+    def waiting_for_resource(self, project_id: int, resource_group: str) -> list[JobRecord]:
+        return self._grouped(project_id, resource_group, UPCOMING)
+
+    def _grouped(self, project_id: int, resource_group: str, statuses: frozenset[str]) -> list[JobRecord]:
         query = (
             "select jobs.record from jobs join pipelines on pipelines.id = pipeline_id "
-            f"where project_id = ? and resource_group = ? and latest and status in {_names(HOLDING)}"
+            f"where project_id = ? and resource_group = ? and latest and status in {_names(statuses)} "
+            "order by jobs.id"
         )
         return [_JOB.decode(row[0]) for row in self._db.execute(query, (project_id, resource_group))]
+
+    def _write(self, project_id: int, kind: str, name: str, record: bytes | None) -> None:
+        if record is None:
+            doomed = "delete from possessions where project_id = ? and kind = ? and name = ?"
+            self._db.execute(doomed, (project_id, kind, name))
+        else:
+            self._db.execute(
+                "insert or replace into possessions (project_id, kind, name, record) values (?, ?, ?, ?)",
+                (project_id, kind, name, record),
+            )
+
+    def _read(self, project_id: int | None, kind: str, name: str | None) -> list[tuple[int, bytes]]:
+        query = (
+            "select project_id, record from possessions where coalesce(?, project_id) = project_id and kind = ? "
+            "and coalesce(?, name) = name order by project_id, name"
+        )
+        return list(self._db.execute(query, (project_id, kind, name)))
 
     def set_variable(self, project_id: int, variable: ProjectVariable) -> None:
         self._db.execute(
@@ -269,8 +302,8 @@ def _create(db: sqlite3.Connection) -> None:
     """Two processes may come here at once: the second finds the work done."""
     db.execute("pragma journal_mode = wal")
     db.execute("begin immediate")
-    if db.execute("pragma user_version").fetchone()[0] < SCHEMA_VERSION:
-        for statement in SCHEMA.strip().split(";\n"):
+    for version in range(db.execute("pragma user_version").fetchone()[0] + 1, SCHEMA_VERSION + 1):
+        for statement in STEPS[version].strip().split(";\n"):
             db.execute(statement)
-        db.execute(f"pragma user_version = {SCHEMA_VERSION}")
+        db.execute(f"pragma user_version = {version}")
     db.execute("commit")

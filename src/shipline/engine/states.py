@@ -29,3 +29,6 @@ HOLDING: frozenset[Status] = frozenset({"pending", "running", "canceling"})
 
 CANCELABLE: frozenset[Status] = frozenset({"created", "waiting_for_resource", "pending", "running", "scheduled"})
 """What cancelling changes. A manual job that waits is left waiting, as GitLab leaves it."""
+
+UPCOMING: frozenset[Status] = frozenset({"created", "scheduled", "waiting_for_resource"})
+"""A job of a resource group that does not have its resource yet, and will want it."""

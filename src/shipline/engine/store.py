@@ -3,6 +3,9 @@
 Life cycle: opened once a process, closed at its end; called from one thread. Several processes may have the
 same store open. What must be seen and changed together happens inside `transaction()`, which other processes'
 transactions wait for; an exception inside undoes it. Nested ones belong to the outermost.
+
+What a project has besides (`possess`, `possessions`, ...) is said in `shipline.engine.possessions`. The variables
+of project 0 are those of the whole instance.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from shipline.engine.possessions import Environment, ProjectSettings, Record
 from shipline.engine.records import Deployment, JobRecord, PipelineRecord, Project, ProjectVariable
 from shipline.language.pipeline import Pipeline
 
@@ -77,6 +81,24 @@ class Store(Protocol):
 
     def deployments(self, project_id: int, environment: str | None = None) -> list[Deployment]:
         """The deployments, newest first."""
+
+    def waiting_for_resource(self, project_id: int, resource_group: str) -> list[JobRecord]:
+        """The jobs, in any pipeline of the project, that want the resource of a group: those that wait for it, and
+        those that have not come so far (`created`, `scheduled`)."""
+
+    def possess(self, project_id: int, record: Record) -> None: ...
+
+    def possessions(self, project_id: int, kind: type[Record]) -> list[Record]: ...
+
+    def possession(self, project_id: int, kind: type[Record], name: str) -> Record | None: ...
+
+    def dispossess(self, project_id: int, kind: type[Record], name: str) -> None: ...
+
+    def due_environments(self, now: float) -> list[tuple[int, Environment]]: ...
+
+    def settings(self, project_id: int) -> ProjectSettings: ...
+
+    def set_settings(self, project_id: int, settings: ProjectSettings) -> None: ...
 
     def write_trace(self, job_id: int, offset: int, data: bytes) -> int:
         """Adds to a job's log at `offset`, unless that leaves a gap; gives the bytes now stored."""

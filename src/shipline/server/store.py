@@ -16,10 +16,11 @@ import sqlalchemy as sa
 
 from shipline.engine.records import Deployment, JobRecord, PipelineRecord, Project, ProjectVariable
 from shipline.engine.scopes import is_protected
-from shipline.engine.states import ACTIVE, HOLDING
+from shipline.engine.states import ACTIVE, HOLDING, UPCOMING
 from shipline.language.pipeline import Pipeline
 from shipline.server import tables as t
 from shipline.server.database import Database
+from shipline.server.possessions import DatabasePossessions
 from shipline.server.prepared import Prepared
 from shipline.server.traces import Traces
 from shipline.server.vault import Vault
@@ -53,7 +54,7 @@ _given = Prepared(sa.select(t.assignments.c.job_id).where(t.assignments.c.job_id
 _shares = Prepared(sa.select(t.projects.c.shared_runners).where(t.projects.c.id == sa.bindparam("number")))
 
 
-class DatabaseStore:
+class DatabaseStore(DatabasePossessions):
     """Implements `shipline.engine.store.Store`."""
 
     process = THE_SERVER
@@ -157,11 +158,17 @@ class DatabaseStore:
         return _JOB.decode(found[0]) if found else None
 
     def resource_holders(self, project_id: int, resource_group: str) -> list[JobRecord]:
+        return self._grouped(project_id, resource_group, HOLDING)
+
+    def waiting_for_resource(self, project_id: int, resource_group: str) -> list[JobRecord]:
+        return self._grouped(project_id, resource_group, UPCOMING)
+
+    def _grouped(self, project_id: int, resource_group: str, statuses: Collection[str]) -> list[JobRecord]:
         query = sa.select(t.jobs.c.record).where(
             t.jobs.c.project_id == project_id,
             t.jobs.c.resource_group == resource_group,
             t.jobs.c.latest,
-            t.jobs.c.status.in_(sorted(HOLDING)),
+            t.jobs.c.status.in_(sorted(statuses)),
         )
         return [_JOB.decode(row[0]) for row in self.database.all(query.order_by(t.jobs.c.id))]
 
