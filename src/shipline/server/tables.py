@@ -150,8 +150,20 @@ environments = _table(
     Column("state", String, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
+    Column("auto_stop_at", Float, index=True),
+    Column("record", LargeBinary),
     sa.UniqueConstraint("project_id", "name"),
 )
+possessions = _table(
+    "possessions",
+    _id(),
+    Column("project_id", Integer, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("record", LargeBinary, nullable=False),
+    sa.UniqueConstraint("project_id", "kind", "name"),
+)
+"""Resource groups, releases, published pages and settings: see `shipline.engine.possessions`."""
 variables = _table(
     "variables",
     _id(),
@@ -166,20 +178,8 @@ variables = _table(
 )
 """`project_id` 0 stands for the whole instance. `record` is the engine's, without the value."""
 
-    Column("auto_stop_at", Float, index=True),
-    Column("record", LargeBinary),
 tag_sets = _table("tag_sets", _id(), Column("tags", Text, nullable=False, unique=True))
 queue = Table(
-possessions = _table(
-    "possessions",
-    _id(),
-    Column("project_id", Integer, nullable=False),
-    Column("kind", String, nullable=False),
-    Column("name", String, nullable=False),
-    Column("record", LargeBinary, nullable=False),
-    sa.UniqueConstraint("project_id", "kind", "name"),
-)
-"""Resource groups, releases, published pages and settings: see `shipline.engine.possessions`."""
     "queue",
     metadata,
     Column("job_id", Integer, primary_key=True, autoincrement=False),
