@@ -18,7 +18,7 @@ def test_seed_compiles_to_its_two_jobs():
     assert build.services[0].alias == "docker"
     assert (deploy.when, deploy.allow_failure) == ("manual", False)
     assert deploy.after_script == ["rm -f $KUBECONFIG calculator-deploy.yaml"]
-    assert deploy.lines["image"] == (".gitlab-ci.yml", 83)
+    assert deploy.places["image"][:2] == (".gitlab-ci.yml", 83)
 
 
 def test_the_line_that_yaml_takes_for_a_mapping_is_refused_as_gitlab_does():

@@ -114,12 +114,13 @@ def opened(given: Given, mend: bool = False) -> Configuration:
     """
     import gc
 
-    from shipline.language.loaders import Directory, Sources
-
     gc.disable()  # one large value in a process that lives for a moment: collecting would be a third of the time
     given = with_file(given)
     path, text = read(given.file)
-    repository = found_repository(path.parent)
+    search = repository_search(path.parent)  # git answers while the language is imported
+    from shipline.language.loaders import Directory, Sources
+
+    repository = found_repository(search)
     try:
         root = (repository.path if repository else path.parent).resolve()
         whole = path.resolve()
@@ -181,15 +182,25 @@ def nearest(directory: Path) -> Path:
     return directory / CONFIG_FILE
 
 
-def found_repository(directory: Path) -> Repository | None:
-    """The git repository of a directory; None when it is in none."""
+def repository_search(directory: Path) -> Callable[[], Repository] | None:
+    """Begins to look for the git repository of a directory; None when it is in none."""
     if not any((folder / ".git").exists() for folder in (directory, *directory.parents)):
         return None
     from shipline.engine.errors import EngineError
     from shipline.engine.repository import Repository
 
     try:
-        return Repository.find(directory)
+        return Repository.search(directory)
+    except EngineError:
+        return None
+
+
+def found_repository(search: Callable[[], Repository] | None) -> Repository | None:
+    """What a search found; None when that is no repository that git would read."""
+    from shipline.engine.errors import EngineError
+
+    try:
+        return search() if search else None
     except EngineError:
         return None
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -31,10 +29,10 @@ def list_jobs(path: str | None, form: str, given: Given) -> int:
 
     Exit codes: 0 fine, 2 wrong usage or an invalid configuration.
     """
-    from shipline.language import compile
-
     given = given._replace(file=path or given.file)
     configuration = opened(given, mend=True)
+    from shipline.language import compile
+
     pipeline = compile(configuration.text, configuration.context, configuration.loader)
     finish(given, configuration)
     for warning in pipeline.warnings:
@@ -81,6 +79,9 @@ def cells(entry: dict[str, Any]) -> list[str]:
 
 
 def as_csv(rows: list[dict[str, Any]]) -> str:
+    import csv
+    import io
+
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)

@@ -7,6 +7,7 @@ commit object of its own that no ref names (`snapshot`).
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -25,16 +26,28 @@ class Repository:
     """One repository. `path`: its top directory (of a bare one, the repository itself). `head`: the full name of
     the branch that is checked out, or `HEAD` when none is."""
 
-    def __init__(self, path: Path, head: str, settings: dict[str, str], default_branch: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        head: str,
+        settings: dict[str, str],
+        default_branch: str,
+        objects: Objects | None = None,
+    ) -> None:
         self.path = path
         self.head = head
         self.settings = settings
         self.default_branch = default_branch
-        self.objects = Objects(path)
+        self.objects = objects or Objects(path)
 
     @classmethod
     def find(cls, directory: Path) -> Repository:
         """The repository that `directory` is in. Raises EngineError when there is none, or no commit."""
+        return cls.search(directory)()
+
+    @classmethod
+    def search(cls, directory: Path) -> Callable[[], Repository]:
+        """Begins to find the repository and returns at once; the function that it gives waits for the answer."""
         top = GitCall(directory, "rev-parse", "--show-toplevel")
         head = GitCall(directory, "symbolic-ref", "-q", "HEAD")
         wanted = r"^(remote\.origin\.url|init\.defaultbranch|user\.(name|email))$"
@@ -47,27 +60,23 @@ class Repository:
             "refs/heads/master",
             "refs/remotes/origin/HEAD",
         )
-        try:
-            path = Path(top.output().decode().rstrip("\n"))
-        except GitError as error:
-            for call in (head, settings, tips):
-                call.output(missing=b"")
-            if "must be run in a work tree" in error.stderr:
-                path = Path(git(directory, "rev-parse", "--absolute-git-dir"))
-            elif "dubious ownership" in error.stderr:
-                raise EngineError(
-                    f"{directory}: git does not trust this repository, since another user owns it. If you do: "
-                    f"git config --global --add safe.directory {directory}"
-                ) from None
-            else:
-                raise EngineError(
-                    f"{directory} is not in a git repository. A pipeline runs for a commit: "
-                    "git init && git add -A && git commit"
-                ) from None
-        named = _settings(settings.output(missing=b"").decode(errors="replace"))
-        branch = head.output(missing=b"HEAD").decode().strip()
-        default = _default_branch(tips.output(missing=b"").decode(), named.get("init.defaultbranch"), branch)
-        return cls(path, branch, named, default)
+        objects = Objects(directory)
+        objects.begin()
+
+        def found() -> Repository:
+            try:
+                path = _top(directory, top)
+            except EngineError:
+                for call in (head, settings, tips):
+                    call.output(missing=b"")
+                objects.close()
+                raise
+            named = _settings(settings.output(missing=b"").decode(errors="replace"))
+            branch = head.output(missing=b"HEAD").decode().strip()
+            default = _default_branch(tips.output(missing=b"").decode(), named.get("init.defaultbranch"), branch)
+            return cls(path, branch, named, default, objects)
+
+        return found
 
     @property
     def url(self) -> str:
@@ -198,6 +207,24 @@ class Repository:
             default_branch=self.default_branch,
             dirty=dirty,
         )
+
+
+def _top(directory: Path, top: GitCall) -> Path:
+    """The repository's top directory, from the answer of `rev-parse --show-toplevel`. Raises EngineError."""
+    try:
+        return Path(top.output().decode().rstrip("\n"))
+    except GitError as error:
+        if "must be run in a work tree" in error.stderr:
+            return Path(git(directory, "rev-parse", "--absolute-git-dir"))
+        if "dubious ownership" in error.stderr:
+            raise EngineError(
+                f"{directory}: git does not trust this repository, since another user owns it. If you do: "
+                f"git config --global --add safe.directory {directory}"
+            ) from None
+        raise EngineError(
+            f"{directory} is not in a git repository. A pipeline runs for a commit: "
+            "git init && git add -A && git commit"
+        ) from None
 
 
 def _with_tag_message(commit: Commit, tag: Object | None) -> Commit:

@@ -61,6 +61,6 @@ def _refusals(job: Job) -> Iterator[str]:
 
 
 def _refusal(job: Job, keyword: str, why: str) -> str:
-    file, line = job.lines.get(keyword.partition(":")[0], (job.file, job.line))
+    file, line, _column = job.at(keyword.partition(":")[0])
     where = f"{file}:{line}" if line else file
     return f"{where}: job '{job.name}': `{keyword}` is not supported: {why}."

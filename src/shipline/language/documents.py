@@ -6,7 +6,7 @@ keys differ, and every value here must know its line. Size, depth and what alias
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple
 
 import yaml
@@ -168,20 +168,17 @@ class Reader:
         self.size += len(text) + NODE_COST
         if event.tag is not None:
             return self.tagged_scalar(event.tag, text, self.place(event), bool(event.style))
-        if not event.implicit[0]:
-            return text
-        try:
-            return self.plain[text]
-        except KeyError:
-            value = self.plain[text] = self.plain_value(text, event)
-            return value
+        return self.plain_value(text, event) if event.implicit[0] else text
 
     def plain_value(self, text: str, event: Any) -> Any:
-        try:
-            return plain_scalar(text)
-        except UnsafeScalar as error:
-            told = f"Tried to load unspecified class: {error}"
-            raise refuse(told, self.place(event), f"put it in quotes: '{text}'", "yaml") from None
+        """What an unquoted text without a tag stands for; each text is looked at once."""
+        if text not in self.plain:
+            try:
+                self.plain[text] = plain_scalar(text)
+            except UnsafeScalar as error:
+                told = f"Tried to load unspecified class: {error}"
+                raise refuse(told, self.place(event), f"put it in quotes: '{text}'", "yaml") from None
+        return self.plain[text]
 
     def tagged_scalar(self, tag: str, text: str, place: Place, quoted: bool) -> Any:
         if tag == "!reference":
@@ -208,45 +205,67 @@ class Reader:
 
     def sequence(self, event: Any, depth: int) -> Any:
         self.size += NODE_COST
-        following, file = self.following, self.file
+        following, file, known, scalar = self.following, self.file, self.plain, yaml.ScalarEvent
         new = List(self.place(event))
-        while type(item := following()) is not yaml.SequenceEndEvent:
-            if type(item) is yaml.AliasEvent:
+        add, add_place = new.append, new.places.append
+        while (kind := type(item := following())) is not yaml.SequenceEndEvent:
+            if kind is yaml.AliasEvent:
                 new.add(*self.alias(item, depth + 1))
                 continue
-            new.append(self.value(item, depth + 1))
+            if kind is scalar and item.anchor is None and item.tag is None:
+                text = item.value
+                self.size += len(text) + NODE_COST
+                add((known[text] if text in known else self.plain_value(text, item)) if item.implicit[0] else text)
+            else:
+                add(self.value(item, depth + 1))
             mark = item.start_mark
-            new.places.append(PLACE(Place, (file, mark.line + 1, mark.column + 1)))
+            add_place(PLACE(Place, (file, mark.line + 1, mark.column + 1)))
         return Reference(new, new.place) if event.tag == "!reference" else new
 
     def mapping(self, event: Any, depth: int) -> Any:
+        """A mapping. Scalars without tag and anchor, nearly all there is, are read right here: calls cost a third."""
         self.size += NODE_COST
-        following, file = self.following, self.file
+        following, file, known, scalar = self.following, self.file, self.plain, yaml.ScalarEvent
         new = Map(self.place(event))
         keys_at, values_at = new.keys_at, new.values_at
-        own: set[Any] = set()
-        while type(key_event := following()) is not yaml.MappingEndEvent:
-            key = self.value(key_event, depth + 1)
+        own: set[Any] | None = None  # as long as nothing was merged in, all keys are its own
+        while (kind := type(key_event := following())) is not yaml.MappingEndEvent:
+            if kind is scalar and key_event.anchor is None and key_event.tag is None:
+                text = key_event.value
+                self.size += len(text) + NODE_COST
+                implicit = key_event.implicit[0]
+                key = (known[text] if text in known else self.plain_value(text, key_event)) if implicit else text
+            else:
+                key = self.value(key_event, depth + 1)
             mark = key_event.start_mark
             key_at = PLACE(Place, (file, mark.line + 1, mark.column + 1))
-            item = following()
-            if type(item) is yaml.AliasEvent:
+            kind = type(item := following())
+            if kind is yaml.AliasEvent:
                 value, value_at = self.alias(item, depth + 1)
             else:
-                value = self.value(item, depth + 1)
+                if kind is scalar and item.anchor is None and item.tag is None:
+                    text = item.value
+                    self.size += len(text) + NODE_COST
+                    implicit = item.implicit[0]
+                    value = (known[text] if text in known else self.plain_value(text, item)) if implicit else text
+                else:
+                    value = self.value(item, depth + 1)
                 mark = item.start_mark
                 value_at = PLACE(Place, (file, mark.line + 1, mark.column + 1))
-            if key == "<<" and not getattr(key_event, "style", None) and merge(new, value):
-                continue
-            if type(key) is not str or key in own:
-                self.check_key(key, key_at, own)
-            own.add(key)
+            if key == "<<" and not getattr(key_event, "style", None):
+                own = set(new) if own is None else own
+                if merge(new, value):
+                    continue
+            if type(key) is not str or key in (new if own is None else own):
+                self.check_key(key, key_at, new if own is None else own)
+            if own is not None:
+                own.add(key)
             new[key] = value
             keys_at[key] = key_at
             values_at[key] = value_at
         return Reference(new, new.place) if event.tag == "!reference" else new
 
-    def check_key(self, key: Any, place: Place, own: set[Any]) -> None:
+    def check_key(self, key: Any, place: Place, own: Collection[Any]) -> None:
         if isinstance(key, Map | List | Reference):
             raise refuse("a key must be text", place, check="yaml")
         if key in own:

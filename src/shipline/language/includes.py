@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from typing import Any
 
 from shipline.language.conditions import Circumstances, Repository, first_match
@@ -246,6 +245,8 @@ def check_integrity(item: Map) -> None:
         raise refuse("include config integrity can only be specified for remote includes", place)
     if not isinstance(value, str) or not value.startswith("sha256-"):
         raise refuse("include config integrity hash must start with 'sha256-'", place)
+    from base64 import b64decode
+
     try:
         b64decode(value.removeprefix("sha256-"), validate=True)
     except ValueError:

@@ -74,6 +74,7 @@ class Builder:
         self.base = by_name(predefined)
         self.above = by_name(self.outer)
         self.naming = [variable for variable in predefined if references(variable)]
+        self.ringless: set[tuple[tuple[str, str, bool], ...]] = set()
 
     def jobs(self) -> list[Job]:
         """The jobs that belong to this pipeline, in the file's order."""
@@ -124,11 +125,20 @@ class Builder:
             values["tags"] = [expand(tag, known, keep_undefined=True) for tag in values["tags"]]
         return self.made(config, instance, values, rule, when, self.everything(own, written))
 
-    @staticmethod
-    def check_loops(config: JobConfig, instance: Instance, variables: list[Variable]) -> None:
+    def check_loops(self, config: JobConfig, instance: Instance, variables: list[Variable]) -> None:
         """Variables that name each other in a circle. Raises LanguageError."""
-        rings = loops(variables)
+        naming: dict[str, Variable] = {}
+        for item in variables:
+            if "$" in item.value or "%" in item.value:
+                naming[item.key] = item
+            elif item.key in naming:
+                del naming[item.key]
+        signature = tuple((item.key, item.value, item.raw) for item in naming.values())
+        if signature in self.ringless:
+            return
+        rings = loops(list(naming.values()))
         if not rings:
+            self.ringless.add(signature)
             return
         names = ", ".join(f'"{name}"' for name in sorted(rings[0]))
         place = next((item.place for item in reversed(variables) if item.key == rings[0][0]), NOWHERE)
@@ -214,7 +224,6 @@ class Builder:
             group_name=config.name,
             file=config.source.place.file,
             line=places["name"].line,
-            lines={key: (place.file, place.line) for key, place in places.items()},
             places=places,
             values=effective,
         )

@@ -6,9 +6,6 @@ function from a URL to bytes that the caller gives; without it remote files are 
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -82,6 +79,7 @@ class WebProject:
         raise NotLoaded(f"Project `{self.path}`: the files of a project on a server cannot be listed")
 
     def versions(self) -> Sequence[str]:
+        import json
         from urllib.parse import quote
 
         url = f"{self.server}/api/v4/projects/{quote(self.path, safe='')}/repository/tags?per_page=100"
@@ -182,4 +180,7 @@ class Sources:
 
 def integrity(content: bytes) -> str:
     """The integrity of a content as `include:integrity` writes it."""
+    import base64
+    import hashlib
+
     return "sha256-" + base64.b64encode(hashlib.sha256(content).digest()).decode()

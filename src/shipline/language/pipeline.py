@@ -71,8 +71,8 @@ class Job(msgspec.Struct):
     last wins), unexpanded: `expansion.expand_all` finishes them when the job's own variables are known.
     `start_in` is in seconds, as is `timeout`. `allow_failure` stays false where exit codes decide.
 
-    `line` is where the job stands in `file`; `lines` gives a line for each key that the job has (`image`,
-    `script`, ...) as (file, line), so that a later refusal can name its place.
+    `line` is where the job stands in `file`; `places` gives a place for each key that the job has (`image`,
+    `script`, ...), so that a later refusal can name it.
     """
 
     name: str
@@ -106,7 +106,6 @@ class Job(msgspec.Struct):
     group_name: str | None = None
     file: str = ".gitlab-ci.yml"
     line: int = 0
-    lines: dict[str, tuple[str, int]] = {}
     places: dict[str, Place] = {}
     values: dict[str, Any] = {}
 

@@ -5,7 +5,6 @@ What only a running job has (its id, token, runner) is added by the engine when 
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import Any
 
@@ -29,6 +28,8 @@ def environment_slug(name: str) -> str:
         slugged = f"env-{slugged}"
     slugged = re.sub(r"-+", "-", slugged)
     if len(slugged) > 24 or slugged != name:
+        import hashlib
+
         tail = hashlib.sha256(name.encode()).hexdigest()
         number = int(tail, 16)
         letters = ""

@@ -115,11 +115,15 @@ def merged(base: Map, over: Map) -> Map:
 
 def absorb(into: Map, over: Map) -> None:
     """Merges onto a mapping that is still being made."""
-    for key, value in over.items():
-        old = into.get(key)
-        into[key] = merged(old, value) if isinstance(old, Map) and isinstance(value, Map) else value
-        into.keys_at[key] = over.keys_at[key]
-        into.values_at[key] = over.values_at[key]
+    deep = {
+        key: merged(into[key], value)
+        for key, value in over.items()
+        if type(value) is Map and type(into.get(key)) is Map
+    }
+    into.update(over)
+    into.update(deep)
+    into.keys_at.update(over.keys_at)
+    into.values_at.update(over.values_at)
 
 
 def located(value: Any, place: Place = NOWHERE) -> Any:

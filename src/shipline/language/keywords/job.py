@@ -132,8 +132,15 @@ class JobConfig(msgspec.Struct):
         return self.values.get(key)
 
 
-def job(entry: Entry, name: str) -> JobConfig:
-    """A job from its mapping, which has `script`, `run` or `trigger`."""
+Known = dict[tuple[str, int], Any]
+
+
+def job(entry: Entry, name: str, known: Known) -> JobConfig:
+    """A job from its mapping, which has `script`, `run` or `trigger`.
+
+    `known` keeps what was read without a complaint: jobs that extend one another share their values, and each
+    value is read once.
+    """
     source: Map = entry.value
     found = JobConfig(name, source)
     bridge = "trigger" in source
@@ -142,18 +149,20 @@ def job(entry: Entry, name: str) -> JobConfig:
         return found
     entry.only_of(BRIDGE_ALLOWED if bridge else ALLOWED)
     for key in source:
-        keyword = KEYWORDS.get(key)
-        if keyword is not None and source[key] is not None:
-            value = keyword(entry.child(key))
+        if key in KEYWORDS and source[key] is not None:
+            value = shared(entry, key, known, KEYWORDS[key])
             if value is not None:
                 found.values[key] = value
     simple_keywords(entry, found)
     check_script(entry, bridge)
     if "variables" in source:
-        found.variables = variables(entry.child("variables"), "job")
-    found.rules = rules(entry.child("rules"), "job")
-    found.needs = needs(entry.child("needs"), bridge=bridge)
-    found.parallel = parallel(entry.child("parallel"), bridge)
+        found.variables = shared(entry, "variables", known, job_variables)
+    if "rules" in source:
+        found.rules = shared(entry, "rules", known, job_rules)
+    if "needs" in source:
+        found.needs = needs(entry.child("needs"), bridge=bridge)
+    if "parallel" in source:
+        found.parallel = parallel(entry.child("parallel"), bridge)
     if bridge and isinstance(source.get("allow_failure"), Map):
         entry.refuse_key("allow_failure", "should be a boolean value", "a trigger job has no exit code")
     if bridge:
@@ -162,6 +171,26 @@ def job(entry: Entry, name: str) -> JobConfig:
     check_rules(entry, found)
     check_dependencies(entry, found)
     return found
+
+
+def shared(entry: Entry, key: str, known: Known, keyword: Callable[[Entry], Any]) -> Any:
+    """A keyword's normal form, read anew or taken from another job that has the very same value."""
+    spot = (key, id(entry.value[key]))
+    if spot in known:
+        return known[spot]
+    before = len(entry.findings)
+    value = keyword(entry.child(key))
+    if len(entry.findings) == before:
+        known[spot] = value
+    return value
+
+
+def job_variables(entry: Entry) -> list[Written]:
+    return variables(entry, "job")
+
+
+def job_rules(entry: Entry) -> list[Rule] | None:
+    return rules(entry, "job")
 
 
 def simple_keywords(entry: Entry, found: JobConfig) -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from shipline.language.entry import Entry, did_you_mean
 from shipline.language.findings import Finding, finding
-from shipline.language.keywords.job import KEYWORDS, JobConfig, job, tags
+from shipline.language.keywords.job import KEYWORDS, JobConfig, Known, job, tags
 from shipline.language.keywords.variables import Written, variables
 from shipline.language.keywords.workflow import Workflow, workflow
 from shipline.language.values import List, Map, Place
@@ -137,6 +137,7 @@ def jobs(entry: Entry) -> list[JobConfig]:
     """Every visible job. At least one is needed."""
     config: Map = entry.value
     found = []
+    known: Known = {}
     visible = 0
     for name, value, key_at, value_at in config.entries():
         if name in RESERVED and not (name in NOT_ALWAYS and is_job(value)):
@@ -149,7 +150,7 @@ def jobs(entry: Entry) -> list[JobConfig]:
         if not is_job(value):
             entry.findings.append(no_job(name, value, key_at))
             continue
-        found.append(job(Entry(value, value_at, f"jobs:{name}", entry.findings), name))
+        found.append(job(Entry(value, value_at, f"jobs:{name}", entry.findings), name, known))
     if not visible:
         Entry(config, config.place, "jobs", entry.findings).refuse("config should contain at least one visible job")
     return found
