@@ -120,6 +120,7 @@ class EngineCoordinator:
     def _pending(self) -> list[JobRecord]:
         owned = [self.pipelines.live(number) for number in self.pipelines.owned]
         pending = [live.jobs[name] for live in owned for name in live.with_status("pending")]
+        pending = [job for job in pending if not job.bridge]
         return sorted(pending, key=lambda job: (job.queued_at or 0, job.id))
 
     def _give(self, job: JobRecord) -> JobPayload | None:

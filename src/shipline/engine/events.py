@@ -6,7 +6,7 @@ that makes no sense in a job's state raises `EngineError`, and nothing is change
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from shipline.engine.errors import EngineError
 from shipline.engine.graph import Graph
@@ -18,7 +18,7 @@ def finish(graph: Graph, states: States, name: str, status: Status, *, cancel_ot
     """A job ends as `success`, `failed` or `canceled`. `cancel_others`: `auto_cancel: on_job_failure: all`."""
     states.jobs[name] = status
     if cancel_others and status == "failed" and not states.allow_failure[name]:
-        _cancel(states, graph.nodes)
+        _cancel(graph, states, graph.nodes)
     process(graph, states)
 
 
@@ -62,12 +62,12 @@ def retry(graph: Graph, states: States, name: str) -> None:
     process(graph, states)
 
 
-def retry_pipeline(graph: Graph, states: States) -> list[str]:
-    """All that failed or was cancelled gets a new try, all that was skipped another chance. Gives the names of
-    the jobs that need a new try."""
-    again = [name for name, status in states.jobs.items() if status in ("failed", "canceled")]
+def retry_pipeline(graph: Graph, states: States, kept: Collection[str] = ()) -> list[str]:
+    """All that failed or was cancelled gets a new try, all that was skipped another chance; those `kept` stay as
+    they are. Gives the names of the jobs that need a new try."""
+    again = [name for name, status in states.jobs.items() if status in ("failed", "canceled") and name not in kept]
     for name, status in states.jobs.items():
-        if status in ("failed", "canceled", "skipped"):
+        if status == "skipped" or name in again:
             states.jobs[name] = "created"
     process(graph, states)
     return again
@@ -75,7 +75,16 @@ def retry_pipeline(graph: Graph, states: States) -> list[str]:
 
 def cancel(graph: Graph, states: States, names: Iterable[str]) -> None:
     """Cancels those of the jobs that are not over. One that runs is `canceling` until its runner has let go."""
-    _cancel(states, names)
+    _cancel(graph, states, names)
+    process(graph, states)
+
+
+def follow(graph: Graph, states: States, name: str, status: Status) -> None:
+    """The pipeline that a bridge stands for has this status now. When it runs again after its end, what had been
+    skipped for want of the bridge gets another chance."""
+    if states.jobs[name] in COMPLETED and status not in COMPLETED:
+        revive(graph, states, name)
+    states.jobs[name] = status
     process(graph, states)
 
 
@@ -86,8 +95,9 @@ def revive(graph: Graph, states: States, name: str) -> None:
             states.jobs[node.name] = "created"
 
 
-def _cancel(states: States, names: Iterable[str]) -> None:
+def _cancel(graph: Graph, states: States, names: Iterable[str]) -> None:
     for name in names:
         status = states.jobs[name]
         if status in CANCELABLE:
-            states.jobs[name] = "canceling" if status == "running" else "canceled"
+            letting_go = status == "running" and not graph.nodes[name].bridge
+            states.jobs[name] = "canceling" if letting_go else "canceled"

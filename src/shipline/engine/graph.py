@@ -13,7 +13,8 @@ from shipline.language.pipeline import Job, Need, When
 
 
 class Node(msgspec.Struct, frozen=True):
-    """One job. `needs` None: it waits for all earlier stages; otherwise for the jobs named, and only those."""
+    """One job. `needs` None: it waits for all earlier stages; otherwise for the jobs named, and only those.
+    `bridge`: no runner has it, so it ends at once when it is cancelled."""
 
     name: str
     stage: str
@@ -21,6 +22,7 @@ class Node(msgspec.Struct, frozen=True):
     when: When = "on_success"
     needs: tuple[str, ...] | None = None
     resource_group: str | None = None
+    bridge: bool = False
 
 
 class Stage(msgspec.Struct):
@@ -33,7 +35,7 @@ class Stage(msgspec.Struct):
 
 class Graph:
     """The jobs of one pipeline in the order in which they are looked at: by stage, then by needs. `place` is a
-    job's place in it; `grouped` are the jobs that have a resource group."""
+    job's place in it; `grouped` are the jobs that have a resource group, `bridges` those that no runner takes."""
 
     def __init__(self, nodes: Iterable[Node]) -> None:
         listed = {node.name: node for node in nodes}
@@ -41,6 +43,7 @@ class Graph:
         self.place = {name: place for place, name in enumerate(self.nodes)}
         self.stages: dict[str, Stage] = {}
         self.grouped = [node.name for node in self.nodes.values() if node.resource_group]
+        self.bridges = [node.name for node in self.nodes.values() if node.bridge]
         self.needed_by: dict[str, list[str]] = {}
         for node in self.nodes.values():
             stage = self.stages.setdefault(node.stage, Stage())
@@ -64,6 +67,11 @@ class Graph:
         return [n for n in self.nodes.values() if n.stage_index > stage_index or n.name in needing]
 
 
+def is_bridge(job: Job) -> bool:
+    """Whether a job stands for another pipeline: one that it starts, or one whose status it mirrors."""
+    return bool(job.trigger) or any(need.pipeline and not need.job for need in job.needs or ())
+
+
 def graph_of(jobs: Iterable[Job]) -> Graph:
     """The graph of compiled jobs. A need of a job that does not exist (it was optional) drops out, as does a
     need of another pipeline's job, which is over already."""
@@ -71,7 +79,7 @@ def graph_of(jobs: Iterable[Job]) -> Graph:
     names = {job.name for job in jobs}
 
     def here(needs: list[Need] | None) -> tuple[str, ...] | None:
-        if needs is None:
+        if needs is None or any(need.pipeline and not need.job for need in needs):
             return None
         local = (n.job for n in needs if n.pipeline is None and n.project is None)
         return tuple(dict.fromkeys(name for name in local if name in names))
@@ -84,6 +92,7 @@ def graph_of(jobs: Iterable[Job]) -> Graph:
             when=job.when,
             needs=here(job.needs),
             resource_group=job.resource_group,
+            bridge=is_bridge(job),
         )
         for job in jobs
     )

@@ -13,7 +13,7 @@ import msgspec
 from shipline.engine.graph import Graph, graph_of
 from shipline.engine.processing import States
 from shipline.engine.records import JobRecord, PipelineRecord
-from shipline.engine.states import COMPLETED, Status
+from shipline.engine.states import ACTIVE, COMPLETED, Status
 from shipline.language.pipeline import Job, Pipeline
 
 
@@ -40,6 +40,11 @@ class Live:
     def with_status(self, *statuses: Status) -> list[str]:
         """The names of the jobs that have one of these statuses."""
         return [name for name, status in self.states.jobs.items() if status in statuses]
+
+    def busy(self) -> bool:
+        """Whether something runs, or will by itself. A bridge that follows another pipeline does nothing itself."""
+        names = self.with_status(*ACTIVE, "scheduled")
+        return any(self.jobs[name].downstream is None or self.states.jobs[name] != "running" for name in names)
 
     def take(self, record: PipelineRecord, jobs: list[JobRecord]) -> None:
         """Puts newer records in the place of those that are here."""
@@ -145,4 +150,5 @@ def _next_try(old: JobRecord, now: float) -> JobRecord:
         resource_group=old.resource_group,
         tags=old.tags,
         variables=old.variables,
+        bridge=old.bridge,
     )

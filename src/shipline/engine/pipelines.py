@@ -13,10 +13,10 @@ from contextlib import contextmanager
 
 import msgspec
 
-from shipline.engine import events
+from shipline.engine import events, hierarchy
 from shipline.engine.bell import Bell
 from shipline.engine.errors import EngineError
-from shipline.engine.graph import graph_of
+from shipline.engine.graph import graph_of, is_bridge
 from shipline.engine.live import Change, Live
 from shipline.engine.processing import new_states, process
 from shipline.engine.records import Commit, JobRecord, PipelineRecord, PipelineVariable, Project
@@ -48,8 +48,13 @@ class Pipelines:
         compiled: Pipeline,
         source: str = "push",
         variables: list[PipelineVariable] | None = None,
+        upstream: JobRecord | None = None,
     ) -> PipelineRecord:
-        """A new pipeline, processed once: what may start is pending. This process runs it."""
+        """A new pipeline, processed once: what may start is pending. This process runs it.
+
+        `upstream`: the trigger job that it is made for, which follows it from then on. Raises EngineError when that
+        job is no longer waiting for its pipeline.
+        """
         now = self.clock()
         states = new_states(graph_of(compiled.jobs), {job.name: job.allow_failure for job in compiled.jobs})
         record = PipelineRecord(
@@ -63,14 +68,20 @@ class Pipelines:
             variables=variables or [],
             process=self.store.process,
             name=compiled.name,
+            upstream=hierarchy.upstream_of(self, upstream) if upstream else None,
         )
         with self.store.transaction():
+            if upstream:
+                hierarchy.check_waiting(self, upstream)
             record, jobs = self.store.add_pipeline(record, compiled, [_new_job(job, now) for job in compiled.jobs])
             self._live[record.id] = Live(record, jobs, compiled)
             self.owned.add(record.id)
+            if upstream:
+                hierarchy.link(self, upstream, record.id)
             with self.changing(record.id) as change:
                 process(change.graph, change.states)
-            self._cancel_redundant(record)
+            if source != "parent_pipeline":
+                self._cancel_redundant(record)
         return self.live(record.id).record
 
     def _cancel_redundant(self, new: PipelineRecord) -> None:
@@ -103,8 +114,9 @@ class Pipelines:
             raise EngineError(f"Pipeline {pipeline_id} has no job '{name}'.{hint}")
         return jobs[name]
 
-    def started(self, job: JobRecord, runner: str) -> bool:
-        """A runner takes the job; False when it is no longer there to be taken."""
+    def started(self, job: JobRecord, runner: str | None) -> bool:
+        """A runner takes the job (None: nobody does, it is a bridge); False when it is no longer there to be
+        taken."""
         with self.changing(job.pipeline_id) as change:
             if change.job(job.name).id != job.id or change.job(job.name).status != "pending":
                 return False
@@ -122,6 +134,7 @@ class Pipelines:
     ) -> None:
         """A runner reports how the job ended, with the test coverage that its log tells. A job that was being
         cancelled is canceled, whatever is reported; one that is over already stays as it is."""
+        doomed = False
         with self.changing(job.pipeline_id) as change:
             current = change.job(job.name)
             if current.id != job.id or current.status in COMPLETED:
@@ -145,38 +158,54 @@ class Pipelines:
                     change.states.allow_failure[job.name] = True
                 cancel_others = change.live.compiled.auto_cancel.get("on_job_failure") == "all"
                 events.finish(change.graph, change.states, job.name, status, cancel_others=cancel_others)
+                doomed = cancel_others and not change.states.allow_failure[job.name]
+        if doomed:
+            hierarchy.cancel_children(self, job.pipeline_id)
 
     def play(self, pipeline_id: int, name: str, variables: list[PipelineVariable] | None = None) -> JobRecord:
         """A person starts a manual or delayed job, perhaps with variables of its own."""
-        self.job(pipeline_id, name)
-        with self.changing(pipeline_id) as change:
-            events.play(change.graph, change.states, name)
-            if variables:
-                change.set(name, variables=variables)
+        hierarchy.check_playable(self.job(pipeline_id, name))
+        with self.store.transaction():
+            with self.changing(pipeline_id) as change:
+                events.play(change.graph, change.states, name)
+                if variables:
+                    change.set(name, variables=variables)
+            hierarchy.reopen(self, change.live.record)
         return self.job(pipeline_id, name)
 
     def retry(self, pipeline_id: int, name: str) -> JobRecord:
         """A person wants a job that has ended run again."""
-        self.job(pipeline_id, name)
-        with self.changing(pipeline_id) as change:
-            events.retry(change.graph, change.states, name)
-            change.replace(name)
+        hierarchy.check_retryable(self.job(pipeline_id, name))
+        with self.store.transaction():
+            with self.changing(pipeline_id) as change:
+                events.retry(change.graph, change.states, name)
+                change.replace(name)
+            hierarchy.reopen(self, change.live.record)
         return self.job(pipeline_id, name)
 
     def retry_failed(self, pipeline_id: int) -> list[str]:
-        """A person wants all that failed or was cancelled run again; gives the names of these jobs."""
-        with self.changing(pipeline_id) as change:
-            again = events.retry_pipeline(change.graph, change.states)
-            for name in again:
-                change.replace(name)
-        return again
+        """A person wants all that failed or was cancelled run again; gives the names of these jobs. Where that was
+        in a child pipeline, its jobs are tried again rather than a new child made."""
+        with self.store.transaction():
+            resumed = hierarchy.retry_children(self, pipeline_id)
+            with self.changing(pipeline_id) as change:
+                kept = {name for name in change.graph.bridges if hierarchy.never_retried(change.job(name))}
+                again = events.retry_pipeline(change.graph, change.states, kept)
+                for name in again:
+                    change.replace(name)
+            if again:
+                hierarchy.reopen(self, change.live.record)
+        return resumed + again
 
     def cancel(self, pipeline_id: int, name: str | None = None) -> None:
-        """Cancels a job, or all of the pipeline. What runs is `canceling` until its runner has let go."""
+        """Cancels a job, or all of the pipeline, and the child pipelines of what is cancelled. What runs is
+        `canceling` until its runner has let go."""
         if name is not None:
             self.job(pipeline_id, name)
-        with self.changing(pipeline_id) as change:
-            events.cancel(change.graph, change.states, [name] if name else change.graph.nodes)
+        with self.store.transaction():
+            with self.changing(pipeline_id) as change:
+                events.cancel(change.graph, change.states, [name] if name else change.graph.nodes)
+            hierarchy.cancel_children(self, pipeline_id, name)
 
     def abandon(self, job: JobRecord) -> None:
         """Ends a job that is being cancelled without waiting for its runner any longer."""
@@ -185,27 +214,39 @@ class Pipelines:
                 events.finish(change.graph, change.states, job.name, "canceled")
 
     def adopt(self, pipeline_id: int) -> bool:
-        """Makes this process the one that runs the pipeline, unless another that lives does."""
-        with self.changing(pipeline_id) as change:
-            owner = change.live.record.process
-            if owner != self.store.process and self.store.alive(owner):
+        """Makes this process the one that runs the pipeline and all that belongs to it, unless another that lives
+        does."""
+        with self.store.transaction():
+            family = hierarchy.family(self, pipeline_id)
+            owners = {self.live(number).record.process for number in family} - {self.store.process}
+            if any(self.store.alive(owner) for owner in owners):
                 return False
-            change.live.record = msgspec.structs.replace(change.live.record, process=self.store.process)
-        self.owned.add(pipeline_id)
+            for number in family:
+                self._set_process(number, self.store.process)
+        self.owned.update(family)
         return True
 
     def release(self, pipeline_id: int) -> bool:
-        """Lets go of a pipeline in which nothing is left to do; False when there is something."""
-        with self.changing(pipeline_id) as change:
-            if any(status in ACTIVE or status == "scheduled" for status in change.states.jobs.values()):
+        """Lets go of a pipeline, and all that belongs to it, when nothing is left to do; False when there is
+        something."""
+        with self.store.transaction():
+            family = [number for number in hierarchy.family(self, pipeline_id) if number in self.owned]
+            if any(self.live(number).busy() for number in family):
                 return False
-            change.live.record = msgspec.structs.replace(change.live.record, process=None)
-        self.owned.discard(pipeline_id)
+            for number in family:
+                self._set_process(number, None)
+        self.owned.difference_update(family)
         return True
+
+    def _set_process(self, pipeline_id: int, process: str | None) -> None:
+        with self.changing(pipeline_id) as change:
+            change.live.record = msgspec.structs.replace(change.live.record, process=process)
 
     def give_up(self) -> None:
         """Ends what this process still has to do with its pipelines: nobody goes on with them."""
         for pipeline_id in sorted(self.owned):
+            if pipeline_id not in self.owned:
+                continue  # let go of together with the one that it belongs to
             self.cancel(pipeline_id)
             for name in self.live(pipeline_id).with_status("canceling"):
                 self.abandon(self.live(pipeline_id).jobs[name])
@@ -213,13 +254,15 @@ class Pipelines:
 
     def settle(self) -> list[tuple[PipelineRecord, list[JobRecord]]]:
         """Ends what processes left that died: what ran has failed (`runner_interrupted`), what waited for a runner
-        is canceled. Gives each such pipeline with those jobs; nothing of it is run again by itself."""
+        is canceled. Gives each such pipeline with those jobs; nothing of it is run again by itself. Children come
+        before what they belong to, which so learns how they ended."""
         settled = []
-        for record in self.store.unfinished():
+        for record in reversed(self.store.unfinished()):
             if record.process is None or self.store.alive(record.process):
                 continue
             with self.changing(record.id) as change:
                 left = [name for name, status in change.states.jobs.items() if status in ACTIVE]
+                left = [name for name in left if not hierarchy.follows(change.job(name))]
                 for name in left:
                     ran = change.states.jobs[name] == "running"
                     change.states.jobs[name] = "failed" if ran else "canceled"
@@ -230,7 +273,7 @@ class Pipelines:
                 change.live.record = msgspec.structs.replace(change.live.record, process=None)
             live = self.live(record.id)
             settled.append((live.record, [live.jobs[name] for name in left]))
-        return settled
+        return settled[::-1]
 
     def tick(self) -> float | None:
         """Does what is due: delayed jobs, resources that have come free. Gives the seconds until the next delayed
@@ -284,7 +327,9 @@ class Pipelines:
             record = msgspec.structs.replace(record, revision=before.revision + 1)
             self.store.save(record, [*change.replaced.values(), *jobs])
             jobs += [self.store.add_job(job) for job in change.new_tries()]
-        live.take(record, jobs)
+            live.take(record, jobs)
+            if record.upstream and record.status != before.status:
+                hierarchy.tell_upstream(self, record)
         if jobs or change.replaced:
             self._tell(live, jobs)
 
@@ -318,4 +363,5 @@ def _new_job(job: Job, now: float) -> JobRecord:
         allow_failure=job.allow_failure,
         resource_group=job.resource_group,
         tags=job.tags,
+        bridge=is_bridge(job),
     )

@@ -21,10 +21,21 @@ class Project(msgspec.Struct, frozen=True):
 
 
 class PipelineVariable(msgspec.Struct, frozen=True):
-    """A variable given to one pipeline (`--variable`) or to one manual job when it is started."""
+    """A variable given to one pipeline (`--variable`) or to one manual job when it is started. `file`: jobs get
+    the path of a file with the value. `raw`: its value is never expanded."""
 
     key: str
     value: str
+    file: bool = False
+    raw: bool = False
+
+
+class Upstream(msgspec.Struct, frozen=True):
+    """The trigger job that a downstream pipeline was made by."""
+
+    pipeline_id: int
+    job_id: int
+    project_id: int
 
 
 class Commit(msgspec.Struct, frozen=True):
@@ -49,7 +60,8 @@ class Commit(msgspec.Struct, frozen=True):
 
 class PipelineRecord(msgspec.Struct, frozen=True):
     """`iid` counts within the project. `process` is the process that runs the pipeline, or was the last to.
-    `revision` grows with every change of the pipeline or of one of its jobs."""
+    `revision` grows with every change of the pipeline or of one of its jobs. `upstream`: what triggered it; a child
+    pipeline has the source `parent_pipeline`, another project's `pipeline`."""
 
     id: int
     iid: int
@@ -65,13 +77,16 @@ class PipelineRecord(msgspec.Struct, frozen=True):
     finished_at: float | None = None
     name: str | None = None
     revision: int = 0
+    upstream: Upstream | None = None
 
 
 class JobRecord(msgspec.Struct, frozen=True):
     """One try of a job; `latest` is false once a newer try has replaced it.
 
     `queued_at`: when it became pending; `scheduled_at`: when a delayed job is due. `variables` were given by
-    the person who started it. `start_at_once`: see `shipline.engine.processing.States`.
+    the person who started it. `start_at_once`: see `shipline.engine.processing.States`. `bridge`: no runner takes
+    it (`shipline.engine.bridges`); `downstream` is then the number of the pipeline that it follows, once there is
+    one.
     """
 
     id: int
@@ -97,6 +112,8 @@ class JobRecord(msgspec.Struct, frozen=True):
     process: str | None = None
     variables: list[PipelineVariable] = []
     coverage: float | None = None
+    bridge: bool = False
+    downstream: int | None = None
 
     @property
     def duration(self) -> float | None:

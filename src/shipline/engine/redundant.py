@@ -34,4 +34,4 @@ def redundant_jobs(live: Live) -> list[str]:
 
 
 def _holds(live: Live, job: JobRecord) -> bool:
-    return job.started_at is not None and not live.definitions[job.name].interruptible
+    return job.started_at is not None and not job.bridge and not live.definitions[job.name].interruptible

@@ -1,0 +1,190 @@
+"""How pipelines belong together: what a trigger job's pipeline does to that job, and what is done to both.
+
+A *child* is a pipeline of the same project, made of files of its commit (source `parent_pipeline`); what is
+cancelled takes its children with it. Pipelines of other projects (source `pipeline`) are only followed. Upwards, a
+trigger job with a `strategy` takes over how its pipeline ends, and runs again when that one does.
+
+All of it happens inside the transaction of the change that it follows from, so that a process killed at any moment
+leaves parents and children that agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from shipline.engine import events
+from shipline.engine.errors import EngineError
+from shipline.engine.records import JobRecord, PipelineRecord, Upstream
+from shipline.engine.states import COMPLETED, Status
+
+if TYPE_CHECKING:
+    from shipline.engine.pipelines import Pipelines
+
+FINAL_FAILURES = ("pipeline_loop_detected", "reached_max_descendant_pipelines_depth")
+"""Why a trigger job failed in vain: another try would fail in the same way."""
+
+
+def follows(job: JobRecord) -> bool:
+    """Whether a job runs only in so far as its pipeline does."""
+    return job.status == "running" and job.downstream is not None
+
+
+def never_retried(job: JobRecord) -> bool:
+    return job.status == "failed" and job.failure_reason in FINAL_FAILURES
+
+
+def check_retryable(job: JobRecord) -> None:
+    """Raises EngineError for a job of which another try makes no sense."""
+    if never_retried(job):
+        why = (job.failure_reason or "").replace("_", " ")
+        raise EngineError(f"Job '{job.name}' cannot be retried: {why}; it would fail in the same way.")
+
+
+def check_playable(job: JobRecord) -> None:
+    """Raises EngineError for a trigger job that only shows that a job of its pipeline waits for somebody."""
+    if job.downstream is not None:
+        raise EngineError(f"Job '{job.name}' waits for its pipeline {job.downstream}: start the manual job there.")
+
+
+def upstream_of(pipelines: Pipelines, bridge: JobRecord) -> Upstream:
+    """What a pipeline remembers of the trigger job that it is made for."""
+    return Upstream(bridge.pipeline_id, bridge.id, pipelines.live(bridge.pipeline_id).record.project_id)
+
+
+def check_waiting(pipelines: Pipelines, bridge: JobRecord) -> None:
+    """Raises EngineError unless the trigger job still waits for its pipeline: it may have been cancelled."""
+    current = pipelines.job(bridge.pipeline_id, bridge.name)
+    if current.id != bridge.id or current.status != "running" or current.downstream is not None:
+        raise EngineError(f"Job '{bridge.name}' no longer waits for a pipeline: it is {current.status}.")
+
+
+def link(pipelines: Pipelines, bridge: JobRecord, pipeline_id: int) -> None:
+    """The trigger job has its pipeline now. Without a strategy, that is all that it is for."""
+    with pipelines.changing(bridge.pipeline_id) as change:
+        change.set(bridge.name, downstream=pipeline_id)
+        if strategy(pipelines, bridge) is None:
+            events.finish(change.graph, change.states, bridge.name, "success")
+
+
+def strategy(pipelines: Pipelines, bridge: JobRecord) -> str | None:
+    """How a bridge follows its pipeline: `depend`, `mirror`, or None: not at all."""
+    trigger = pipelines.live(bridge.pipeline_id).definitions[bridge.name].trigger
+    return trigger.get("strategy") if trigger else "mirror"
+
+
+def followed(strategy: str | None, status: Status) -> Status | None:
+    """What a pipeline's status makes of the bridge that follows it; None leaves the bridge as it is."""
+    if strategy is None:
+        return None
+    if status == "skipped":
+        return "skipped" if strategy == "mirror" else "failed"
+    if status in COMPLETED or (status == "manual" and strategy == "mirror"):
+        return status
+    return "running"
+
+
+def tell_upstream(pipelines: Pipelines, record: PipelineRecord) -> None:
+    """The bridge that follows a pipeline learns of its new status. One that is over stays as it is: only somebody
+    who wants jobs of the pipeline run again opens it (`reopen`)."""
+    bridge = _bridge_of(pipelines, record)
+    if bridge is None or (bridge.status != "manual" and not follows(bridge)):
+        return
+    status = followed(strategy(pipelines, bridge), record.status)
+    if status is None or status == bridge.status:
+        return
+    auto_cancel = pipelines.live(bridge.pipeline_id).compiled.auto_cancel.get("on_job_failure") == "all"
+    with pipelines.changing(bridge.pipeline_id) as change:
+        if status in COMPLETED:
+            events.finish(change.graph, change.states, bridge.name, status, cancel_others=auto_cancel)
+        else:
+            events.follow(change.graph, change.states, bridge.name, status)
+        doomed = auto_cancel and status == "failed" and not change.states.allow_failure[bridge.name]
+    if doomed:
+        cancel_children(pipelines, bridge.pipeline_id)
+
+
+def reopen(pipelines: Pipelines, record: PipelineRecord) -> None:
+    """Somebody has started jobs of a pipeline again: the bridges that follow it, all the way up, run again too."""
+    bridge = _bridge_of(pipelines, record)
+    if bridge is None or strategy(pipelines, bridge) is None:
+        return
+    if bridge.status in COMPLETED or bridge.status == "manual":
+        with pipelines.changing(bridge.pipeline_id) as change:
+            events.follow(change.graph, change.states, bridge.name, "running")
+            change.set(bridge.name, failure_reason=None, finished_at=None)
+        reopen(pipelines, pipelines.live(bridge.pipeline_id).record)
+
+
+def _bridge_of(pipelines: Pipelines, record: PipelineRecord) -> JobRecord | None:
+    """The bridge that follows a pipeline; None where there is none, or a newer try follows another pipeline."""
+    if record.upstream is None:
+        return None
+    try:
+        jobs = pipelines.live(record.upstream.pipeline_id).jobs.values()
+    except EngineError:  # the pipeline above has been deleted
+        return None
+    return next((job for job in jobs if job.id == record.upstream.job_id and job.downstream == record.id), None)
+
+
+def cancel_children(pipelines: Pipelines, pipeline_id: int, name: str | None = None) -> None:
+    """Cancels the child pipelines of a pipeline, or of one of its jobs, and theirs."""
+    for child in list(children(pipelines, pipeline_id, name)):
+        with pipelines.changing(child) as change:
+            events.cancel(change.graph, change.states, change.graph.nodes)
+        cancel_children(pipelines, child)
+
+
+def retry_children(pipelines: Pipelines, pipeline_id: int) -> list[str]:
+    """Retries what failed in the children that the pipeline's failed trigger jobs follow. Gives the names of these
+    trigger jobs, which run again."""
+    live, resumed = pipelines.live(pipeline_id), []
+    for name in live.graph.bridges:
+        job = live.jobs[name]
+        if job.status not in ("failed", "canceled") or job.downstream is None or strategy(pipelines, job) is None:
+            continue
+        child = pipelines.store.pipeline(job.downstream)
+        if child is not None and child.source == "parent_pipeline" and pipelines.retry_failed(child.id):
+            resumed.append(name)
+    return resumed
+
+
+def children(pipelines: Pipelines, pipeline_id: int, name: str | None = None) -> Iterator[int]:
+    """The numbers of a pipeline's child pipelines, or of those that one of its jobs has made."""
+    for job in bridges(pipelines, pipeline_id):
+        if job.downstream is not None and name in (None, job.name):
+            record = pipelines.store.pipeline(job.downstream)
+            if record is not None and record.source == "parent_pipeline":
+                yield record.id
+
+
+def bridges(pipelines: Pipelines, pipeline_id: int) -> list[JobRecord]:
+    """All tries of a pipeline's bridges."""
+    live = pipelines.live(pipeline_id)
+    if not live.graph.bridges:
+        return []
+    return [job for job in pipelines.store.jobs(pipeline_id, all_tries=True) if job.bridge]
+
+
+def ancestors(pipelines: Pipelines, pipeline_id: int, same_project: bool = False) -> list[PipelineRecord]:
+    """The pipeline and those above it, nearest first; `same_project`: only as far as children go."""
+    record = pipelines.live(pipeline_id).record
+    found = [record]
+    while record.upstream is not None and not (same_project and record.source != "parent_pipeline"):
+        above = pipelines.store.pipeline(record.upstream.pipeline_id)
+        if above is None:
+            break
+        record = above
+        found.append(record)
+    return found
+
+
+def family(pipelines: Pipelines, pipeline_id: int) -> list[int]:
+    """The numbers of all pipelines that belong together with this one, each after the one that made it."""
+    found = [ancestors(pipelines, pipeline_id)[-1].id]
+    for number in found:
+        for job in bridges(pipelines, number):
+            made = pipelines.store.pipeline(job.downstream) if job.downstream is not None else None
+            if made is not None and made.upstream is not None and made.upstream.job_id == job.id:
+                found.append(made.id)
+    return found
