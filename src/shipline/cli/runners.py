@@ -56,6 +56,11 @@ def runners(where: Where, pods: bool, say: Callable[[str], None]) -> Hands:
 
 
 def _aimless(config: RunnerConfig) -> bool:
+    """Whether nothing says which cluster the runner's pods are for; in a pod, it is the pod's own."""
+    from shipline.runner.kubernetes.kubeconfig import IN_CLUSTER
+
+    if IN_CLUSTER.joinpath("token").exists():
+        return False
     return not (config.kubeconfig or config.context or config.kubernetes.host or config.executor == "shell")
 
 
