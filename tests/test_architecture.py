@@ -13,11 +13,12 @@ MAY_IMPORT = {
     "protocol": set(),
     "cluster": set(),
     "images": set(),
+    "objects": set(),
     "doctor": {"protocol"},
-    "runner": {"protocol"},
+    "runner": {"protocol", "objects"},
     "engine": {"language", "protocol"},
-    "server": {"language", "protocol", "engine"},
-    "cli": {"language", "protocol", "cluster", "images", "doctor", "runner", "engine", "server"},
+    "server": {"language", "protocol", "engine", "objects"},
+    "cli": {"language", "protocol", "cluster", "images", "doctor", "runner", "engine", "server", "objects"},
 }
 
 
