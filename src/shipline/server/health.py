@@ -1,5 +1,5 @@
-"""Whether the server lives and can work, for probes: GitLab's paths and answers. They need no login and tell nothing
-else."""
+"""Whether the server lives and can work, for probes: GitLab's paths and answers. They need no login and tell no
+more than that."""
 
 from __future__ import annotations
 
