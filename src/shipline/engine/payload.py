@@ -8,9 +8,11 @@ from typing import Any
 
 import msgspec
 
+from shipline.engine.caches import caches
 from shipline.engine.job_variables import Facts, job_variables
 from shipline.engine.live import Live
 from shipline.engine.records import Commit, JobRecord, PipelineRecord, ProjectVariable
+from shipline.engine.scopes import is_protected
 from shipline.language import pipeline as language
 from shipline.protocol import payload as protocol
 
@@ -29,7 +31,8 @@ TOKEN_PREFIX = "glcbt-"
 
 class Origin(msgspec.Struct, frozen=True):
     """Where a pipeline's jobs come from and who runs them. `instance_variables` hold for all projects;
-    `timeout` and `depth` are the project's, for jobs that say nothing; no job gets more than `longest` seconds."""
+    `timeout` and `depth` are the project's, for jobs that say nothing; no job gets more than `longest` seconds.
+    `separated_caches` and `cache_index`: see `shipline.engine.caches.caches`."""
 
     repository_url: str
     project_path: str
@@ -42,6 +45,8 @@ class Origin(msgspec.Struct, frozen=True):
     timeout: int = DEFAULT_TIMEOUT
     depth: int = DEFAULT_DEPTH
     longest: int | None = None
+    separated_caches: bool = True
+    cache_index: int | None = None
 
 
 def make_payload(
@@ -81,6 +86,12 @@ def make_payload(
         steps=steps(definition, timeout),
         image=_image(definition.image) if definition.image else None,
         services=[_service(service) for service in definition.services],
+        cache=caches(
+            definition.cache,
+            is_protected(live.record.commit),
+            separated=origin.separated_caches,
+            index=origin.cache_index,
+        ),
         credentials=list(origin.credentials),
         hooks=[protocol.Hook(name, list(script)) for name, script in definition.extra.get("hooks", {}).items()],
         features=protocol.Features(failure_reasons=FAILURE_REASONS),
