@@ -6,6 +6,7 @@ import os
 
 import msgspec
 
+from shipline.engine.caches import with_keys
 from shipline.engine.errors import EngineError
 from shipline.engine.job_variables import OUTSIDE
 from shipline.engine.pipelines import Pipelines
@@ -73,6 +74,7 @@ def plan_pipeline(
     if request.jobs:
         compiled = chosen(compiled, request.jobs)
     refuse_unsupported(compiled)
+    compiled = with_keys(compiled, repository, commit.sha)
     return Plan(project, commit, request, compiled)
 
 
