@@ -6,7 +6,6 @@ import os
 
 import msgspec
 
-from shipline.engine.caches import with_keys
 from shipline.engine.errors import EngineError
 from shipline.engine.job_variables import OUTSIDE
 from shipline.engine.pipelines import Pipelines
@@ -74,7 +73,6 @@ def plan_pipeline(
     if request.jobs:
         compiled = chosen(compiled, request.jobs)
     refuse_unsupported(compiled)
-    compiled = with_keys(compiled, repository, commit.sha)
     return Plan(project, commit, request, compiled)
 
 
@@ -136,7 +134,7 @@ def lean(compiled: Pipeline) -> Pipeline:
             for v in job.variables
             if v.level not in OUTSIDE and (v.level != "predefined" or (v.key, v.value) not in shared)
         ]
-        jobs.append(msgspec.structs.replace(job, variables=own, places={}, values={}, lines={}))
+        jobs.append(msgspec.structs.replace(job, variables=own, places={}, values={}))
     return msgspec.structs.replace(compiled, jobs=jobs, variables=[], warnings=[])
 
 

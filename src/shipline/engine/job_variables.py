@@ -16,16 +16,16 @@ from shipline.engine.records import JobRecord, ProjectVariable
 from shipline.engine.scopes import is_protected, visible
 from shipline.language.expansion import expand, expand_all
 from shipline.language.pipeline import Job, Variable
-from shipline.language.predefined import environment_slug, slug
+from shipline.language.predefined import STRONGER_THAN_THE_FILE, environment_slug, slug
 from shipline.protocol import payload as protocol
 
-OUTSIDE = ("instance", "project", "pipeline")
+OUTSIDE = ("instance", "group", "project", "pipeline")
 """Levels that are read afresh from where they are kept, not from what was compiled."""
 
 
 class Facts(msgspec.Struct, frozen=True):
     """What a job's variables are made of besides the pipeline: the project's variables, the secrets that are made
-    for this one job, and who runs it."""
+    for this one job, and who runs it. `group_variables`: those of each group, the outermost first."""
 
     project_variables: list[ProjectVariable]
     token: str
@@ -35,6 +35,7 @@ class Facts(msgspec.Struct, frozen=True):
     timeout: int = 3600
     runner_id: int = 1
     instance_variables: tuple[ProjectVariable, ...] = ()
+    group_variables: tuple[tuple[ProjectVariable, ...], ...] = ()
 
 
 def job_variables(live: Live, job: JobRecord, facts: Facts) -> list[protocol.Variable]:
@@ -52,6 +53,7 @@ def job_variables(live: Live, job: JobRecord, facts: Facts) -> list[protocol.Var
             for key, value in _secrets(facts, known).items()
         ),
         *(v for v in written if v.level != "predefined"),
+        *(v for v in predefined if v.key in STRONGER_THAN_THE_FILE),
     ]
     environment = environment_name(definition, everything)
     if environment:
@@ -122,12 +124,17 @@ def persisted(live: Live, job: JobRecord, facts: Facts, known: dict[str, str]) -
 
 
 def kept_outside(live: Live, job: JobRecord, facts: Facts, environment: str | None) -> list[Variable]:
-    """The instance's and then the project's variables that this job may see, then what was given to the pipeline,
-    then to this start."""
+    """The instance's, the groups' and then the project's variables that this job may see, then what was given to
+    the pipeline, then to this start."""
     protected = is_protected(live.record.commit)
+    levels = [
+        ("instance", facts.instance_variables),
+        *(("group", variables) for variables in facts.group_variables),
+        ("project", tuple(facts.project_variables)),
+    ]
     kept = [
         Variable(v.key, v.value, level, v.kind == "file", v.masked, v.raw, public=False)
-        for level, variables in (("instance", facts.instance_variables), ("project", facts.project_variables))
+        for level, variables in levels
         for v in visible(variables, protected, environment)
     ]
     given = [*live.record.variables, *job.variables]

@@ -8,11 +8,9 @@ from typing import Any
 
 import msgspec
 
-from shipline.engine.caches import caches
 from shipline.engine.job_variables import Facts, job_variables
 from shipline.engine.live import Live
 from shipline.engine.records import Commit, JobRecord, PipelineRecord, ProjectVariable
-from shipline.engine.scopes import is_protected
 from shipline.language import pipeline as language
 from shipline.protocol import payload as protocol
 
@@ -31,8 +29,7 @@ TOKEN_PREFIX = "glcbt-"
 
 class Origin(msgspec.Struct, frozen=True):
     """Where a pipeline's jobs come from and who runs them. `instance_variables` hold for all projects;
-    `timeout` and `depth` are the project's, for jobs that say nothing; no job gets more than `longest` seconds.
-    `separated_caches` and `cache_index`: see `shipline.engine.caches.caches`."""
+    `timeout` and `depth` are the project's, for jobs that say nothing; no job gets more than `longest` seconds."""
 
     repository_url: str
     project_path: str
@@ -42,11 +39,10 @@ class Origin(msgspec.Struct, frozen=True):
     credentials: tuple[protocol.Credentials, ...] = ()
     runner_id: int = 1
     instance_variables: tuple[ProjectVariable, ...] = ()
+    group_variables: tuple[tuple[ProjectVariable, ...], ...] = ()
     timeout: int = DEFAULT_TIMEOUT
     depth: int = DEFAULT_DEPTH
     longest: int | None = None
-    separated_caches: bool = True
-    cache_index: int | None = None
 
 
 def make_payload(
@@ -66,6 +62,7 @@ def make_payload(
         timeout,
         origin.runner_id,
         origin.instance_variables,
+        origin.group_variables,
     )
     variables = job_variables(live, job, facts)
     return protocol.JobPayload(
@@ -86,12 +83,6 @@ def make_payload(
         steps=steps(definition, timeout),
         image=_image(definition.image) if definition.image else None,
         services=[_service(service) for service in definition.services],
-        cache=caches(
-            definition.cache,
-            is_protected(live.record.commit),
-            separated=origin.separated_caches,
-            index=origin.cache_index,
-        ),
         credentials=list(origin.credentials),
         hooks=[protocol.Hook(name, list(script)) for name, script in definition.extra.get("hooks", {}).items()],
         features=protocol.Features(failure_reasons=FAILURE_REASONS),

@@ -56,10 +56,8 @@ async def create_pipeline(instance: Instance, order: Order) -> PipelineRecord:
         kind = "tag" if commit.is_tag else "branch"
         protected = bool(instance.projects.protection(project.id, kind, commit.ref))
         commit = msgspec.structs.replace(commit, protected=protected)
-        kept = instance.store.variables(project.id), instance.store.variables(INSTANCE)
-        compiled = await asyncio.to_thread(
-            _compile, repository, commit, context_of(instance, order, commit, *kept), config_path(project)
-        )
+        context = context_of(instance, order, commit)
+        compiled = await asyncio.to_thread(_compile, repository, commit, context, config_path(project))
     finally:
         repository.close()
     if not compiled.jobs:
@@ -101,15 +99,10 @@ def _compile(repository: Repository, commit: Commit, context: Context, path: str
     return with_keys(compiled, repository, commit.sha)
 
 
-def context_of(
-    instance: Instance,
-    order: Order,
-    commit: Commit,
-    project_variables: list[ProjectVariable],
-    instance_variables: list[ProjectVariable],
-) -> Context:
+def context_of(instance: Instance, order: Order, commit: Commit) -> Context:
     """The circumstances that the configuration may ask about."""
     project, caller = order.project, order.caller
+    store = instance.store
     protected = bool(commit.protected)
 
     def seen(kept: list[ProjectVariable], level: str) -> list[Variable]:
@@ -147,8 +140,13 @@ def context_of(
         schedule_description=order.schedule,
         inputs=order.inputs,
         variables=[Variable(v.key, v.value, "pipeline", public=False) for v in order.variables],
-        project_variables=seen(project_variables, "project"),
-        instance_variables=seen(instance_variables, "instance"),
+        project_variables=seen(store.variables(project.id), "project"),
+        group_variables=[
+            variable
+            for group in instance.groups.lineage(project.namespace_id)
+            for variable in seen(store.variables(-group.id), "group")
+        ],
+        instance_variables=seen(store.variables(INSTANCE), "instance"),
     )
 
 

@@ -14,18 +14,18 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from shipline.engine.deployments import record_start
+from shipline.engine.deployments import OUTDATED, record_start
 from shipline.engine.errors import EngineError
 from shipline.engine.payload import Origin, make_payload, new_token
 from shipline.engine.pipelines import Pipelines
-from shipline.engine.records import JobRecord, PipelineRecord, ProjectVariable
+from shipline.engine.records import JobRecord, PipelineRecord
 from shipline.protocol.payload import JobPayload
 from shipline.server import tables as t
-from shipline.server.environments import note
 from shipline.server.prepared import Prepared
 from shipline.server.projects import Projects
 from shipline.server.runners import INSTANCE, Runners, tags_of
 from shipline.server.settings import Settings
+from shipline.server.store import INSTANCE as ALL_PROJECTS
 from shipline.server.store import DatabaseStore
 from shipline.server.vault import digest
 
@@ -147,25 +147,22 @@ class Handout:
         try:
             if project is None:
                 raise EngineError("The project has been deleted.")
-            of_all, own = self.store.variables_with_instance(project.id)
-            origin = self._origin(project, runner, token, of_all)
-            payload = make_payload(live, job, origin, own, token)
-            if live.definitions[job.name].environment.get("name"):
-                record_start(self.store, live, job, payload)
-                self._note(job, live.record)
+            origin = self._origin(project, runner, token)
+            payload = make_payload(live, job, origin, self.store.variables(project.id), token)
+            if why := record_start(self.store, live, job, payload):
+                self._refuse(job, why, OUTDATED)
+                return None
             return _with_refs(payload, live.record)
         except EngineError as error:
-            self.store.write_trace(job.id, 0, f"ERROR: Job failed: {error}\n".encode())
-            self.pipelines.finished(self.pipelines.job(job.pipeline_id, job.name), "failed", "scheduler_failure")
+            self._refuse(job, str(error), "scheduler_failure")
             return None
 
-    def _note(self, job: JobRecord, record: PipelineRecord) -> None:
-        """The environment that the job deploys to is there from now on."""
-        deployment = self.store.deployment_of(job.id)
-        if deployment is not None:
-            note(self.database, record.project_id, deployment)
+    def _refuse(self, job: JobRecord, why: str, reason: str) -> None:
+        """Fails a job that no runner has had, and says why in its log."""
+        self.store.write_trace(job.id, 0, f"ERROR: Job failed: {why}\n".encode())
+        self.pipelines.finished(self.pipelines.job(job.pipeline_id, job.name), "failed", reason)
 
-    def _origin(self, project: Any, runner: Any, token: str, of_all: list[ProjectVariable]) -> Origin:
+    def _origin(self, project: Any, runner: Any, token: str) -> Origin:
         scheme, _, place = self.settings.url.partition("://")
         return Origin(
             repository_url=f"{scheme}://{JOB_USER}:{token}@{place}/{project.full_path}.git",
@@ -174,7 +171,11 @@ class Handout:
             runner=runner.description or "",
             runner_tags=tuple(tags_of(runner)),
             runner_id=runner.id,
-            instance_variables=tuple(of_all),
+            instance_variables=tuple(self.store.variables(ALL_PROJECTS)),
+            group_variables=tuple(
+                tuple(self.store.variables(-group.id))
+                for group in self.projects.groups.lineage(project.namespace_id)
+            ),
             timeout=project.build_timeout,
             depth=project.git_depth,
             longest=runner.maximum_timeout,

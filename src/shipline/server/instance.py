@@ -11,7 +11,6 @@ from shipline.server import tables as t
 from shipline.server.accounts import Accounts
 from shipline.server.artifacts import Artifacts
 from shipline.server.database import Database
-from shipline.server.environments import Environments
 from shipline.server.errors import ServerError
 from shipline.server.handout import Handout
 from shipline.server.limits import Limits
@@ -48,9 +47,9 @@ class Instance:
         self.pipelines = Pipelines(self.store)
         self.accounts = Accounts(self.database)
         self.projects = Projects(self.database, settings.home / "repositories")
+        self.groups = self.projects.groups
         self.runners = Runners(self.database, self.vault, self.store.tick)
         self.handout = Handout(self.store, self.pipelines, self.projects, self.runners, settings)
-        self.environments = Environments(self.store, self.pipelines)
         self.limits = Limits()
         self.loop = asyncio.get_running_loop()
         self.stopping = asyncio.Event()

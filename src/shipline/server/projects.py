@@ -16,15 +16,25 @@ from shipline.engine.repository import Repository
 from shipline.server import permissions as may
 from shipline.server import tables as t
 from shipline.server.database import Database
+from shipline.server.groups import Groups
 from shipline.server.permissions import Caller
 from shipline.server.prepared import Prepared
 
 PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 RESERVED_END = (".git", ".atom", ".lock")
 DEFAULT_BRANCH = "main"
+LONGEST_PATH = 1000
+LARGEST_NUMBER = 2**31 - 1
+"""What the databases' columns hold."""
 
 _by_id = Prepared(
     sa.select(t.projects).where(t.projects.c.id == sa.bindparam("number"), t.projects.c.full_path.is_not(None))
+)
+_by_path = Prepared(sa.select(t.projects).where(t.projects.c.full_path == sa.bindparam("path")))
+_member = Prepared(
+    sa.select(t.members.c.access_level).where(
+        t.members.c.project_id == sa.bindparam("project"), t.members.c.user_id == sa.bindparam("user")
+    )
 )
 
 
@@ -38,13 +48,17 @@ class Projects:
     def __init__(self, database: Database, home: Path) -> None:
         self.database = database
         self.home = home
+        self.groups = Groups(database)
 
     def find(self, project: str) -> Any | None:
         """A project by its number or its full path (`group/app`, without regard to case)."""
         if re.fullmatch(r"\d+", project):
-            return self.by_id(int(project))
+            return self.by_id(int(project)) if int(project) <= LARGEST_NUMBER else None
+        if len(project) > LONGEST_PATH or "\0" in project:
+            return None
+        found = self.database.first(_by_path, path=project)
         known = sa.func.lower(t.projects.c.full_path) == project.lower()
-        return self.database.one(sa.select(t.projects).where(known))
+        return found if found is not None else self.database.one(sa.select(t.projects).where(known))
 
     def by_id(self, project_id: int) -> Any | None:
         return self.database.first(_by_id, number=project_id)
@@ -131,16 +145,11 @@ class Projects:
             return may.NO_ACCESS
         if caller.job_id is not None and caller.project_id != project.id:
             return may.NO_ACCESS
-        if caller.admin:
+        if caller.admin and caller.job_id is None:
             return may.ADMIN
-        namespace = self.database.one(sa.select(t.namespaces).where(t.namespaces.c.id == project.namespace_id))
-        if namespace is not None and namespace.owner_id == caller.user_id:
-            return may.OWNER
-        member = sa.select(t.members.c.access_level).where(
-            t.members.c.project_id == project.id, t.members.c.user_id == caller.user_id
-        )
-        found = self.database.one(member)
-        return int(found[0]) if found else may.NO_ACCESS
+        found = self.database.first(_member, project=project.id, user=caller.user_id)
+        own = int(found[0]) if found else may.NO_ACCESS
+        return max(own, self.groups.level(project.namespace_id, caller))
 
     def readable(self, caller: Caller | None) -> sa.ColumnElement[bool]:
         """The condition under which somebody may see a project."""
@@ -149,13 +158,13 @@ class Projects:
             return named & (t.projects.c.visibility == "public")
         if caller.admin:
             return named
-        own = sa.select(t.namespaces.c.id).where(t.namespaces.c.owner_id == caller.user_id)
+        return named & (t.projects.c.visibility.in_(("public", "internal")) | self.joined(caller))
+
+    def joined(self, caller: Caller) -> sa.ColumnElement[bool]:
+        """The condition under which somebody is a member of a project, by itself or by a group."""
         member = sa.select(t.members.c.project_id).where(t.members.c.user_id == caller.user_id)
-        return named & (
-            t.projects.c.visibility.in_(("public", "internal"))
-            | t.projects.c.namespace_id.in_(own)
-            | t.projects.c.id.in_(member)
-        )
+        home = self.groups.of_member(caller.user_id)
+        return t.projects.c.id.in_(member) | t.projects.c.namespace_id.in_(sorted(home))
 
     def protect(
         self,

@@ -45,9 +45,9 @@ _save_job = Prepared(
     .values(latest=sa.bindparam("newest"), status=sa.bindparam("state"), record=sa.bindparam("text"))
 )
 _unqueue = Prepared(sa.delete(t.queue).where(t.queue.c.job_id == sa.bindparam("number")))
-_both_variables = Prepared(
+_variables_of = Prepared(
     sa.select(t.variables.c.project_id, t.variables.c.record, t.variables.c.value)
-    .where((t.variables.c.project_id == INSTANCE) | (t.variables.c.project_id == sa.bindparam("number")))
+    .where(t.variables.c.project_id == sa.bindparam("number"))
     .order_by(t.variables.c.key, t.variables.c.scope)
 )
 _given = Prepared(sa.select(t.assignments.c.job_id).where(t.assignments.c.job_id == sa.bindparam("number")))
@@ -190,15 +190,7 @@ class DatabaseStore(DatabasePossessions):
             )
 
     def variables(self, project_id: int) -> list[ProjectVariable]:
-        query = sa.select(t.variables.c.record, t.variables.c.value).where(t.variables.c.project_id == project_id)
-        rows = self.database.all(query.order_by(t.variables.c.key, t.variables.c.scope))
-        return [self.read_variable(project_id, record, sealed) for record, sealed in rows]
-
-    def variables_with_instance(self, project_id: int) -> tuple[list[ProjectVariable], list[ProjectVariable]]:
-        """The instance's variables, and the project's, read at once."""
-        rows = self.database.rows(_both_variables, number=project_id)
-        read = [(row[0], self.read_variable(*row)) for row in rows]
-        return [v for owner, v in read if owner == INSTANCE], [v for owner, v in read if owner != INSTANCE]
+        return [self.read_variable(*row) for row in self.database.rows(_variables_of, number=project_id)]
 
     def read_variable(self, project_id: int, record: bytes, sealed: bytes) -> ProjectVariable:
         """A variable from its two columns."""
@@ -308,4 +300,5 @@ class DatabaseStore(DatabasePossessions):
 
 
 def _place(project_id: int, key: str, scope: str) -> str:
-    return f"variable {key} ({scope}) of " + (f"project {project_id}" if project_id else "the instance")
+    owner = "the instance" if project_id == INSTANCE else f"project {project_id}"
+    return f"variable {key} ({scope}) of " + (owner if project_id >= 0 else f"group {-project_id}")

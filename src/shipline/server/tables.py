@@ -60,6 +60,18 @@ namespaces = _table(
     Column("kind", String, nullable=False),
     Column("owner_id", Integer, nullable=False),
     Column("created_at", Float, nullable=False),
+    Column("parent_id", Integer, index=True),
+    Column("description", String),
+    Column("visibility", String),
+)
+group_members = Table(
+    "group_members",
+    metadata,
+    Column("namespace_id", Integer, primary_key=True),
+    Column("user_id", Integer, primary_key=True),
+    Column("access_level", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Index(None, "user_id"),
 )
 projects = _table(
     "projects",
@@ -79,7 +91,9 @@ projects = _table(
     Column("config_path", String),
     Column("shared_runners", Boolean),
     Column("archived", Boolean),
+    Column("settings", Text),
 )
+"""`settings`: JSON of the settings that no query asks for (`project_settings.Settings`)."""
 members = Table(
     "members",
     metadata,
@@ -116,6 +130,8 @@ pipelines = _table(
     Column("compiled", LargeBinary, nullable=False),
     sa.UniqueConstraint("project_id", "iid"),
     Index(None, "project_id", "ref"),
+    Index(None, "project_id", "ref", "status"),
+    Index(None, "project_id", "updated_at"),
     Index(None, "sha"),
 )
 jobs = _table(
@@ -176,7 +192,8 @@ variables = _table(
     Column("description", String),
     sa.UniqueConstraint("project_id", "key", "scope"),
 )
-"""`project_id` 0 stands for the whole instance. `record` is the engine's, without the value."""
+"""`project_id` 0 stands for the whole instance, a negative one for the group of that number. `record` is the
+engine's, without the value."""
 
 tag_sets = _table("tag_sets", _id(), Column("tags", Text, nullable=False, unique=True))
 queue = Table(
@@ -217,6 +234,12 @@ runner_projects = Table(
     metadata,
     Column("runner_id", Integer, primary_key=True),
     Column("project_id", Integer, primary_key=True),
+)
+runner_groups = Table(
+    "runner_groups",
+    metadata,
+    Column("runner_id", Integer, primary_key=True),
+    Column("namespace_id", Integer, primary_key=True),
 )
 managers = _table(
     "managers",
@@ -288,6 +311,44 @@ triggers = _table(
     Column("updated_at", Float, nullable=False),
     Column("last_used", Float),
 )
+job_token_targets = Table(
+    "job_token_targets",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("target_project_id", Integer, primary_key=True),
+)
+"""The projects (`target_project_id`) whose jobs' tokens a project lets in besides its own."""
+deploy_tokens = _table(
+    "deploy_tokens",
+    _id(),
+    Column("project_id", Integer, nullable=False, index=True),
+    Column("name", String, nullable=False),
+    Column("username", String, nullable=False),
+    Column("scopes", String, nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", String),
+    Column("revoked", Boolean, nullable=False),
+)
+commit_statuses = _table(
+    "commit_statuses",
+    _id(),
+    Column("project_id", Integer, nullable=False),
+    Column("sha", String, nullable=False),
+    Column("ref", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("target_url", String),
+    Column("description", String),
+    Column("coverage", Float),
+    Column("pipeline_id", Integer),
+    Column("author_id", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("finished_at", Float),
+    Index(None, "project_id", "sha"),
+)
+"""What other services say of commits."""
 audit = _table(
     "audit",
     _id(),

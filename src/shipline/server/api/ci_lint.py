@@ -21,7 +21,6 @@ from shipline.server.creation import Order, config_path, context_of
 from shipline.server.http.answers import no_such
 from shipline.server.http.call import Call
 from shipline.server.http.routes import Endpoint
-from shipline.server.store import INSTANCE
 
 
 async def lint_repository(call: Call) -> Response:
@@ -45,10 +44,9 @@ async def _linted(call: Call, project: Any, ref: str, text: str | None) -> Respo
     call.limit("lint", str(user.user_id), 120)
     order = Order(project=project, ref=ref, caller=user, source="push")
     repository = call.instance.projects.repository(project, call.instance.settings.url)
-    store = call.instance.store
     try:
         commit = await asyncio.to_thread(repository.commit, ref)
-        context = context_of(call.instance, order, commit, store.variables(project.id), store.variables(INSTANCE))
+        context = context_of(call.instance, order, commit)
         path = config_path(project)
         shape = await asyncio.to_thread(_shape, repository, commit.sha, context, path, text)
     except EngineError:
