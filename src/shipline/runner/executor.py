@@ -12,6 +12,8 @@ from typing import Protocol
 
 import msgspec
 
+from shipline.runner.files.members import ProjectFiles
+
 
 class Stage(msgspec.Struct):
     """One shell script: `name` as GitLab names the stage, `title` as its log shows it, `text` a whole program."""
@@ -42,6 +44,9 @@ class Executor(Protocol):
 
     async def get_sources(self) -> None:
         """Puts the commit into the job's project folder, as the job's GIT_* variables want it."""
+
+    def files(self) -> ProjectFiles:
+        """The project folder's files, once the sources are there; not used while a stage runs."""
 
     async def run(self, stage: Stage) -> int:
         """Runs one stage and returns its exit status."""

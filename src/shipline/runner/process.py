@@ -9,8 +9,9 @@ import subprocess
 from shipline.runner.errors import JobFailed
 
 
-async def run_git(*arguments: str, failure: str = "") -> str:
-    """Runs git with neither prompts nor the user's settings in its way; gives what it printed.
+async def run_git(*arguments: str, failure: str = "", names: bool = False) -> str:
+    """Runs git with neither prompts nor the user's settings in its way; gives what it printed. `names`: it prints
+    names of files, of which no byte may be lost.
 
     JobFailed with `failure` and git's own words when it fails.
     """
@@ -35,4 +36,4 @@ async def run_git(*arguments: str, failure: str = "") -> str:
     if process.returncode:
         words = err.decode(errors="replace").strip()
         raise JobFailed(f"{failure or 'git ' + arguments[0]}: {words}", "runner_system_failure")
-    return out.decode(errors="replace")
+    return os.fsdecode(out) if names else out.decode(errors="replace")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import msgspec
+
 from shipline.runner.kubernetes.client import Client
 from shipline.runner.kubernetes.errors import Unreachable
 from shipline.runner.kubernetes.websocket import WebSocket
@@ -18,10 +20,14 @@ LARGEST = 1 << 18  # bytes of one message to stdin
 
 
 class Exec:
-    """A running command. `output` once; `write` from one task at a time until `close`."""
+    """A running command. `output` once; `write` from one task at a time until `close`.
+
+    `status` is its exit status once it ended; None before, and where the server does not tell.
+    """
 
     def __init__(self, socket: WebSocket) -> None:
         self._socket = socket
+        self.status: int | None = None
 
     @classmethod
     async def start(cls, client: Client, namespace: str, pod: str, container: str, command: list[str]) -> Exec:
@@ -47,6 +53,7 @@ class Exec:
                 if not message:
                     continue
                 if message[0] == ERROR:
+                    self.status = _exit_status(message[1:])
                     return
                 if len(message) > 1:
                     yield message[0], message[1:]
@@ -56,3 +63,15 @@ class Exec:
 
     async def close(self) -> None:
         await self._socket.close()
+
+
+def _exit_status(text: bytes) -> int | None:
+    """The exit status that a Status tells of."""
+    try:
+        told = msgspec.json.decode(text)
+        if told["status"] == "Success":
+            return 0
+        causes = told["details"]["causes"]
+        return next(int(cause["message"]) for cause in causes if cause["reason"] == "ExitCode")
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError, StopIteration):
+        return None

@@ -15,6 +15,7 @@ from shipline.runner.errors import JobFailed
 from shipline.runner.executor import Stage
 from shipline.runner.job import Job
 from shipline.runner.local.checkout import Checkouts
+from shipline.runner.local.files import ShellFiles
 from shipline.runner.local.stage_process import StageProcess
 from shipline.runner.local.stragglers import kill_stragglers
 from shipline.runner.repository import RepositoryCopies, local_path
@@ -79,6 +80,9 @@ class ShellExecutor:
         status = await self.run(sources.stage(str(copy) if copy else None))
         if status:
             raise JobFailed(self.exited(status), "runner_system_failure", exit_code=status)
+
+    def files(self) -> ShellFiles:
+        return ShellFiles(self._job.places.project)
 
     async def run(self, stage: Stage) -> int:
         return await self._start(stage).wait()

@@ -14,6 +14,7 @@ from shipline.runner.kubernetes.errors import ApiError, Unreachable
 from shipline.runner.pod import states
 from shipline.runner.pod.cluster import Cluster
 from shipline.runner.pod.containers import image_of, pull_policies
+from shipline.runner.pod.files import PodFiles
 from shipline.runner.pod.service_watch import ServiceWatch
 from shipline.runner.pod.session import Session
 from shipline.runner.pod.spec import PodPlan, plan
@@ -203,6 +204,16 @@ class PodExecutor:
         if repository is None or not sources.fetches:
             return None
         return await self._copies.archive(repository, git, sources.depth)
+
+    def files(self) -> PodFiles:
+        assert self._plan is not None
+        return PodFiles(
+            self._client,
+            self._plan.namespace,
+            self._plan.name,
+            project=self._job.places.project,
+            scratch=self._plan.scripts,
+        )
 
     async def run(self, stage: Stage) -> int:
         return await self._run("build", stage)

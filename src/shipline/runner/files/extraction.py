@@ -1,0 +1,93 @@
+"""Unpacks a zip file into a job's project folder. Whoever made the archive, nothing of it comes to lie outside.
+
+Refused are names that lead out, and members below a symbolic link of the same archive. Links are made last, so that
+no file of the archive can go through one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import posixpath
+import stat
+import struct
+import time
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from shipline.runner.files.archive import TIMESTAMP, UTF8
+from shipline.runner.files.members import FilesError, Kind, Member, ProjectFiles, checked
+
+LONGEST_TARGET = 4096
+
+
+async def unpack(files: ProjectFiles, archive: Path) -> None:
+    """Puts what is in the zip file `archive` into the project folder. Raises FilesError."""
+    await files.write(functools.partial(members_of, archive))
+
+
+def members_of(archive: Path) -> Iterator[Member]:
+    """The zip file's members, links last. Raises FilesError for an archive that is broken or means harm."""
+    try:
+        with zipfile.ZipFile(archive) as file:
+            planned = [(member, info) for info in file.infolist() if (member := _planned(info)) is not None]
+            _refuse_paths_through_links([member for member, _ in planned])
+            for member, info in sorted(planned, key=lambda pair: pair[0].kind == "link"):
+                if member.kind == "folder":
+                    yield member
+                    continue
+                with contextlib.closing(file.open(info)) as content:
+                    if member.kind == "link":
+                        member.target = os.fsdecode(content.read(LONGEST_TARGET))
+                    else:
+                        member.content = content
+                    yield member
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, UnicodeError) as error:
+        raise FilesError(f"the archive cannot be read: {error}") from None
+
+
+def _planned(info: zipfile.ZipInfo) -> Member | None:
+    """The member as it is to be; None for the project folder itself."""
+    mode = info.external_attr >> 16
+    path = checked(_name(info))
+    if path == ".":
+        return None
+    kind: Kind = "folder" if info.is_dir() else "link" if stat.S_ISLNK(mode) else "file"
+    allowed = mode & 0o777 or (0o755 if kind == "folder" else 0o644)
+    return Member(path, kind, allowed, _mtime(info), 0 if kind == "folder" else info.file_size)
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    """The name; without the mark for UTF-8, its bytes are taken as they are."""
+    if info.flag_bits & UTF8:
+        return info.filename
+    try:
+        return os.fsdecode(info.filename.encode("cp437"))
+    except UnicodeEncodeError:
+        return info.filename
+
+
+def _mtime(info: zipfile.ZipInfo) -> float:
+    extra = info.extra
+    while len(extra) >= 4:
+        kind, size = struct.unpack_from("<HH", extra)
+        if kind == TIMESTAMP and size >= 5 and len(extra) >= 9 and extra[4] & 1:
+            return float(struct.unpack_from("<i", extra, 5)[0])
+        extra = extra[4 + size :]
+    try:
+        return time.mktime((*info.date_time, 0, 0, -1))
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def _refuse_paths_through_links(members: list[Member]) -> None:
+    links = {member.path for member in members if member.kind == "link"}
+    for member in members:
+        folder = posixpath.dirname(member.path)
+        while links and folder:
+            if folder in links:
+                raise FilesError(f"{member.path!r} lies behind the link {folder!r} of the same archive")
+            folder = posixpath.dirname(folder)

@@ -1,0 +1,157 @@
+"""The project folder's files of a job that runs on this machine: plain calls, in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from shipline.runner.errors import JobFailed
+from shipline.runner.files.members import Entry, FilesError, Kind, Member, folders_of
+from shipline.runner.process import run_git
+
+T = TypeVar("T")
+BLOCK = 1 << 20
+
+
+class ShellFiles:
+    """Implements `shipline.runner.files.members.ProjectFiles` for the folder `project`."""
+
+    def __init__(self, project: str) -> None:
+        self._project = project
+
+    async def find(self, roots: Sequence[str]) -> list[Entry]:
+        return await asyncio.to_thread(self._find, roots)
+
+    def _find(self, roots: Sequence[str]) -> list[Entry]:
+        found: dict[str, Entry] = {}
+        for root in roots:
+            path = root.rstrip("/") or "."
+            try:
+                status = (os.stat if root.endswith("/") else os.lstat)(f"{self._project}/{path}")
+            except OSError:
+                continue
+            kind = _kind(status.st_mode)
+            if kind is None:
+                continue
+            found[path] = Entry(path, kind)
+            if kind == "folder":
+                self._below("" if path == "." else f"{path}/", found)
+        return list(found.values())
+
+    def _below(self, prefix: str, found: dict[str, Entry]) -> None:
+        waiting = [prefix]
+        while waiting:
+            prefix = waiting.pop()
+            try:
+                entries = os.scandir(f"{self._project}/{prefix}")
+            except OSError as error:
+                raise FilesError(f"{prefix}: {error.strerror}") from None
+            with entries:
+                for entry in entries:
+                    path = prefix + entry.name
+                    if entry.is_symlink():
+                        found[path] = Entry(path, "link")
+                    elif entry.is_dir():
+                        found[path] = Entry(path, "folder")
+                        waiting.append(f"{path}/")
+                    elif entry.is_file():
+                        found[path] = Entry(path, "file")
+
+    async def untracked(self) -> list[str]:
+        try:
+            listed = await run_git("-C", self._project, "ls-files", "-o", "-z", names=True)
+        except JobFailed as failure:
+            raise FilesError(str(failure)) from None
+        return [name for name in listed.split("\0") if name]
+
+    async def read(self, entries: Sequence[Entry], take: Callable[[Iterable[Member]], T]) -> T:
+        return await asyncio.to_thread(lambda: take(self._members(entries)))
+
+    def _members(self, entries: Sequence[Entry]) -> Iterator[Member]:
+        for entry in entries:
+            path = f"{self._project}/{entry.path}"
+            try:
+                status = os.lstat(path)
+                kind = _kind(status.st_mode)
+                if kind is None:
+                    continue
+                member = Member(entry.path, kind, status.st_mode & 0o7777, status.st_mtime)
+                if kind == "link":
+                    member.target = os.readlink(path)  # noqa: PTH115
+                if kind != "file":
+                    yield member
+                    continue
+                with open(path, "rb", buffering=0) as file:
+                    member.size, member.content = status.st_size, file
+                    yield member
+            except OSError as error:
+                raise FilesError(f"{entry.path} cannot be read: {error.strerror}") from None
+
+    async def write(self, give: Callable[[], Iterable[Member]]) -> None:
+        await asyncio.to_thread(self._write, give)
+
+    def _write(self, give: Callable[[], Iterable[Member]]) -> None:
+        inside = _Inside(self._project)
+        modes: list[tuple[str, int, float]] = []
+        for member in give():
+            try:
+                path = inside.place(member)
+                if member.kind == "folder":
+                    Path(path).mkdir(parents=True, exist_ok=True)
+                    modes.append((path, member.mode, member.mtime))
+                    continue
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)  # noqa: PTH108
+                if member.kind == "link":
+                    os.symlink(member.target, path)  # noqa: PTH211
+                elif member.content is not None:
+                    _write_file(path, member)
+            except OSError as error:
+                raise FilesError(f"{member.path} cannot be written: {error.strerror}") from None
+        for path, mode, mtime in reversed(modes):  # a folder that may not be written to is closed last
+            os.chmod(path, mode)  # noqa: PTH101
+            os.utime(path, (mtime, mtime))
+
+
+class _Inside:
+    """Finds the place of members below a folder and makes the folders they are in."""
+
+    def __init__(self, project: str) -> None:
+        self._project = os.path.realpath(project)
+        self._known = {""}
+
+    def place(self, member: Member) -> str:
+        """Where a member is to be written. FilesError when that is outside, because of a link on the way."""
+        for folder in folders_of([member]):
+            if folder in self._known:
+                continue
+            real = os.path.realpath(f"{self._project}/{folder}")
+            if real != self._project and not real.startswith(f"{self._project}/"):
+                raise FilesError(f"{member.path!r} would come to lie in {real}, outside of the project folder")
+            Path(real).mkdir(parents=True, exist_ok=True)
+            self._known.add(folder)
+        return f"{self._project}/{member.path}"
+
+
+def _write_file(path: str, member: Member) -> None:
+    assert member.content is not None
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with open(descriptor, "wb", buffering=0) as file:
+        shutil.copyfileobj(member.content, file, BLOCK)
+        os.fchmod(descriptor, member.mode)
+    os.utime(path, (member.mtime, member.mtime))
+
+
+def _kind(mode: int) -> Kind | None:
+    """What a file mode is of; None for what no archive holds (sockets, devices)."""
+    if stat.S_ISREG(mode):
+        return "file"
+    if stat.S_ISDIR(mode):
+        return "folder"
+    return "link" if stat.S_ISLNK(mode) else None
