@@ -2,8 +2,9 @@
 
 import pytest
 
-from shipline.engine.creation import chosen, lean
+from shipline.engine.creation import lean
 from shipline.engine.errors import EngineError
+from shipline.engine.selection import chosen
 from shipline.language import Context, compile
 
 TEXT = """

@@ -48,7 +48,10 @@ class Given(NamedTuple):
     tag: str | None
     source: str | None
     merge_request: str | None
+    schedule: str | None
+    protected: bool | None
     variables: tuple[str, ...]
+    variables_files: tuple[Path, ...]
     changed: tuple[str, ...]
     inputs: tuple[str, ...]
     projects: tuple[str, ...]
@@ -92,7 +95,29 @@ def circumstances(command: F) -> F:
             metavar="[TARGET]",
             help="A merge request's pipeline, into that branch (by default the default branch).",
         ),
-        click.option("--variable", "-v", "variables", metavar="KEY=VALUE", help="A pipeline variable.", **several),
+        click.option(
+            "--schedule",
+            is_flag=False,
+            flag_value="",
+            metavar="[DESCRIPTION]",
+            help="A schedule's pipeline; a schedule has a description.",
+        ),
+        click.option("--protected/--unprotected", default=None, help="Whether the branch or tag is protected."),
+        click.option(
+            "--variable",
+            "-v",
+            "variables",
+            metavar="KEY[=VALUE]",
+            help="A pipeline variable. KEY alone takes the value from the environment.",
+            **several,
+        ),
+        click.option(
+            "--variables-file",
+            "variables_files",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="A file of pipeline variables: NAME=VALUE lines, or a YAML or JSON mapping.",
+            **several,
+        ),
         click.option("--changed", metavar="PATH", help="A path that changed, for rules:changes.", **several),
         click.option("--input", "inputs", metavar="KEY=VALUE", help="A value for spec:inputs.", **several),
         click.option(
@@ -116,6 +141,9 @@ def opened(given: Given, mend: bool = False) -> Configuration:
 
     gc.disable()  # one large value in a process that lives for a moment: collecting would be a third of the time
     given = with_file(given)
+    from shipline.cli.occasion import refuse_contradictions
+
+    refuse_contradictions(given)
     path, text = read(given.file)
     search = repository_search(path.parent)  # git answers while the language is imported
     from shipline.language.loaders import Directory, Sources
@@ -152,6 +180,8 @@ def with_file(given: Given) -> Given:
             return given._replace(file=given.tag, tag="")
         if given.merge_request and is_file(given.merge_request):
             return given._replace(file=given.merge_request, merge_request="")
+        if given.schedule and is_file(given.schedule):
+            return given._replace(file=given.schedule, schedule="")
     return given
 
 
@@ -210,33 +240,21 @@ def context_of(given: Given, repository: Repository | None, config_path: str, me
 
     `changes`: whether anything may ask what changed; git is not asked for nothing.
     """
+    from shipline.cli.occasion import inputs, occasion
     from shipline.language import Context, Variable
 
     facts: dict[str, Any] = {"config_path": config_path, "inputs": inputs(given.inputs), "mend_quoted_colons": mend}
-    facts["variables"] = [Variable(key, value, "pipeline") for key, value in given_variables(given.variables)]
+    facts["variables"] = [Variable(key, value, "pipeline") for key, value in pipeline_variables(given)]
     if repository is not None:
         facts |= of_repository(given, repository, changes)
-    if given.ref is not None:
-        facts["ref"] = given.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
-        facts["tag"] = given.ref.startswith("refs/tags/") or facts.get("tag", False)
-    if given.tag is not None:
-        facts["tag"] = True
-        facts["ref"] = given.tag or facts.get("ref", "v1.0.0")
-    if given.source:
-        facts["source"] = given.source
-    if given.merge_request is not None or given.source == "merge_request_event":
-        facts |= of_merge_request(given, facts)
-    if given.changed:
-        facts["changed"] = list(given.changed)
-    elif facts.get("tag") or facts.get("source") not in (None, "push"):
-        facts["changed"] = None
-    return Context(**facts)
+    return Context(**occasion(given, facts, repository))
 
 
 def of_repository(given: Given, repository: Repository, changes: bool) -> dict[str, Any]:
     """What the checked out commit, or the one of --ref, says. A ref that is not there is only a name: a new branch
     of the commit that is checked out, of which nobody can say what it changed.
     """
+    from shipline.cli.occasion import commit_of, of_commit
     from shipline.engine.errors import EngineError
 
     facts: dict[str, Any] = {
@@ -244,47 +262,26 @@ def of_repository(given: Given, repository: Repository, changes: bool) -> dict[s
         "project_path": repository.project_path,
         "project_name": repository.project_path.rpartition("/")[2],
     }
+    new: dict[str, Any] = {}
     try:
-        commit = repository.commit(given.ref)
+        commit = commit_of(given, repository)
     except EngineError:
         if given.ref is None:
             return facts
         commit = repository.commit()
         changes = False
-    return facts | {
-        "ref": commit.ref,
-        "tag": commit.is_tag,
-        "sha": commit.sha,
-        "before_sha": commit.before_sha,
-        "commit_message": commit.message,
-        "commit_author": commit.author,
-        "commit_timestamp": commit.timestamp,
-        "tag_message": commit.tag_message or "",
-        "changed": repository.changed(commit) if changes else None,
-    }
+        new["ref"] = given.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+        new["tag"] = given.ref.startswith("refs/tags/") or commit.is_tag
+    changed = repository.changed(commit) if changes else None
+    return facts | of_commit(commit) | new | {"changed": changed}
 
 
-def of_merge_request(given: Given, facts: dict[str, Any]) -> dict[str, Any]:
-    from shipline.language import MergeRequest
+def pipeline_variables(given: Given) -> list[tuple[str, str]]:
+    """Those of the files, then those of the command line, which win."""
+    from shipline.cli.variables_file import variables_of
 
-    target = given.merge_request or facts.get("default_branch", "main")
-    iid = int(target) if target.isdigit() else 1
-    target = facts.get("default_branch", "main") if target.isdigit() else target
-    request = MergeRequest(iid=iid, source_branch=facts.get("ref", "feature"), target_branch=target)
-    return {"source": "merge_request_event", "merge_request": request, "tag": False}
-
-
-def inputs(texts: tuple[str, ...]) -> dict[str, Any]:
-    """The values of --input; each becomes what its input's type asks for."""
-    from shipline.language.inputs import Untyped
-
-    found: dict[str, Any] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise click.UsageError(f"--input {text}: write KEY=VALUE.")
-        found[key] = Untyped(value)
-    return found
+    found = dict(pair for path in given.variables_files for pair in variables_of(path))
+    return list((found | dict(given_variables(given.variables))).items())
 
 
 def other_projects(texts: tuple[str, ...]) -> dict[str, Project]:

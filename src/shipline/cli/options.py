@@ -44,6 +44,33 @@ def where_jobs_run(command: F) -> F:
     return gathered  # type: ignore[return-value]
 
 
+def how_shown(command: F) -> F:
+    """Adds the options that say how jobs are shown; the command gets them as one `View` under the name `view`."""
+    import functools
+
+    from shipline.cli.screen import View
+
+    @functools.wraps(command)
+    def gathered(**given: Any) -> Any:
+        return command(view=View(*(given.pop(name) for name in View._fields)), **given)
+
+    options = (
+        click.option("--quiet", "-q", is_flag=True, help="Show the summary only."),
+        click.option("--logs", is_flag=True, help="In a terminal, too: all logs line by line, and no table."),
+        click.option("--json", is_flag=True, help="For programs: one JSON object a line."),
+        click.option(
+            "--follow",
+            multiple=True,
+            metavar="JOB",
+            shell_complete=complete_job,
+            help="Show the log of this job (may be given several times).",
+        ),
+    )
+    for option in reversed(options):
+        gathered = option(gathered)
+    return gathered  # type: ignore[return-value]
+
+
 def complete_job(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The jobs of the newest pipeline, for the shell's completion; none where something is in the way."""
     from shipline.cli.state import chosen_pipeline, opened_pipelines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,10 +11,14 @@ from shipline.cli.options import (
     Where,
     complete_job,
     given_variables,
+    how_shown,
     pipeline_option,
     variable_option,
     where_jobs_run,
 )
+
+if TYPE_CHECKING:
+    from shipline.cli.screen import View
 
 
 @click.command()
@@ -21,9 +26,9 @@ from shipline.cli.options import (
 @pipeline_option
 @variable_option
 @click.option("--yes", "-y", is_flag=True, help="Do not ask, also where the job wants to be confirmed.")
-@click.option("--quiet", "-q", is_flag=True, help="Show the summary only, not the logs.")
+@how_shown
 @where_jobs_run
-def play(job: str, pipeline: int | None, variables: tuple[str, ...], yes: bool, quiet: bool, where: Where) -> int:
+def play(job: str, pipeline: int | None, variables: tuple[str, ...], yes: bool, view: View, where: Where) -> int:
     """Start the manual job JOB, or a delayed one before its time, and all that waits for it.
 
     Works long after `shipline run` has gone: the pipeline and its commit are remembered. Exit codes are those of
@@ -43,4 +48,4 @@ def play(job: str, pipeline: int | None, variables: tuple[str, ...], yes: bool, 
             click.confirm(definition.manual_confirmation, abort=True)
         pairs = [PipelineVariable(key, value) for key, value in given]
         number, name = found.pipeline_id, found.name
-        return resume(pipelines, number, lambda: pipelines.play(number, name, pairs), where, quiet, [name])
+        return resume(pipelines, number, lambda: pipelines.play(number, name, pairs), where, view, [name])

@@ -7,16 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from shipline.cli.options import Where
 from shipline.cli.run import exit_code, tell_settled, work_on
 
 if TYPE_CHECKING:
+    from shipline.cli.screen import Screen, View
     from shipline.engine.live import Live
     from shipline.engine.pipelines import Pipelines
 
 LOOK_AGAIN = 0.2
+AT_ONCE = 1 << 20
 BUSY = ("pending", "running", "canceling", "waiting_for_resource", "scheduled")
 
 
@@ -25,27 +25,29 @@ def resume(
     pipeline_id: int,
     event: Callable[[], object],
     where: Where,
-    quiet: bool,
+    view: View,
     asked: list[str],
 ) -> int:
     """Lets something happen to a pipeline and sees its jobs through; gives the exit code. `asked` are the jobs
     that will run because of it, besides those that wait for them."""
     from shipline.cli.runners import runners
+    from shipline.cli.screen import chosen_screen
     from shipline.cli.state import opened_repository
 
     tell_settled(pipelines)
+    screen = chosen_screen(view)
     pods = _need_pods(pipelines.live(pipeline_id), asked)
     elsewhere = pipelines.store.alive(pipelines.live(pipeline_id).record.process)
-    hands = None if elsewhere else runners(where, pods, click.echo)
+    hands = None if elsewhere else runners(where, pods, screen.say)
     with pipelines.store.transaction():
         event()
         ours = pipelines.adopt(pipeline_id)
     if not ours:
-        return _watch(pipelines, pipeline_id, quiet)
+        return _watch(pipelines, pipeline_id, screen)
     project = pipelines.store.project_by_id(pipelines.live(pipeline_id).record.project_id)
     with opened_repository(Path(project.path)) as repository:
-        hands = hands or runners(where, pods, click.echo)
-        return work_on(pipelines, pipeline_id, repository, hands, quiet)
+        hands = hands or runners(where, pods, screen.say)
+        return work_on(pipelines, pipeline_id, repository, hands, screen)
 
 
 def _need_pods(live: Live, asked: list[str]) -> bool:
@@ -54,28 +56,31 @@ def _need_pods(live: Live, asked: list[str]) -> bool:
     return any(live.definitions[name].image for name in (*asked, *waiting))
 
 
-def _watch(pipelines: Pipelines, pipeline_id: int, quiet: bool) -> int:
-    """Shows the logs of a pipeline that another process runs, until nothing is left to do there."""
-    from shipline.cli.screen import Screen
-    from shipline.cli.summary import summary
+def _watch(pipelines: Pipelines, pipeline_id: int, screen: Screen) -> int:
+    """Shows a pipeline that another process runs, until nothing is left to do there."""
+    try:
+        screen.begin(pipelines.live(pipeline_id))
+        screen.say(f"Pipeline {pipeline_id} is run by another process; here is what it does.")
+        _until_over(pipelines, pipeline_id, screen)
+        screen.finish(pipelines.live(pipeline_id), pipelines.store)
+    finally:
+        screen.close()
+    return exit_code(pipelines.live(pipeline_id))
 
-    live = pipelines.live(pipeline_id)
-    screen = Screen(list(live.jobs), quiet)
-    screen.say(f"Pipeline {pipeline_id} is run by another process; here is what it does.")
+
+def _until_over(pipelines: Pipelines, pipeline_id: int, screen: Screen) -> None:
     pipelines.listeners.append(screen.changed)
     read: dict[int, int] = {}
     while True:
-        jobs = list(pipelines.live(pipeline_id).jobs.values())
-        for job in jobs:
+        live = pipelines.live(pipeline_id)
+        for job in live.jobs.values():
             if job.started_at is not None and job.process != pipelines.store.process:
-                data = pipelines.store.read_trace(job.id, read.get(job.id, 0))
-                read[job.id] = read.get(job.id, 0) + len(data)
-                screen.trace(job, 0, data)
-        if not any(job.status in BUSY for job in jobs):
-            break
+                while data := pipelines.store.read_trace(job.id, read.get(job.id, 0), AT_ONCE):
+                    screen.trace(job, read.get(job.id, 0), data)
+                    read[job.id] = read.get(job.id, 0) + len(data)
+        screen.tick()
+        if not any(job.status in BUSY for job in live.jobs.values()):
+            return
         if not pipelines.store.alive(live.record.process):
             tell_settled(pipelines)
         time.sleep(LOOK_AGAIN)
-    for line in summary(pipelines.live(pipeline_id), pipelines.store):
-        screen.say(line)
-    return exit_code(pipelines.live(pipeline_id))

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from shipline.cli.options import Where, complete_job, pipeline_option, where_jobs_run
+from shipline.cli.options import Where, complete_job, how_shown, pipeline_option, where_jobs_run
+
+if TYPE_CHECKING:
+    from shipline.cli.screen import View
 
 
 @click.command()
 @click.argument("job", shell_complete=complete_job, required=False)
 @pipeline_option
-@click.option("--quiet", "-q", is_flag=True, help="Show the summary only, not the logs.")
+@how_shown
 @where_jobs_run
-def retry(job: str | None, pipeline: int | None, quiet: bool, where: Where) -> int:
+def retry(job: str | None, pipeline: int | None, view: View, where: Where) -> int:
     """Run JOB again; without JOB, all jobs of the pipeline that failed or were cancelled.
 
     What was skipped because of them gets another chance. Exit codes are those of `shipline run`.
@@ -25,10 +30,10 @@ def retry(job: str | None, pipeline: int | None, quiet: bool, where: Where) -> i
         if job is not None:
             found = chosen_job(pipelines, job, pipeline)
             number, name = found.pipeline_id, found.name
-            return resume(pipelines, number, lambda: pipelines.retry(number, name), where, quiet, [name])
+            return resume(pipelines, number, lambda: pipelines.retry(number, name), where, view, [name])
         number = chosen_pipeline(pipelines, pipeline).id
         jobs = pipelines.live(number).jobs.values()
         again = [job.name for job in jobs if job.status in ("failed", "canceled")]
         if not again:
             raise EngineError(f"Pipeline {number} has no failed or cancelled job; `shipline retry JOB` names one.")
-        return resume(pipelines, number, lambda: pipelines.retry_failed(number), where, quiet, again)
+        return resume(pipelines, number, lambda: pipelines.retry_failed(number), where, view, again)

@@ -2,45 +2,57 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from shipline.cli.circumstances import Given, circumstances
 from shipline.cli.failures import INTERRUPTED, PIPELINE_FAILED
-from shipline.cli.options import Where, given_variables, variable_option, where_jobs_run
+from shipline.cli.options import Where, how_shown, where_jobs_run
 
 if TYPE_CHECKING:
     from shipline.cli.runners import Hands
+    from shipline.cli.screen import Screen, View
     from shipline.engine.live import Live
     from shipline.engine.pipelines import Pipelines
     from shipline.engine.repository import Repository
-    from shipline.engine.sources import Elsewhere
     from shipline.language import Finding
+    from shipline.language.pipeline import Job
 
-
-DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
+ALL = "\0"
+"""What `--manual` without a name stands for: no job has that name."""
 
 
 @click.command()
-@click.option("--ref", help="The branch, tag or commit to run for; by default what is checked out.")
+@circumstances
 @click.option("--dirty", is_flag=True, help="Run with the uncommitted changes of the working tree.")
 @click.option(
     "--job", "jobs", multiple=True, metavar="NAME", help="Run only this job (may be given several times)."
 )
-@variable_option
-@click.option("--project", "projects", multiple=True, metavar="PATH=DIR", help="Where an included project is.")
-@click.option("--templates", type=DIRECTORY, help="A directory with GitLab's templates.")
-@click.option("--quiet", "-q", is_flag=True, help="Show the summary only, not the logs.")
+@click.option("--stage", "stages", multiple=True, metavar="NAME", help="Run only the jobs of this stage.")
+@click.option("--needs", is_flag=True, help="With --job or --stage: run what these jobs need, too.")
+@click.option(
+    "--manual",
+    "manual",
+    is_flag=False,
+    flag_value=ALL,
+    multiple=True,
+    metavar="[NAME]",
+    help="Start manual jobs, too: all, or the one of that name.",
+)
+@click.option("--yes", "-y", is_flag=True, help="Do not ask, also where a manual job wants to be confirmed.")
+@how_shown
 @where_jobs_run
 def run(
-    ref: str | None,
+    given: Given,
     dirty: bool,
     jobs: tuple[str, ...],
-    variables: tuple[str, ...],
-    projects: tuple[str, ...],
-    templates: Path | None,
-    quiet: bool,
+    stages: tuple[str, ...],
+    needs: bool,
+    manual: tuple[str, ...],
+    yes: bool,
+    view: View,
     where: Where,
 ) -> int:
     """Run the pipeline of the repository you are in.
@@ -52,43 +64,42 @@ def run(
     Exit codes: 0 the pipeline succeeded (or only waits for manual jobs), 1 it failed, 2 wrong usage or an invalid
     configuration, 3 something outside is missing or broken (a container engine, a cluster), 130 interrupted.
     """
-    if dirty and ref:
-        raise click.UsageError("--dirty is about the working tree, --ref about a commit: use one of them.")
-    given = given_variables(variables)
+    if dirty and (given.ref or given.tag):
+        raise click.UsageError(
+            "--dirty is about the working tree, --ref and --tag about a commit: use one of them."
+        )
+    if needs and not (jobs or stages):
+        raise click.UsageError("--needs is about the jobs of --job or --stage: name some.")
+    from shipline.cli.requests import asked_for
     from shipline.cli.runners import runners
+    from shipline.cli.screen import chosen_screen
     from shipline.cli.state import opened_pipelines, opened_repository
-    from shipline.engine.creation import Request, plan_pipeline
-    from shipline.engine.records import PipelineVariable
+    from shipline.engine.creation import plan_pipeline
+    from shipline.engine.selection import Selection
 
+    selection = Selection(jobs, stages, needs, tuple(name for name in manual if name != ALL), ALL in manual)
     with opened_repository() as repository, opened_pipelines() as pipelines:
         tell_settled(pipelines)
-        commit = repository.snapshot() if dirty else repository.commit(ref)
-        request = Request(
-            variables=[PipelineVariable(key, value) for key, value in given],
-            jobs=list(jobs),
-            elsewhere=_elsewhere(repository, projects, templates),
-        )
+        commit, request = asked_for(given, repository, selection, dirty)
         plan = plan_pipeline(pipelines, repository, commit, request)
         tell_warnings(plan.warnings)
-        hands = runners(where, any(job.image and job.when != "manual" for job in plan.compiled.jobs), click.echo)
-        return work_on(pipelines, plan.create(pipelines).id, repository, hands, quiet)
+        confirm([j for j in plan.compiled.jobs if j.manual_confirmation and j.when != "manual"], yes)
+        screen = chosen_screen(view)
+        pods = any(job.image and job.when != "manual" for job in plan.compiled.jobs)
+        hands = runners(where, pods, screen.say)
+        if given.lock and request.elsewhere.fetch is not None:
+            request.elsewhere.fetch.write_lock()  # type: ignore[attr-defined]
+        return work_on(pipelines, plan.create(pipelines).id, repository, hands, screen)
 
 
-def _elsewhere(repository: Repository, projects: tuple[str, ...], templates: Path | None) -> Elsewhere:
-    """Where includes of other projects, of the web and of templates are looked for."""
-    from shipline.cli.circumstances import LOCK_FILE, download, other_projects
-    from shipline.cli.state import home
-    from shipline.engine.sources import Elsewhere
-    from shipline.language.fetched import Fetched
-    from shipline.language.loaders import Directory
-
-    lock = repository.path / LOCK_FILE
-    return Elsewhere(
-        projects=other_projects(projects),
-        fetch=Fetched(download, home() / "includes", lock if lock.exists() else None),
-        server="https://gitlab.com",
-        templates=Directory(templates) if templates else None,
-    )
+def confirm(jobs: list[Job], yes: bool) -> None:
+    """Asks, for manual jobs that are to start by themselves, what their authors want to be asked."""
+    if yes:
+        return
+    for job in jobs:
+        if not sys.stdin.isatty():
+            raise click.UsageError(f"Job '{job.name}' asks: {job.manual_confirmation} Say --yes.")
+        click.confirm(f"{job.name}: {job.manual_confirmation}", abort=True)
 
 
 def tell_warnings(warnings: list[Finding]) -> None:
@@ -99,21 +110,16 @@ def tell_warnings(warnings: list[Finding]) -> None:
         click.echo(one(warning), err=True)
 
 
-def work_on(
-    pipelines: Pipelines, pipeline_id: int, repository: Repository, hands: Hands, quiet: bool = False
-) -> int:
+def work_on(pipelines: Pipelines, pipeline_id: int, repository: Repository, hands: Hands, screen: Screen) -> int:
     """Runs the pipeline's jobs in this process and shows them; gives the exit code."""
-    from shipline.cli import texts
-    from shipline.cli.screen import Screen
-    from shipline.cli.summary import summary
     from shipline.cli.work import Work
 
-    live = pipelines.live(pipeline_id)
-    screen = Screen(list(live.jobs), quiet)
-    screen.say(f"Pipeline {pipeline_id}: {texts.commit(live.record)}")
-    finished = Work(pipelines, pipeline_id, repository, hands, screen).run()
-    for line in summary(pipelines.live(pipeline_id), pipelines.store):
-        screen.say(line)
+    try:
+        screen.begin(pipelines.live(pipeline_id))
+        finished = Work(pipelines, pipeline_id, repository, hands, screen).run()
+        screen.finish(pipelines.live(pipeline_id), pipelines.store)
+    finally:
+        screen.close()
     return exit_code(pipelines.live(pipeline_id)) if finished else INTERRUPTED
 
 

@@ -1,108 +1,76 @@
-"""What `shipline run` shows while it runs: each job's log, line by line, with the job's name before it.
+"""What `shipline run` shows while it runs: the interface of the three ways, and which of them it is.
 
-Plain lines, so that they read the same in a terminal, a file and another program. Section markers of the logs,
-which are there for a web page, are left out.
+In a terminal a table of the jobs is kept up to date in place (`live_screen`); elsewhere, and where it is asked for,
+each job's log comes line by line with the job's name before it (`line_screen`); programs get one JSON object a line
+(`event_screen`).
+
+Life cycle: `begin` once; then `trace`, `changed`, `say` and `tick` in any order, all from one thread; `finish` when
+the jobs are done; `close` always, at last, however the command ends.
 """
 
 from __future__ import annotations
 
 import os
-import re
-import sys
-import time
-from typing import TYPE_CHECKING
-
-from shipline.cli import texts
-from shipline.cli.failures import silence_stdout
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from shipline.cli.output import Output
+    from shipline.engine.live import Live
     from shipline.engine.records import JobRecord, PipelineRecord
-
-_SECTION = re.compile(rb"section_(?:start|end):\d+:[^\r\n]*\r(?:\x1b\[0K)?")
-_COLOUR = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
-_SHOWN = {"running", "failed", "success", "canceled", "canceling", "waiting_for_resource", "scheduled"}
-LONGEST = 1 << 20
-"""Bytes of a line that are kept until its end comes; more are written as they are."""
-_PALETTE = ("cyan", "yellow", "green", "magenta", "blue", "bright_cyan", "bright_yellow", "bright_magenta")
+    from shipline.engine.store import Store
 
 
-class Screen:
-    """Writes logs and changes to standard output. `width` is that of the longest job's name."""
+class View(NamedTuple):
+    """How a command is to show jobs. `follow`: the jobs whose logs are shown beside the table; `logs`: the logs of
+    all jobs, line by line, and no table."""
 
-    def __init__(self, names: list[str], quiet: bool = False) -> None:
-        self.quiet = quiet
-        self.colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        width = max((len(name) for name in names), default=0)
-        self._prefixes = {name: self._prefix(name.ljust(width), place) for place, name in enumerate(names)}
-        self._rest: dict[int, bytes] = {}
-        self._out = sys.stdout.buffer
-        self._gone = False
+    quiet: bool = False
+    logs: bool = False
+    json: bool = False
+    follow: tuple[str, ...] = ()
+
+
+class Screen(Protocol):
+    output: Output
+    every: float | None
+    """Seconds between two calls of `tick`; None: it is not needed."""
+
+    def begin(self, live: Live) -> None:
+        """A pipeline is about to run."""
 
     def trace(self, job: JobRecord, offset: int, data: bytes) -> None:
-        """Part of a job's log. Only whole lines are written, the rest with what comes next."""
-        if self.quiet:
-            return
-        data = self._rest.pop(job.id, b"") + data
-        lines, newline, rest = data.rpartition(b"\n")
-        if len(rest) > LONGEST:
-            lines, newline, rest = data, b"\n", b""
-        if rest:
-            self._rest[job.id] = rest
-        if newline:
-            self._write(self._prefixes[job.name], lines)
+        """Part of a job's log."""
 
     def changed(self, record: PipelineRecord, jobs: list[JobRecord]) -> None:
-        """Tells of jobs that started or ended."""
-        for job in jobs:
-            if job.status in ("success", "failed", "canceled"):
-                self._finish_line(job)
-            if not self.quiet and job.status in _SHOWN:
-                self._write(self._prefixes[job.name], self._event(job).encode())
+        """Jobs of a pipeline have another status."""
 
     def say(self, text: str) -> None:
         """A line of our own."""
-        import click
 
-        self._put((text if self.colour else click.unstyle(text)).encode() + b"\n")
+    def tick(self) -> None:
+        """Time has passed."""
 
-    def _event(self, job: JobRecord) -> str:
-        import click
+    def finish(self, live: Live, store: Store) -> None:
+        """The summary: nothing is left to do."""
 
-        word = texts.status(job.status)
-        if job.status == "failed" and (why := texts.outcome(job)):
-            word += f": {why}"
-        if job.status == "scheduled" and job.scheduled_at is not None:
-            word += f": starts in {texts.duration(max(0.0, job.scheduled_at - time.time()))}"
-        if job.attempt > 1 and job.status == "running":
-            word += f" (try {job.attempt})"
-        if job.duration is not None:
-            word += f" after {texts.duration(job.duration)}"
-        return word if self.colour else click.unstyle(word)
+    def close(self) -> None:
+        """Leaves the terminal as it was."""
 
-    def _finish_line(self, job: JobRecord) -> None:
-        if (rest := self._rest.pop(job.id, b"")) and not self.quiet:
-            self._write(self._prefixes[job.name], rest)
 
-    def _write(self, prefix: bytes, lines: bytes) -> None:
-        if b"section_" in lines:
-            lines = _SECTION.sub(b"", lines)
-        if not self.colour and b"\x1b" in lines:
-            lines = _COLOUR.sub(b"", lines)
-        self._put(prefix + lines.replace(b"\n", b"\n" + prefix) + b"\n")
+def chosen_screen(view: View) -> Screen:
+    """The screen for standard output as it is."""
+    from shipline.cli.output import Output
 
-    def _put(self, data: bytes) -> None:
-        """When the reader goes away (`shipline run | head`, a closed terminal), the jobs go on, unseen."""
-        if self._gone:
-            return
-        try:
-            self._out.write(data)
-            self._out.flush()
-        except OSError:
-            self._gone = True
-            silence_stdout()
+    output = Output()
+    if view.json:
+        from shipline.cli.event_screen import EventScreen
 
-    def _prefix(self, name: str, place: int) -> bytes:
-        import click
+        return EventScreen(output)
+    colour = output.is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    if output.is_terminal and not (view.quiet or view.logs) and os.environ.get("TERM", "dumb") != "dumb":
+        from shipline.cli.live_screen import LiveScreen
 
-        text = click.style(name, fg=_PALETTE[place % len(_PALETTE)]) if self.colour else name
-        return f"{text} | ".encode()
+        return LiveScreen(output, view.follow, colour)
+    from shipline.cli.line_screen import LineScreen
+
+    return LineScreen(output, view, colour)

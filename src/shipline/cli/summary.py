@@ -2,47 +2,59 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from shipline.cli import texts
+from shipline.cli.script_log import End
+from shipline.cli.widths import cut, fitted, plain, width
 
 if TYPE_CHECKING:
     from shipline.engine.live import Live
     from shipline.engine.records import JobRecord
     from shipline.engine.store import Store
 
-LAST_LINES = 12
 WIDTH = 100
-_SCRIPT = re.compile(rb"section_start:\d+:step_script\r[^\n]*\n")
-_NOISE = re.compile(r"section_(?:start|end):\d+:[^\r\n]*\r|\x1b\[[0-9;]*[A-Za-z]")
+IN_FULL = 10
+"""Failed jobs that are told in full; of more, the names."""
+NAME = 60
+LONGEST = 400
+"""Characters of a log's line that are shown."""
 
 
-def summary(live: Live, store: Store) -> list[str]:
-    """The lines of the summary."""
+def summary(live: Live, store: Store, columns: int | None = None) -> list[str]:
+    """The lines of the summary, for a terminal of so many columns; None: it goes elsewhere."""
     record, jobs = live.record, [live.jobs[name] for name in live.graph.nodes]
     head = f"Pipeline {record.id} {texts.status(record.status)}"
     if record.started_at and record.finished_at:
         head += f" after {texts.duration(record.finished_at - record.started_at)}"
     lines = ["", f"{head}: {texts.commit(record)}"]
-    for job in jobs:
-        if job.status == "failed":
-            lines += ["", *_failure(job, store)]
-    lines += ["", *table(live)]
+    failed = [job for job in jobs if job.status == "failed"]
+    told = sorted(failed, key=lambda job: job.allow_failure)[:IN_FULL]
+    for job in told:
+        lines += ["", *_failure(job, store, columns)]
+    if others := [plain(job.name) for job in failed if job not in told]:
+        lines += ["", f"And {len(others)} more failed: {', '.join(others)}"]
+    lines += ["", *table(live, columns)]
     if waiting := [job for job in jobs if job.status == "manual"]:
         lines += ["", "Waiting for you:"]
         lines += [f"  shipline play {_quoted(job.name)} --pipeline {record.id}" for job in waiting]
     return lines
 
 
-def table(live: Live) -> list[str]:
+def table(live: Live, columns: int | None = None) -> list[str]:
     """One line a job, by stage."""
     jobs = [live.jobs[name] for name in live.graph.nodes]
-    stage = max((len(job.stage) for job in jobs), default=0)
-    name = max((len(job.name) for job in jobs), default=0)
+    stage = max((width(plain(job.stage)) for job in jobs), default=0)
+    longest = max((width(plain(job.name)) for job in jobs), default=0)
+    if columns is None:
+        name = longest
+    else:
+        stage = min(stage, columns // 4) if columns >= 40 else 0
+        name = min(longest, NAME, max(8, columns - stage - 24))
     lines = []
     for job in jobs:
-        line = f"  {job.stage.ljust(stage)}  {job.name.ljust(name)}  {texts.status(job.status, 9)}"
+        line = f"  {fitted(plain(job.stage), stage)}" if stage else ""
+        line += f"  {fitted(plain(job.name), name)}  {texts.status(job.status, 9)}"
         line += f"  {texts.duration(job.duration)}"
         if job.coverage is not None:
             line += f"  coverage {job.coverage:g} %"
@@ -52,34 +64,33 @@ def table(live: Live) -> list[str]:
     return lines
 
 
-def _failure(job: JobRecord, store: Store) -> list[str]:
+def _failure(job: JobRecord, store: Store, columns: int | None) -> list[str]:
     allowed = " (allowed to fail)" if job.allow_failure else ""
     from shipline.doctor import diagnose
 
-    lines = [f"{job.name} {texts.status('failed')}{allowed}: {texts.outcome(job)}"]
-    trace = store.read_trace(job.id)
-    text = readable(trace)
-    lines += [f"  | {line}" for line in readable(_from_script(trace)).splitlines()[-LAST_LINES:]]
-    for diagnosis in diagnose(text):
-        lines += ["", *_wrapped("Cause: ", diagnosis.cause), *_wrapped("Remedy: ", diagnosis.remedy)]
+    lines = [f"{plain(job.name)} {texts.status('failed')}{allowed}: {texts.outcome(job)}"]
+    end = End(store, job.id)
+    room = LONGEST if columns is None else max(20, columns) * 3
+    lines += [f"  | {cut(line.expandtabs(8), room)}" for line in end.lines()]
+    if end.is_cut:
+        lines.append("  (The log is longer than what is kept: output_limit in the runner's configuration.)")
+    for diagnosis in diagnose(end.text()):
+        label = min(WIDTH, columns or WIDTH)
+        lines += [
+            "",
+            *_wrapped("Cause: ", diagnosis.cause, label),
+            *_wrapped("Remedy: ", diagnosis.remedy, label),
+        ]
     lines.append(f"  The whole log: shipline logs {job.id}")
+    lines.append(f"  To run it again: shipline retry {_quoted(job.name)} --pipeline {job.pipeline_id}")
     return lines
 
 
-def _from_script(trace: bytes) -> bytes:
-    """The log from where the job's script begins, without the title; all of it where the script never began."""
-    return trace[match.end() :] if (match := _SCRIPT.search(trace)) else trace
-
-
-def readable(trace: bytes) -> str:
-    """A log without section markers and colours."""
-    return _NOISE.sub("", trace.decode("utf-8", errors="replace"))
-
-
-def _wrapped(label: str, text: str) -> list[str]:
+def _wrapped(label: str, text: str, columns: int) -> list[str]:
     import textwrap
 
-    return textwrap.wrap(text, WIDTH, initial_indent=f"  {label}", subsequent_indent=" " * (2 + len(label)))
+    indent = 2 + len(label) if columns >= 40 else 2
+    return textwrap.wrap(text, columns, initial_indent=f"  {label}", subsequent_indent=" " * indent)
 
 
 def _quoted(name: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shipline.cli.widths import plain
+
 if TYPE_CHECKING:
     from shipline.engine.records import JobRecord, PipelineRecord
 
@@ -37,6 +39,12 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def whole_seconds(seconds: float) -> str:
+    """A duration that still grows: `3 s`, `1 min 3 s`."""
+    whole = max(0, int(seconds))
+    return f"{whole} s" if whole < 60 else duration(float(whole))
+
+
 def status(name: str, width: int = 0) -> str:
     """A status, coloured, padded to a width."""
     import click
@@ -49,8 +57,22 @@ def commit(record: PipelineRecord) -> str:
     commit = record.commit
     if commit.dirty:
         return f"{commit.ref} with uncommitted changes"
-    title = commit.message.partition("\n")[0]
+    title = plain(commit.message.partition("\n")[0])
     return f'{commit.ref} {commit.sha[:8]} "{title}"' if title else f"{commit.ref} {commit.sha[:8]}"
+
+
+def event(job: JobRecord, now: float) -> str:
+    """What has become of a job, for a line of its own: `failed: the script failed (exit code 3) after 1.2 s`."""
+    word = status(job.status)
+    if job.status == "failed" and (why := outcome(job)):
+        word += f": {why}"
+    if job.status == "scheduled" and job.scheduled_at is not None:
+        word += f": starts in {duration(max(0.0, job.scheduled_at - now))}"
+    if job.attempt > 1 and job.status == "running":
+        word += f" (try {job.attempt})"
+    if job.duration is not None:
+        word += f" after {duration(job.duration)}"
+    return word
 
 
 def outcome(job: JobRecord) -> str:
@@ -65,6 +87,7 @@ def outcome(job: JobRecord) -> str:
         "runner_external_dependency_failure": "something outside did not answer",
         "runner_interrupted": "it was interrupted",
         "no_matching_runner": "no runner has its tags",
+        "failed_outdated_deployment_job": "it is older than what is deployed",
     }
     text = words.get(job.failure_reason, (job.failure_reason or "").replace("_", " "))
     return f"{text} (exit code {job.exit_code})" if job.exit_code else text

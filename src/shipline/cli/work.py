@@ -1,7 +1,8 @@
 """Runs a pipeline's jobs in this process: engine, coordinator and runners, until nothing is left to do.
 
-The first Ctrl-C (or SIGTERM) cancels the pipeline: scripts are stopped, after_script still runs. What has not
-ended `GRACE` seconds later, or at the second Ctrl-C, is aborted; all in all that takes less than five seconds.
+The first Ctrl-C (or SIGTERM, or SIGHUP) cancels the pipeline: scripts are stopped, after_script still runs. What
+has not ended `GRACE` seconds later, or at the second Ctrl-C, is aborted; all in all that takes less than five
+seconds.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from shipline.engine.repository import Repository
 
 GRACE = 2.0
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 WAITING: tuple[Status, ...] = ("scheduled", "waiting_for_resource")
 BUSY: tuple[Status, ...] = ("pending", "running", "canceling", *WAITING)
 
@@ -57,6 +59,7 @@ class Work:
             on_trace=screen.trace,
         )
         self.interrupted = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._running: asyncio.Task[None] | None = None
         pipelines.listeners.append(screen.changed)
         live = pipelines.live(pipeline_id)
@@ -72,19 +75,22 @@ class Work:
 
     def run(self) -> bool:
         """Works until no job runs, waits for a runner or for its time; True unless it was interrupted."""
+        before = {number: signal.signal(number, self._told) for number in SIGNALS}
         try:
             asyncio.run(self._run())
         finally:
+            self._loop = None
             self.pipelines.give_up()
+            for number, handler in before.items():
+                signal.signal(number, handler)
         return not self.interrupted
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._interrupt)
+        self._loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         self._running = asyncio.create_task(self._runners(stop))
         tending = asyncio.create_task(tend(self.pipelines))
+        ticking = asyncio.create_task(self._tick())
         aborted = True
         try:
             while not (self._running.done() or self.coordinator.failure or self._released()):
@@ -97,6 +103,7 @@ class Work:
                 self._running.cancel()
             await asyncio.wait({self._running})
             tending.cancel()
+            ticking.cancel()
         if self.coordinator.failure:
             raise self.coordinator.failure
         if not self._running.cancelled():
@@ -112,6 +119,18 @@ class Work:
         async with asyncio.TaskGroup() as group:
             for config in self.runners:
                 group.create_task(Runner(config, self.coordinator, notify=self.screen.say).run(stop))
+
+    async def _tick(self) -> None:
+        """Keeps what is shown up to date while nothing happens."""
+        while self.screen.every is not None:
+            await asyncio.sleep(self.screen.every)
+            self.screen.tick()
+
+    def _told(self, number: int, frame: object) -> None:
+        """A signal's handler: no more than what also works while the loop is held up by writing."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._interrupt)
+        self.screen.output.interrupt()
 
     def _interrupt(self) -> None:
         if self.interrupted:

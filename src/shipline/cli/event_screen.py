@@ -1,0 +1,116 @@
+"""Jobs for programs: one JSON object a line, each with the member `event`; the last is the summary.
+
+`pipeline` (it begins), `job` (one has another status), `log` (a whole line of a job's log), `message` (a line for
+people), `summary`. Times are seconds since 1970. docs/running.md lists the members.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from shipline.cli.log_text import readable
+
+if TYPE_CHECKING:
+    from shipline.cli.output import Output
+    from shipline.engine.live import Live
+    from shipline.engine.records import JobRecord, PipelineRecord
+    from shipline.engine.store import Store
+
+LONGEST = 1 << 20
+
+
+class EventScreen:
+    """Implements `shipline.cli.screen.Screen`."""
+
+    every: float | None = None
+
+    def __init__(self, output: Output) -> None:
+        self.output = output
+        self._rest: dict[int, bytes] = {}
+
+    def begin(self, live: Live) -> None:
+        self._tell("pipeline", **pipeline_data(live.record), jobs=[job_data(job) for job in live.jobs.values()])
+
+    def trace(self, job: JobRecord, offset: int, data: bytes) -> None:
+        lines, newline, rest = (self._rest.pop(job.id, b"") + data).rpartition(b"\n")
+        if len(rest) > LONGEST:
+            lines, newline, rest = lines + newline + rest, b"\n", b""
+        if rest:
+            self._rest[job.id] = rest
+        if newline:
+            self._log(job, lines)
+
+    def changed(self, record: PipelineRecord, jobs: list[JobRecord]) -> None:
+        for job in jobs:
+            if job.finished_at is not None and (rest := self._rest.pop(job.id, b"")):
+                self._log(job, rest)
+            self._tell("job", pipeline=record.id, **job_data(job))
+
+    def say(self, text: str) -> None:
+        import click
+
+        self._tell("message", text=click.unstyle(text))
+
+    def tick(self) -> None:
+        """Nothing changes by itself."""
+
+    def finish(self, live: Live, store: Store) -> None:
+        from shipline.cli.run import exit_code
+        from shipline.cli.script_log import last_lines
+
+        jobs = []
+        for job in live.jobs.values():
+            data = job_data(job)
+            if job.status == "failed":
+                data["last_lines"] = last_lines(store, job.id)
+            jobs.append(data)
+        self._tell("summary", **pipeline_data(live.record), exit_code=exit_code(live), jobs=jobs)
+
+    def close(self) -> None:
+        """Every line was written as it came."""
+
+    def _log(self, job: JobRecord, lines: bytes) -> None:
+        now = time.time()
+        about = {"event": "log", "time": now, "pipeline": job.pipeline_id, "job": job.name, "id": job.id}
+        encode = msgspec.json.encode
+        self.output.write(b"".join(encode(about | {"text": line}) + b"\n" for line in readable(lines).split("\n")))
+
+    def _tell(self, event: str, **members: Any) -> None:
+        line = msgspec.json.encode({"event": event, "time": time.time(), **members})
+        self.output.write(line + b"\n")
+
+
+def pipeline_data(record: PipelineRecord) -> dict[str, Any]:
+    """A pipeline as programs see it."""
+    return {
+        "id": record.id,
+        "status": record.status,
+        "source": record.source,
+        "ref": record.commit.ref,
+        "tag": record.commit.is_tag,
+        "sha": record.commit.sha,
+        "duration": _between(record.started_at, record.finished_at),
+    }
+
+
+def job_data(job: JobRecord) -> dict[str, Any]:
+    """A job as programs see it."""
+    return {
+        "job": job.name,
+        "id": job.id,
+        "stage": job.stage,
+        "status": job.status,
+        "attempt": job.attempt,
+        "allow_failure": job.allow_failure,
+        "failure_reason": job.failure_reason,
+        "exit_code": job.exit_code,
+        "duration": job.duration,
+        "coverage": job.coverage,
+    }
+
+
+def _between(start: float | None, end: float | None) -> float | None:
+    return end - start if start is not None and end is not None else None

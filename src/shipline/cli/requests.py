@@ -1,0 +1,83 @@
+"""From the command line to what the engine is asked for: a commit, and a pipeline for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+if TYPE_CHECKING:
+    from shipline.cli.circumstances import Given
+    from shipline.engine.creation import Request
+    from shipline.engine.records import Commit
+    from shipline.engine.repository import Repository
+    from shipline.engine.selection import Selection
+    from shipline.engine.sources import Elsewhere
+
+
+def asked_for(
+    given: Given, repository: Repository, selection: Selection, dirty: bool = False
+) -> tuple[Commit, Request]:
+    """The commit, with the ref that the options give it, and the request. Raises click.UsageError, EngineError."""
+    from shipline.cli.circumstances import pipeline_variables
+    from shipline.cli.occasion import commit_of, inputs, occasion, of_commit, refuse_contradictions
+    from shipline.engine.creation import CONFIG_FILE, Request
+    from shipline.engine.records import PipelineVariable
+
+    refuse_contradictions(given)
+    variables = [PipelineVariable(key, value) for key, value in pipeline_variables(given)]
+    commit = repository.snapshot() if dirty else commit_of(given, repository)
+    before = of_commit(commit) | {"default_branch": commit.default_branch, "source": "push"}
+    facts = occasion(given, before, repository)
+    commit = msgspec.structs.replace(
+        commit,
+        ref=facts["ref"],
+        is_tag=facts["tag"],
+        before_sha=facts["before_sha"],
+        tag_message=facts["tag_message"] or None,
+        protected=given.protected,
+    )
+    changed: Any = facts.get("changed", msgspec.UNSET)
+    request = Request(
+        source=facts["source"],
+        variables=variables,
+        jobs=selection,
+        merge_request=facts.get("merge_request"),
+        schedule_description=facts.get("schedule_description", ""),
+        changed=changed,
+        inputs=inputs(given.inputs),
+        config_path=_inside(given.file, repository) or CONFIG_FILE,
+        elsewhere=_elsewhere(given, repository),
+    )
+    return commit, request
+
+
+def _inside(file: str | None, repository: Repository) -> str:
+    """The configuration file's path in the repository; empty for its own."""
+    from pathlib import Path
+
+    if file is None:
+        return ""
+    path = Path(file).absolute()
+    root = repository.path.resolve()
+    for known in (path, path.resolve()):
+        if known.is_relative_to(root):
+            return str(known.relative_to(root))
+    raise click.UsageError(
+        f"--file {file}: a pipeline runs for a commit, and the file is not in {repository.path}."
+    )
+
+
+def _elsewhere(given: Given, repository: Repository) -> Elsewhere:
+    """Where includes of other projects, of the web and of templates are looked for."""
+    from shipline.cli.circumstances import fetcher, other_projects
+    from shipline.engine.sources import Elsewhere
+    from shipline.language.loaders import Directory
+
+    return Elsewhere(
+        projects=other_projects(given.projects),
+        fetch=fetcher(given, repository.path),
+        server="https://gitlab.com",
+        templates=Directory(given.templates) if given.templates else None,
+    )
