@@ -76,7 +76,9 @@ class Executors:
             await asyncio.wait([self._cluster])
             if not self._cluster.cancelled() and not self._cluster.exception():
                 await self._cluster.result().close()
+        await self._copies.close()
         if self._checkouts is not None:
+            await self._checkouts.close()
             from shipline.runner.local.stragglers import kill_stragglers
 
             kill_stragglers(self._workspace.path)

@@ -78,6 +78,13 @@ class RepositoryCopies:
             self._archives[folder] = asyncio.create_task(asyncio.to_thread(_archive, folder))
         return await asyncio.shield(self._archives[folder])
 
+    async def close(self) -> None:
+        """Gives up what is still being made."""
+        making: list[asyncio.Task[Path]] = [*self._copies.values(), *self._archives.values()]
+        for task in making:
+            task.cancel()
+        await asyncio.gather(*making, return_exceptions=True)
+
 
 async def _copy(repository: Path, git: GitInfo, depth: int, folder: Path) -> Path:
     kind = "tags" if git.ref_type == "tag" else "remotes/origin"

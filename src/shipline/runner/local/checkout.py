@@ -44,6 +44,12 @@ class Checkouts:
         else:
             snapshot.write(str(project))
 
+    async def close(self) -> None:
+        """Gives up what is still being made."""
+        for task in self._made.values():
+            task.cancel()
+        await asyncio.gather(*self._made.values(), return_exceptions=True)
+
 
 async def _make(repository: Path, git: GitInfo, folder: Path) -> Snapshot:
     common = await run_git(
