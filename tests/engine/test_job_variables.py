@@ -127,3 +127,10 @@ def test_secrets_of_the_project_are_not_stored_with_the_pipeline():
     stored = msgspec.json.encode(live.compiled)
     assert b"CI_COMMIT_SHA" in stored and b"t0ken" not in stored
     assert stored.count(b"CI_COMMIT_SHA") == 1, "what is every job's is stored once"
+
+
+def test_who_started_it_is_stronger_than_the_file_and_weaker_than_the_project():
+    live = compiled("variables: {GITLAB_USER_LOGIN: x, GITLAB_USER_NAME: x}\njob: {script: [a]}\n", user_login="kim")
+    assert values(live)["GITLAB_USER_LOGIN"] == "kim"
+    kept = ProjectVariable("GITLAB_USER_LOGIN", "kept")
+    assert values(live, "job", kept)["GITLAB_USER_LOGIN"] == "kept"

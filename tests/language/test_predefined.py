@@ -2,7 +2,7 @@
 
 import pytest
 
-from shipline.language import Context, ExternalPullRequest, MergeRequest
+from shipline.language import Context, ExternalPullRequest, MergeRequest, compile
 from shipline.language.job_variables import tier
 from shipline.language.predefined import environment_slug, predefined, slug
 
@@ -83,3 +83,14 @@ def test_an_environment_s_slug_fits_a_host_name():
 )
 def test_tier_is_guessed_from_the_name(name, expected):
     assert tier(name) == expected
+
+
+def test_delayed_and_manual_jobs_are_actions_unless_their_rules_say_otherwise():
+    text = """
+    a: {script: x, when: delayed, start_in: 1 hour}
+    b: {script: x, rules: [{when: manual}]}
+    c: {script: x, when: manual, rules: [{when: on_success}]}
+    """
+    jobs = compile(text, Context()).jobs
+    manual = {job.name: any(item.key == "CI_JOB_MANUAL" for item in job.variables) for job in jobs}
+    assert manual == {"a": True, "b": True, "c": False}

@@ -16,7 +16,7 @@ from shipline.language.scripts import flattened
 from shipline.language.values import NOWHERE, located, plain
 
 
-@pytest.mark.parametrize("case", cases("config"), ids=name)
+@pytest.mark.parametrize("case", [*cases("config"), *cases("found")], ids=name)
 def test_whole_file(case):
     given = (case["yaml"], context(case.get("context")), MemoryLoader(case.get("files")))
     if not case["valid"]:

@@ -92,7 +92,8 @@ def steps(done: Compilation, text: str, loader: Loader) -> Pipeline:
     repository = Repository(loader, context.changed, context.files)
     known = predefined(context)
     outside = [*known, *outer_variables(context)]
-    includes = Includes(loader, outside, repository, done.warnings, context.mend_quoted_colons)
+    child = context.source == "parent_pipeline"
+    includes = Includes(loader, outside, repository, done.warnings, context.mend_quoted_colons, child)
     done.texts = includes.texts
     done.blocks = includes.blocks
     config = includes.main(text, context.config_path, context.inputs)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
@@ -13,6 +12,7 @@ from shipline.language.findings import refuse
 from shipline.language.globs import any_match
 from shipline.language.keywords.rules import Changes, Exists, Rule
 from shipline.language.loader import Loader, NotLoaded
+from shipline.language.ruby_patterns import MAX_PATHS, BadRubyPattern, first_found
 from shipline.language.values import Place
 
 MAX_COMPARISONS = 50_000
@@ -36,6 +36,7 @@ class Repository:
         self.known: dict[tuple[str | None, str | None], frozenset[str]] = {}
         self.files = files
         self.compared: dict[str, Sequence[str] | None] = {}
+        self.searched: dict[tuple[str, int], str | None] = {}
 
     def paths(self, project: str | None, ref: str | None) -> frozenset[str]:
         """The files and folders of the commit or of another project. Raises NotLoaded."""
@@ -50,6 +51,16 @@ class Repository:
         if ref not in self.compared:
             self.compared[ref] = self.loader.changed(ref)
         return self.compared[ref]
+
+    def search(self, pattern: str, paths: Collection[str]) -> str | None:
+        """The first of the paths in which a Ruby pattern is found, looked for once. Raises BadRubyPattern.
+
+        `paths` are those that `changed`, `differs` or `paths` gave: lists that live as long as this.
+        """
+        key = (pattern, id(paths))
+        if key not in self.searched:
+            self.searched[key] = first_found(pattern, sorted(paths))
+        return self.searched[key]
 
 
 def folders(paths: Sequence[str]) -> frozenset[str]:
@@ -140,7 +151,9 @@ def changed(changes: Changes, place: Place, circumstances: Circumstances) -> tup
         return True, "changes: what changed cannot be known here, so it holds"
     if changes.regexp is not None:
         pattern = circumstances.written_out(changes.regexp)
-        path = searched(pattern, paths, place, "changes")
+        if len(paths) > MAX_PATHS:
+            return True, f"changes: more than {MAX_PATHS} files, so it holds"
+        path = searched(repository, pattern, paths, place, "changes")
         return (True, f"changes: {path} changed") if path else (False, f"changes: nothing matches {pattern}")
     globs = [circumstances.written_out(glob) for glob in changes.paths]
     if len(globs) * len(paths) > MAX_COMPARISONS:
@@ -149,13 +162,12 @@ def changed(changes: Changes, place: Place, circumstances: Circumstances) -> tup
     return (True, f"changes: {path} changed") if path else (False, f"changes: nothing matches {', '.join(globs)}")
 
 
-def searched(pattern: str, paths: Iterable[str], place: Place, key: str) -> str | None:
-    """The first path that a `regexp:` finds. Ruby's dialect, as far as Python's has the same."""
+def searched(repository: Repository, pattern: str, paths: Collection[str], place: Place, key: str) -> str | None:
+    """The first path that a `regexp:` finds. Raises LanguageError for a pattern that cannot be tried."""
     try:
-        compiled = re.compile(pattern.replace(r"\z", r"\Z").replace(r"\h", "[0-9a-fA-F]"))
-    except re.error as error:
-        raise refuse(f"rules:{key}:regexp invalid regular expression", place, str(error)) from None
-    return next((path for path in paths if compiled.search(path)), None)
+        return repository.search(pattern, paths)
+    except BadRubyPattern as error:
+        raise refuse(f"rules:{key}:regexp {error}", place, pattern) from None
 
 
 def existing(exists: Exists, place: Place, circumstances: Circumstances) -> tuple[bool, str]:
@@ -169,13 +181,26 @@ def existing(exists: Exists, place: Place, circumstances: Circumstances) -> tupl
         raise refuse(f"rules:exists:project `{project}` not found or access denied", place) from None
     if exists.regexp is not None:
         pattern = circumstances.written_out(exists.regexp)
-        path = searched(pattern, sorted(paths), place, "exists")
+        if len(paths) > MAX_PATHS:
+            return True, f"exists: more than {MAX_PATHS} files, so it holds"
+        path = searched(circumstances.repository, pattern, paths, place, "exists")
         return (True, f"exists: {path} is there") if path else (False, f"exists: no file matches {pattern}")
     exact = next((glob for glob in globs if glob in paths), None)
     if exact is not None:
         return True, f"exists: {exact} is there"
-    wild = [glob for glob in globs if any(char in glob for char in "*?[{\\")]
+    path = (
+        next((path for path in paths if path.endswith(endings)), None) if (endings := extensions(globs)) else None
+    )
+    if path:
+        return True, f"exists: {path} is there"
+    wild = [glob for glob in globs if any(char in glob for char in "*?[{\\") and not extensions([glob])]
     if len(wild) * len(paths) > MAX_COMPARISONS:
         return True, f"exists: more than {MAX_COMPARISONS} comparisons, so it holds"
     path = any_match(wild, paths)
     return (True, f"exists: {path} is there") if path else (False, f"exists: no file matches {', '.join(globs)}")
+
+
+def extensions(globs: Sequence[str]) -> tuple[str, ...]:
+    """What paths end with that globs like `**/*.rb` stand for; those are compared at once and never too many."""
+    ends = [glob.removeprefix("**/*") for glob in globs if glob.startswith("**/*.")]
+    return tuple(end for end in ends if not any(char in end for char in "/*?[{\\"))

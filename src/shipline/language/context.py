@@ -30,7 +30,7 @@ Source = Literal[
 
 
 class MergeRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The merge request that a pipeline with source `merge_request_event` is for."""
+    """The merge request that a pipeline with source `merge_request_event`, or a child of it, is for."""
 
     iid: int = 1
     id: int = 1
@@ -137,3 +137,9 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     changed: list[str] | None = None
     files: list[str] | None = None
     mend_quoted_colons: bool = False
+
+    @property
+    def for_merge_request(self) -> bool:
+        """Whether the pipeline is a merge request's: no branch's, no tag's."""
+        child = self.source == "parent_pipeline" and self.merge_request is not None
+        return child or self.source == "merge_request_event"

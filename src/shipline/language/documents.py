@@ -223,7 +223,7 @@ class Reader:
         return Reference(new, new.place) if event.tag == "!reference" else new
 
     def mapping(self, event: Any, depth: int) -> Any:
-        """A mapping. Scalars without tag and anchor, nearly all there is, are read right here: calls cost a third."""
+        """A mapping. Scalars without tag and anchor, nearly all there is, are read here, without calls."""
         self.size += NODE_COST
         following, file, known, scalar = self.following, self.file, self.plain, yaml.ScalarEvent
         new = Map(self.place(event))

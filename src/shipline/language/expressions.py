@@ -88,6 +88,8 @@ def unknown_word(text: str, at: int) -> str:
         return "`${NAME}` is not understood here: write `$NAME`"
     if rest.startswith("/"):
         return "a pattern has at least two characters and stands between slashes"
+    if rest.startswith("!"):
+        return "there is no `!` alone: write `$NAME == null` or `!=`"
     if rest.startswith("="):
         return "a comparison is `==` or `=~`"
     if rest[0] in "\"'":

@@ -26,7 +26,10 @@ YAML_ENDINGS = (".yml", ".yaml")
 
 
 class Includes:
-    """Reads a file and all that it includes. One for each pipeline: it counts files and keeps what was read."""
+    """Reads a file and all that it includes. One for each pipeline: it counts files and keeps what was read.
+
+    `child`: for a child pipeline, which may include what jobs of its parent have made.
+    """
 
     def __init__(
         self,
@@ -35,8 +38,10 @@ class Includes:
         repository: Repository,
         warnings: list[Finding],
         mend: bool = False,
+        child: bool = False,
     ) -> None:
         self.loader = loader
+        self.child = child
         self.values = by_name(variables)
         last = {variable.key: variable for variable in variables}
         self.masked = {key for key, variable in last.items() if variable.masked}
@@ -90,7 +95,7 @@ class Includes:
         """The mappings of one include: none where its rules do not hold, several for globs and file lists."""
         if isinstance(item, str):
             item = expand(item, self.plain_values(), keep_undefined=True)
-        written = checked(item, place)
+        written = checked(item, place, self.child)
         if not self.wanted(written, place):
             return []
         found = []
@@ -140,6 +145,11 @@ class Includes:
                     f"Given component address `{address}` is not valid", place, "host/group/project/name@version"
                 )
             return [Origin("component", path, None, version)]
+        if (path := text("artifact")) is not None:
+            job = text("job")
+            if not job:
+                raise refuse("Job must be provided when including configs from artifacts", place)
+            return [Origin("artifact", yaml_name(path, written.at("artifact")), job=job)]
         return self.project(written, text("project"), text("ref"))
 
     def local(self, path: str, place: Place, parent: Origin) -> list[Origin]:
@@ -208,8 +218,9 @@ def listed(include: Any, place: Place) -> list[tuple[Any, Place]]:
     return list(include.entries()) if isinstance(include, List) else [(include, place)]
 
 
-def checked(item: Any, place: Place) -> Map:
-    """One include as a mapping with one kind of source. Raises LanguageError when it is something else."""
+def checked(item: Any, place: Place, child: bool = False) -> Map:
+    """One include as a mapping with one kind of source. Raises LanguageError when it is something else. Only what a
+    child pipeline (`child`) is made of may be an artifact."""
     if isinstance(item, str):
         new = Map(place)
         new.put("remote" if item.startswith(("http://", "https://")) else "local", item, place, place)
@@ -220,7 +231,7 @@ def checked(item: Any, place: Place) -> Map:
     known = ", ".join(f"`{key}`" for key in SUBKEYS[:5])
     if len(kinds) > 1:
         raise refuse(f"Each include must use only one of: {known}", item.key_at(kinds[1]))
-    if not kinds or kinds == ["artifact"]:
+    if not kinds or (kinds == ["artifact"] and not child):
         hint = next((did_you_mean(key, SUBKEYS) for key in item), None)
         raise refuse(f"include does not have a valid subkey for include. Valid subkeys are: {known}", place, hint)
     inputs = item.get("inputs")

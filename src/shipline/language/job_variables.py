@@ -11,9 +11,10 @@ from shipline.language.keywords.job import JobConfig
 from shipline.language.keywords.variables import Written
 from shipline.language.matrix import Instance
 from shipline.language.pipeline import Variable
-from shipline.language.predefined import environment_slug, slug
+from shipline.language.predefined import environment_slug, slug, user
 
 MAX_RELEASE_DESCRIPTION = 1024
+ACTIONS = ("manual", "delayed")  # what GitLab calls actions: it gives them CI_JOB_MANUAL
 TIERS = (
     (re.compile(r"dev|review|trunk", re.I), "development"),
     (re.compile(r"test|tst|int|ac(?:ce)?pt|qa|qc|control|quality", re.I), "testing"),
@@ -28,14 +29,15 @@ def tier(name: str) -> str:
 
 
 def outer_variables(context: Context) -> list[Variable]:
-    """The levels above the file: instance, groups, project, this pipeline."""
+    """The levels above the file: who started the pipeline, then instance, groups, project, this pipeline."""
+    started_by = [Variable(key, str(value), "predefined") for key, value in user(context).items()]
     levels = (
         ("instance", context.instance_variables),
         ("group", context.group_variables),
         ("project", context.project_variables),
         ("pipeline", context.variables),
     )
-    return [levelled(variable, level) for level, variables in levels for variable in variables]
+    return [*started_by, *(levelled(variable, level) for level, variables in levels for variable in variables)]
 
 
 def levelled(variable: Variable, level: str) -> Variable:
@@ -77,7 +79,7 @@ def job_predefined(config: JobConfig, instance: Instance, stage: str, environmen
     }
     if instance.index is not None:
         values["CI_NODE_INDEX"] = str(instance.index)
-    if config.get("when") == "manual":
+    if config.get("when") in ACTIONS:
         values["CI_JOB_MANUAL"] = "true"
     environment = config.get("environment")
     if environment:

@@ -11,6 +11,7 @@ from shipline.language.durations import seconds
 from shipline.language.expansion import expand, loops, references
 from shipline.language.findings import refuse
 from shipline.language.job_variables import (
+    ACTIONS,
     by_name,
     expander,
     job_predefined,
@@ -116,7 +117,8 @@ class Builder:
         if rule.variables:
             written = written | written_variables(rule.variables, "rules")
         when = rule.when or config.get("when") or "on_success"
-        if when == "manual" and config.get("when") != "manual":
+        own = [item for item in own if item.key != "CI_JOB_MANUAL"]
+        if when in ACTIONS:
             own.append(Variable("CI_JOB_MANUAL", "true", "predefined"))
         self.check_loops(config, instance, [*self.naming, *own, *written.values(), *self.outer])
         values = self.values(config)

@@ -11,12 +11,13 @@ from typing import Literal, Protocol
 
 import msgspec
 
-Kind = Literal["local", "project", "remote", "template", "component"]
+Kind = Literal["local", "project", "remote", "template", "component", "artifact"]
 
 
 class Origin(msgspec.Struct, frozen=True):
     """One file to load. `path`: the path, URL, template name or the component's address without its version;
-    `project` and `ref` where the kind has them (a local file of an included project keeps that project).
+    `project` and `ref` where the kind has them (a local file of an included project keeps that project). `job`: of
+    the parent pipeline, whose artifact it is.
     """
 
     kind: Kind
@@ -24,8 +25,11 @@ class Origin(msgspec.Struct, frozen=True):
     project: str | None = None
     ref: str | None = None
     integrity: str | None = None
+    job: str | None = None
 
     def __str__(self) -> str:
+        if self.job:
+            return f"{self.job}:{self.path}"
         if self.kind == "component":
             return f"{self.path}@{self.ref}"
         if self.project:
@@ -43,6 +47,11 @@ class Loaded(msgspec.Struct, frozen=True):
 
 class NotLoaded(Exception):
     """A file that cannot be had; the text says why, in one line."""
+
+
+def no_artifact(origin: Origin) -> NotLoaded:
+    """The error for an artifact that the parent pipeline does not have, or of which nobody here knows."""
+    return NotLoaded(f"Job `{origin.job}` not found in parent pipeline or does not have artifacts!")
 
 
 class Loader(Protocol):
@@ -80,6 +89,8 @@ class MemoryLoader:
         self.comparisons = comparisons or {}
 
     def load(self, origin: Origin) -> Loaded:
+        if origin.kind == "artifact":
+            raise no_artifact(origin)
         if origin.kind == "remote":
             texts, missing = self.remotes, f"Remote file `{origin.path}` could not be fetched"
         elif origin.kind == "template":

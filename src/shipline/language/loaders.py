@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from shipline.language.loader import Loaded, NotLoaded, Origin
+from shipline.language.loader import Loaded, NotLoaded, Origin, no_artifact
 from shipline.language.versions import chosen_version
 
 Fetch = Callable[[str], bytes]
@@ -117,6 +117,8 @@ class Sources:
             return Loaded(self.remote(origin), origin)
         if origin.kind == "template":
             return Loaded(self.template(origin.path), origin)
+        if origin.kind == "artifact":
+            raise no_artifact(origin)
         if origin.kind == "component" and origin.project is None:
             return self.component(origin)
         if origin.project is None:

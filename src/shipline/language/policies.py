@@ -44,7 +44,7 @@ def matches_ref(ref: str, context: Context) -> bool:
     pattern, at, path = ref.partition("@")
     if at and path != context.project_path:
         return False
-    merge_request = context.source == "merge_request_event"
+    merge_request = context.for_merge_request
     if pattern == ("tags" if context.tag else "branches") and not merge_request:
         return True
     source = context.source.removesuffix("_event")

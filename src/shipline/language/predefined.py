@@ -13,6 +13,8 @@ from shipline.language.pipeline import Variable
 
 MAX_MESSAGE = 100_000
 MAX_DESCRIPTION = 2700
+STRONGER_THAN_THE_FILE = ("GITLAB_USER_ID", "GITLAB_USER_EMAIL", "GITLAB_USER_LOGIN", "GITLAB_USER_NAME")
+"""Predefined variables that a file cannot set: GitLab puts them above it, below those that a project keeps."""
 ADDRESS = re.compile(r"(?P<scheme>https?)://(?P<host>\[[^\]]*\]|[^:/]*)(?::(?P<port>\d+))?")
 
 
@@ -51,7 +53,7 @@ def predefined(context: Context) -> list[Variable]:
         **event(context),
         **user(context),
     }
-    if context.merge_request and context.source == "merge_request_event":
+    if context.for_merge_request:
         values |= merge_request(context)
     if context.external_pull_request and context.source == "external_pull_request_event":
         values |= external_pull_request(context.external_pull_request)
@@ -128,7 +130,7 @@ def commit(context: Context) -> dict[str, Any]:
     message = context.commit_message[:MAX_MESSAGE]
     title, _, rest = message.partition("\n")
     ref = context.ref
-    in_branch = not context.tag and context.source != "merge_request_event"
+    in_branch = not context.tag and not context.for_merge_request
     return {
         "CI_COMMIT_SHA": context.sha,
         "CI_COMMIT_SHORT_SHA": context.sha[:8],

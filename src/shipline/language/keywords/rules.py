@@ -11,6 +11,7 @@ from shipline.language.entry import Entry, boolean, did_you_mean, is_boolean, is
 from shipline.language.expressions import ExpressionError, Node, parse
 from shipline.language.keywords.needs import Needed, needs
 from shipline.language.keywords.variables import Written, variables
+from shipline.language.ruby_patterns import LONGEST, BadRubyPattern, first_found
 from shipline.language.values import List, Map, Place
 
 SHOULD_BE = "should be an array containing hashes and arrays of hashes"
@@ -218,9 +219,29 @@ def changes(entry: Entry) -> Changes | None:
         if value is not None and not is_string(value):
             entry.refuse_key(key, "should be a string")
             return None
-    if regexp is not None and entry.value.get("paths") is None:
-        return Changes([], compare_to, regexp)
-    return Changes(listed(entry), compare_to, regexp)
+    if not one_way(entry):
+        return None
+    return Changes([] if regexp is not None else listed(entry), compare_to, regexp)
+
+
+def one_way(entry: Entry) -> bool:
+    """Whether a mapping says with either `paths` or `regexp` what to look for; reported if not."""
+    regexp = entry.value.get("regexp")
+    if not entry.together("paths", "regexp"):
+        return False
+    if regexp is not None and not regexp:
+        entry.refuse_key("regexp", "can't be blank")
+        return False
+    if regexp is not None and len(regexp) > LONGEST:
+        entry.refuse_key("regexp", f"is too long (maximum is {LONGEST} characters)")
+        return False
+    if regexp is not None and "$" not in regexp:
+        try:
+            first_found(regexp, ())
+        except BadRubyPattern as error:
+            entry.refuse_key("regexp", str(error), "Ruby's dialect")
+            return False
+    return True
 
 
 def listed(entry: Entry) -> list[str]:
@@ -248,6 +269,8 @@ def exists(entry: Entry) -> Exists | None:
             entry.refuse_key(key, "should be a string")
             return None
     regexp = entry.value.get("regexp")
+    if not one_way(entry):
+        return None
     if "paths" not in entry.value and regexp is None:
         entry.refuse("config missing required keys: paths")
         return None
