@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import msgspec
 
+from shipline.engine.caches import with_keys
 from shipline.engine.errors import EngineError
-from shipline.engine.job_variables import OUTSIDE
+from shipline.engine.job_variables import OUTSIDE, given
 from shipline.engine.pipelines import Pipelines
 from shipline.engine.records import Commit, PipelineRecord, PipelineVariable, Project, ProjectVariable
 from shipline.engine.repository import Repository
 from shipline.engine.scopes import is_protected, visible
+from shipline.engine.selection import Selection, selected
 from shipline.engine.sources import Elsewhere, sources
 from shipline.engine.supported import refuse_unsupported
 from shipline.language import Context, Finding, compile
-from shipline.language.context import Source
+from shipline.language.context import MergeRequest, Source
 from shipline.language.expansion import expand, expand_all
 from shipline.language.pipeline import Job, Pipeline, Variable
 from shipline.language.values import NOWHERE
@@ -24,14 +27,21 @@ CONFIG_FILE = ".gitlab-ci.yml"
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What is asked for besides the commit. `jobs`: only these, all when empty. `elsewhere`: what includes may
-    name outside of the repository."""
+    """What is asked for besides the commit. `jobs`: which of them, all by default. `changed`: the paths that
+    `rules:changes` looks at; UNSET asks the repository. `inputs` answer the file's `spec:inputs`. `elsewhere`: what
+    includes may name outside of the repository, `projects` the directories of other projects by path."""
 
     source: Source = "push"
     variables: list[PipelineVariable] = []
-    jobs: list[str] = []
+    jobs: Selection = Selection()
+    merge_request: MergeRequest | None = None
+    schedule_description: str = ""
+    changed: list[str] | msgspec.UnsetType | None = msgspec.UNSET
+    inputs: dict[str, Any] = {}
+    config_path: str = CONFIG_FILE
     registry: str = ""
     elsewhere: Elsewhere = Elsewhere()
+    projects: dict[str, str] = {}
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -50,7 +60,13 @@ class Plan(msgspec.Struct, frozen=True):
     def create(self, pipelines: Pipelines) -> PipelineRecord:
         """Stores the pipeline; what may start is pending."""
         return pipelines.create(
-            self.project, self.commit, lean(self.compiled), self.request.source, self.request.variables
+            self.project,
+            self.commit,
+            lean(self.compiled),
+            self.request.source,
+            self.request.variables,
+            merge_request=self.request.merge_request,
+            projects=self.request.projects,
         )
 
 
@@ -67,12 +83,12 @@ def plan_pipeline(
     compiled = compile_commit(pipelines, project, repository, commit, request)
     if not compiled.jobs:
         raise EngineError(
-            f"No job of {CONFIG_FILE} is for {_described(commit)}: nothing to run. "
+            f"No job of {request.config_path} is for {_described(commit)}: nothing to run. "
             "`shipline explain` says why each job is left out."
         )
-    if request.jobs:
-        compiled = chosen(compiled, request.jobs)
+    compiled = selected(compiled, request.jobs)
     refuse_unsupported(compiled)
+    compiled = with_keys(compiled, repository, commit.sha)
     return Plan(project, commit, request, compiled)
 
 
@@ -80,9 +96,9 @@ def compile_commit(
     pipelines: Pipelines, project: Project, repository: Repository, commit: Commit, request: Request
 ) -> Pipeline:
     """What the language makes of the commit's configuration."""
-    text = repository.read(commit.sha, CONFIG_FILE)
+    text = repository.read(commit.sha, request.config_path)
     if text is None:
-        raise EngineError(_no_configuration(repository, commit))
+        raise EngineError(_no_configuration(repository, commit, request.config_path))
     context = context_of(project, repository, commit, request, pipelines.store.variables(project.id))
     return compile(text, context, sources(repository, commit.sha, request.elsewhere))
 
@@ -113,8 +129,12 @@ def context_of(
         user_name=repository.settings.get("user.name", login),
         user_email=repository.settings.get("user.email", f"{login}@localhost"),
         registry=request.registry,
-        changed=repository.changed(commit),
-        variables=[Variable(v.key, v.value, "pipeline", public=False) for v in request.variables],
+        changed=repository.changed(commit) if request.changed is msgspec.UNSET else request.changed,
+        merge_request=request.merge_request,
+        schedule_description=request.schedule_description,
+        inputs=request.inputs,
+        config_path=request.config_path,
+        variables=given(request.variables),
         project_variables=[
             Variable(v.key, v.value, "project", v.kind == "file", v.masked, v.raw, public=False)
             for v in visible(kept, protected, None)
@@ -134,7 +154,8 @@ def lean(compiled: Pipeline) -> Pipeline:
             for v in job.variables
             if v.level not in OUTSIDE and (v.level != "predefined" or (v.key, v.value) not in shared)
         ]
-        jobs.append(msgspec.structs.replace(job, variables=own, places={}, values={}))
+        places = {"trigger": job.at("trigger")} if job.trigger else {}
+        jobs.append(msgspec.structs.replace(job, variables=own, places=places, values={}))
     return msgspec.structs.replace(compiled, jobs=jobs, variables=[], warnings=[])
 
 
@@ -148,32 +169,13 @@ def placed(job: Job) -> Job:
     return msgspec.structs.replace(job, tags=tags, resource_group=group)
 
 
-def chosen(compiled: Pipeline, names: list[str]) -> Pipeline:
-    """The pipeline with these jobs only. A name may be a group's (`test` for `test 1/3`); needs of jobs that are
-    left out are dropped, since somebody who asks for one job wants that one now."""
-    wanted = {job.name for job in compiled.jobs if job.name in names or job.group_name in names}
-    for name in names:
-        if not any(name in (job.name, job.group_name) for job in compiled.jobs):
-            raise EngineError(
-                f"This pipeline has no job '{name}'. It has: {', '.join(job.name for job in compiled.jobs)}."
-            )
-    jobs = []
-    for job in compiled.jobs:
-        if job.name in wanted:
-            needs = None if job.needs is None else [need for need in job.needs if need.job in wanted]
-            started = "on_success" if job.when in ("manual", "delayed") else job.when
-            jobs.append(msgspec.structs.replace(job, needs=needs, when=started))
-    stages = [stage for stage in compiled.stages if any(job.stage == stage for job in jobs)]
-    return msgspec.structs.replace(compiled, jobs=jobs, stages=stages)
-
-
-def _no_configuration(repository: Repository, commit: Commit) -> str:
-    if (repository.path / CONFIG_FILE).exists() and not commit.dirty:
+def _no_configuration(repository: Repository, commit: Commit, path: str) -> str:
+    if (repository.path / path).exists() and not commit.dirty:
         return (
-            f"{repository.path / CONFIG_FILE} is not in commit {commit.sha[:8]}. Commit it, or use --dirty to run "
+            f"{repository.path / path} is not in commit {commit.sha[:8]}. Commit it, or use --dirty to run "
             "with uncommitted changes."
         )
-    return f"There is no {CONFIG_FILE} in {repository.path} ({_described(commit)})."
+    return f"There is no {path} in {repository.path} ({_described(commit)})."
 
 
 def _described(commit: Commit) -> str:

@@ -104,6 +104,29 @@ def tell_upstream(pipelines: Pipelines, record: PipelineRecord) -> None:
         cancel_children(pipelines, bridge.pipeline_id)
 
 
+def mirror(pipelines: Pipelines, bridge: JobRecord, pipeline_id: int) -> None:
+    """The bridge shows the status of a pipeline that it did not make, from now on."""
+    with pipelines.changing(bridge.pipeline_id) as change:
+        change.set(bridge.name, downstream=pipeline_id)
+    look_at_mirrored(pipelines, bridge.pipeline_id)
+
+
+def look_at_mirrored(pipelines: Pipelines, pipeline_id: int) -> bool:
+    """Brings a pipeline's mirrors up to date; gives whether one of them waits for a pipeline that is busy."""
+    live, waits = pipelines.live(pipeline_id), False
+    for name in live.graph.bridges:
+        job = live.jobs[name]
+        if live.definitions[name].trigger or job.downstream is None or job.status not in ("running", "manual"):
+            continue
+        mirrored = pipelines.live(job.downstream)
+        status = followed("mirror", mirrored.record.status)
+        waits = waits or (status == "running" and mirrored.busy())
+        if status is not None and status != job.status:
+            with pipelines.changing(pipeline_id) as change:
+                events.follow(change.graph, change.states, name, status)
+    return waits
+
+
 def reopen(pipelines: Pipelines, record: PipelineRecord) -> None:
     """Somebody has started jobs of a pipeline again: the bridges that follow it, all the way up, run again too."""
     bridge = _bridge_of(pipelines, record)
@@ -141,9 +164,9 @@ def retry_children(pipelines: Pipelines, pipeline_id: int) -> list[str]:
     live, resumed = pipelines.live(pipeline_id), []
     for name in live.graph.bridges:
         job = live.jobs[name]
-        if job.status not in ("failed", "canceled") or job.downstream is None or strategy(pipelines, job) is None:
+        if job.status not in ("failed", "canceled") or strategy(pipelines, job) is None:
             continue
-        child = pipelines.store.pipeline(job.downstream)
+        child = _made_by(pipelines, job)
         if child is not None and child.source == "parent_pipeline" and pipelines.retry_failed(child.id):
             resumed.append(name)
     return resumed
@@ -152,10 +175,9 @@ def retry_children(pipelines: Pipelines, pipeline_id: int) -> list[str]:
 def children(pipelines: Pipelines, pipeline_id: int, name: str | None = None) -> Iterator[int]:
     """The numbers of a pipeline's child pipelines, or of those that one of its jobs has made."""
     for job in bridges(pipelines, pipeline_id):
-        if job.downstream is not None and name in (None, job.name):
-            record = pipelines.store.pipeline(job.downstream)
-            if record is not None and record.source == "parent_pipeline":
-                yield record.id
+        made = _made_by(pipelines, job) if name in (None, job.name) else None
+        if made is not None and made.source == "parent_pipeline":
+            yield made.id
 
 
 def bridges(pipelines: Pipelines, pipeline_id: int) -> list[JobRecord]:
@@ -183,8 +205,14 @@ def family(pipelines: Pipelines, pipeline_id: int) -> list[int]:
     """The numbers of all pipelines that belong together with this one, each after the one that made it."""
     found = [ancestors(pipelines, pipeline_id)[-1].id]
     for number in found:
-        for job in bridges(pipelines, number):
-            made = pipelines.store.pipeline(job.downstream) if job.downstream is not None else None
-            if made is not None and made.upstream is not None and made.upstream.job_id == job.id:
-                found.append(made.id)
+        made = (_made_by(pipelines, job) for job in bridges(pipelines, number))
+        found += [record.id for record in made if record is not None]
     return found
+
+
+def _made_by(pipelines: Pipelines, bridge: JobRecord) -> PipelineRecord | None:
+    """The pipeline that a bridge has made; None for one that has made none, or only mirrors one."""
+    record = pipelines.store.pipeline(bridge.downstream) if bridge.downstream is not None else None
+    if record is None or record.upstream is None or record.upstream.job_id != bridge.id:
+        return None
+    return record

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from shipline.engine.live import Live
-from shipline.engine.records import JobRecord, ProjectVariable
+from shipline.engine.records import JobRecord, PipelineVariable, ProjectVariable
 from shipline.engine.scopes import is_protected, visible
 from shipline.language.expansion import expand, expand_all
 from shipline.language.pipeline import Job, Variable
@@ -137,8 +137,12 @@ def kept_outside(live: Live, job: JobRecord, facts: Facts, environment: str | No
         for level, variables in levels
         for v in visible(variables, protected, environment)
     ]
-    given = [*live.record.variables, *job.variables]
-    return [*kept, *(Variable(v.key, v.value, "pipeline", public=False) for v in given)]
+    return [*kept, *given([*live.record.variables, *job.variables])]
+
+
+def given(variables: list[PipelineVariable]) -> list[Variable]:
+    """The variables of one pipeline, or of one start, as the language knows them."""
+    return [Variable(v.key, v.value, "pipeline", v.file, raw=v.raw, public=False) for v in variables]
 
 
 def _secrets(facts: Facts, known: dict[str, str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import msgspec
 
@@ -49,11 +50,12 @@ class Pipelines:
         source: str = "push",
         variables: list[PipelineVariable] | None = None,
         upstream: JobRecord | None = None,
+        **circumstances: Any,
     ) -> PipelineRecord:
         """A new pipeline, processed once: what may start is pending. This process runs it.
 
         `upstream`: the trigger job that it is made for, which follows it from then on. Raises EngineError when that
-        job is no longer waiting for its pipeline.
+        job is no longer waiting for its pipeline. `circumstances`: more of what `PipelineRecord` remembers.
         """
         now = self.clock()
         states = new_states(graph_of(compiled.jobs), {job.name: job.allow_failure for job in compiled.jobs})
@@ -69,6 +71,7 @@ class Pipelines:
             process=self.store.process,
             name=compiled.name,
             upstream=hierarchy.upstream_of(self, upstream) if upstream else None,
+            **circumstances,
         )
         with self.store.transaction():
             if upstream:
@@ -231,7 +234,8 @@ class Pipelines:
         something."""
         with self.store.transaction():
             family = [number for number in hierarchy.family(self, pipeline_id) if number in self.owned]
-            if any(self.live(number).busy() for number in family):
+            waits = [number for number in family if hierarchy.look_at_mirrored(self, number)]
+            if waits or any(self.live(number).busy() for number in family):
                 return False
             for number in family:
                 self._set_process(number, None)

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from shipline.engine.states import Status
+from shipline.language.context import MergeRequest
 from shipline.language.pipeline import When
 
 
@@ -61,7 +62,8 @@ class Commit(msgspec.Struct, frozen=True):
 class PipelineRecord(msgspec.Struct, frozen=True):
     """`iid` counts within the project. `process` is the process that runs the pipeline, or was the last to.
     `revision` grows with every change of the pipeline or of one of its jobs. `upstream`: what triggered it; a child
-    pipeline has the source `parent_pipeline`, another project's `pipeline`."""
+    pipeline has the source `parent_pipeline`, another project's `pipeline`. `merge_request`: which one it is for.
+    `projects`: directories of other projects, by path, as they were given when it was started."""
 
     id: int
     iid: int
@@ -78,6 +80,8 @@ class PipelineRecord(msgspec.Struct, frozen=True):
     name: str | None = None
     revision: int = 0
     upstream: Upstream | None = None
+    merge_request: MergeRequest | None = None
+    projects: dict[str, str] = {}
 
 
 class JobRecord(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from shipline.engine.caches import with_keys
 from shipline.engine.creation import CONFIG_FILE, lean
 from shipline.engine.errors import EngineError
+from shipline.engine.job_variables import given
 from shipline.engine.records import Commit, PipelineRecord, PipelineVariable, ProjectVariable
 from shipline.engine.records import Project as EngineProject
 from shipline.engine.repository import Repository
@@ -139,7 +140,7 @@ def context_of(instance: Instance, order: Order, commit: Commit) -> Context:
         server_version=VERSION,
         schedule_description=order.schedule,
         inputs=order.inputs,
-        variables=[Variable(v.key, v.value, "pipeline", public=False) for v in order.variables],
+        variables=given(order.variables),
         project_variables=seen(store.variables(project.id), "project"),
         group_variables=[
             variable

@@ -1,0 +1,111 @@
+"""The configuration of a child pipeline: what `trigger:include` names, compiled for the commit of its parent.
+
+To the language it is a file that has nothing but the include. What is wrong with that file itself is told of the
+trigger job, where it is written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from shipline.engine.bridges import Asked
+from shipline.engine.caches import with_keys
+from shipline.engine.errors import EngineError
+from shipline.engine.live import Live
+from shipline.engine.repository import Repository
+from shipline.engine.supported import refuse_unsupported
+from shipline.language import Context, Finding, LanguageError, compile
+from shipline.language.loader import Loaded, Loader, Origin, no_artifact
+from shipline.language.pipeline import Job, Pipeline
+
+ITSELF = "trigger:include"
+"""What the file is called that only includes."""
+NO_JOBS = (
+    "Pipeline will not run for the selected trigger. "
+    "The rules configuration prevented any jobs from being added to the pipeline."
+)
+
+ReadArtifact = Callable[[str, str], str | None]
+"""From a job of the parent and a path to the text of that file in its artifacts; None where there is none."""
+
+
+class WithArtifacts:
+    """A loader that also knows what the parent's jobs have made (`shipline.language.loader.Loader`)."""
+
+    def __init__(self, loader: Loader, read: ReadArtifact) -> None:
+        self.loader = loader
+        self.read = read
+
+    def load(self, origin: Origin) -> Loaded:
+        if origin.kind != "artifact":
+            return self.loader.load(origin)
+        text = self.read(origin.job or "", origin.path)
+        if text is None:
+            raise no_artifact(origin)
+        return Loaded(text, origin)
+
+    def paths(self, project: str | None = None, ref: str | None = None) -> Sequence[str]:
+        return self.loader.paths(project, ref)
+
+    def changed(self, compare_to: str) -> Sequence[str] | None:
+        return self.loader.changed(compare_to)
+
+
+def context_of_child(context: Context, parent: Live, asked: Asked) -> Context:
+    """The circumstances of a child: those of its commit, in the name of the parent's event."""
+    written = next((v.value for v in parent.compiled.predefined if v.key == "CI_CONFIG_PATH"), context.config_path)
+    known = {**context.extra_predefined, "CI_CONFIG_PATH": written}
+    return with_upstream(msgspec.structs.replace(context, config_path=ITSELF, extra_predefined=known), asked)
+
+
+def with_upstream(context: Context, asked: Asked) -> Context:
+    """The circumstances of a pipeline that a trigger job asked for."""
+    above = {
+        "pipeline_id": asked.parent.id,
+        "project_id": asked.parent.project_id,
+        "job_id": asked.bridge.id,
+    }
+    return msgspec.structs.replace(context, upstream=above)
+
+
+def compile_child(asked: Asked, context: Context, loader: Loader, repository: Repository) -> Pipeline:
+    """The child's pipeline. Raises LanguageError for a wrong configuration, EngineError for one without a job or
+    with something that cannot be carried out."""
+    try:
+        compiled = compile(text_of(asked), context, loader)
+    except LanguageError as error:
+        error.findings = [_placed(finding, asked.definition) for finding in error.findings]
+        raise
+    return checked(compiled, repository, context.sha)
+
+
+def checked(compiled: Pipeline, repository: Repository, sha: str) -> Pipeline:
+    """A downstream pipeline that can be carried out. Raises EngineError."""
+    if not compiled.jobs:
+        raise EngineError(NO_JOBS)
+    refuse_unsupported(compiled)
+    return with_keys(compiled, repository, sha)
+
+
+def text_of(asked: Asked) -> str:
+    """The file: one include, or several. Inputs of the trigger are those of each include, unless it has its own."""
+    return json.dumps({"include": [_include(item, asked.inputs) for item in asked.includes]}, ensure_ascii=False)
+
+
+def _include(item: Any, inputs: dict[str, Any]) -> Any:
+    if not inputs:
+        return item
+    if isinstance(item, str):
+        item = {"remote" if item.startswith(("http://", "https://")) else "local": item}
+    return {**item, "inputs": {**inputs, **(item.get("inputs") or {})}}
+
+
+def _placed(finding: Finding, definition: Job) -> Finding:
+    if finding.file != ITSELF:
+        return finding
+    place = definition.at("trigger")
+    return msgspec.structs.replace(finding, file=place.file, line=place.line, column=place.column, source=None)
