@@ -8,7 +8,6 @@ from shipline.language import Context, compile
 
 REFUSED = {
     "trigger": "job:\n  trigger:\n    project: group/other\n",
-    "environment:auto_stop_in": "job: {script: [a], environment: {name: x, auto_stop_in: 1 day}}\n",
     "release": "job:\n  script: [a]\n  release: {tag_name: v1, description: One}\n",
     "id_tokens": "job:\n  script: [a]\n  id_tokens: {TOKEN: {aud: https://example.com}}\n",
     "pages": "job:\n  script: [a]\n  pages: true\n",

@@ -70,6 +70,7 @@ def run(
         )
     if needs and not (jobs or stages):
         raise click.UsageError("--needs is about the jobs of --job or --stage: name some.")
+    from shipline.cli.environments import stop_due
     from shipline.cli.requests import asked_for
     from shipline.cli.runners import runners
     from shipline.cli.screen import chosen_screen
@@ -77,6 +78,7 @@ def run(
     from shipline.engine.creation import plan_pipeline
     from shipline.engine.selection import Selection
 
+    stop_due(where)
     selection = Selection(jobs, stages, needs, tuple(name for name in manual if name != ALL), ALL in manual)
     with opened_repository() as repository, opened_pipelines() as pipelines:
         tell_settled(pipelines)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from shipline.engine.coverage import coverage
-from shipline.engine.deployments import record_end, record_start
+from shipline.engine.deployments import OUTDATED, record_start
 from shipline.engine.errors import EngineError
 from shipline.engine.live import Live
 from shipline.engine.pipelines import Pipelines
@@ -105,9 +105,7 @@ class EngineCoordinator:
         pattern = live.definitions[job.name].extra.get("coverage")
         found = coverage(pattern, store.read_trace(job.id)) if pattern else None
         status: Status = "success" if update.state == "success" else "failed"
-        with store.transaction():
-            self.pipelines.finished(job, status, update.failure_reason, update.exit_code, found)
-            record_end(store, live, job)
+        self.pipelines.finished(job, status, update.failure_reason, update.exit_code, found)
 
     def fail_unmatched(self, runners: list[tuple[frozenset[str], bool]]) -> None:
         """Fails the pending jobs that none of these runners (their tags, and whether they take untagged jobs too)
@@ -136,7 +134,10 @@ class EngineCoordinator:
             self._out.discard(job.id)
             self._refuse(job, str(error), "runner_configuration_error")
             return None
-        record_start(self.pipelines.store, live, job, payload)
+        if why := record_start(self.pipelines.store, live, job, payload):
+            self._out.discard(job.id)
+            self._refuse(job, why, OUTDATED)
+            return None
         return payload
 
     def _refuse(self, job: JobRecord, why: str, reason: str) -> None:

@@ -152,6 +152,9 @@ class MemoryStore(Possessions):
     def save_deployment(self, project_id: int, deployment: Deployment) -> None:
         self._deployments[project_id, deployment.job_id] = deployment
 
+    def deployment_of(self, job_id: int) -> Deployment | None:
+        return next((found for (_, number), found in self._deployments.items() if number == job_id), None)
+
     def deployments(self, project_id: int, environment: str | None = None) -> list[Deployment]:
         return [
             deployment

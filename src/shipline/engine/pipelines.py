@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from shipline.engine import events, hierarchy
+from shipline.engine import deployments, events, hierarchy, resources
 from shipline.engine.bell import Bell
 from shipline.engine.errors import EngineError
 from shipline.engine.graph import graph_of, is_bridge
@@ -324,31 +324,19 @@ class Pipelines:
             before = live.record
             change = Change(live, self.clock())
             yield change
-            self._give_resources(change)
+            resources.give(self.store, change)
             record, jobs = change.pipeline(), change.changed_jobs()
             if record is before and not jobs and not change.replaced:
                 return
             record = msgspec.structs.replace(record, revision=before.revision + 1)
             self.store.save(record, [*change.replaced.values(), *jobs])
+            deployments.record_ends(self.store, live, [*change.replaced.values(), *jobs], change.now)
             jobs += [self.store.add_job(job) for job in change.new_tries()]
             live.take(record, jobs)
             if record.upstream and record.status != before.status:
                 hierarchy.tell_upstream(self, record)
         if jobs or change.replaced:
             self._tell(live, jobs)
-
-    def _give_resources(self, change: Change) -> None:
-        """Of the jobs that wait for one resource, the first gets it once nobody in the project has it."""
-        for name in change.graph.grouped:
-            group = change.graph.nodes[name].resource_group
-            if change.states.jobs[name] != "waiting_for_resource" or group is None:
-                continue
-            nodes = change.graph.nodes
-            mine = [n for n in change.graph.grouped if nodes[n].resource_group == group and n != name]
-            holders = self.store.resource_holders(change.live.record.project_id, group)
-            others = [job for job in holders if job.pipeline_id != change.live.record.id]
-            if not others and not any(change.states.jobs[n] in ("pending", "running", "canceling") for n in mine):
-                events.resource_free(change.graph, change.states, name)
 
     def _tell(self, live: Live, jobs: list[JobRecord]) -> None:
         for listener in self.listeners:

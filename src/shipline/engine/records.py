@@ -144,7 +144,8 @@ class ProjectVariable(msgspec.Struct, frozen=True):
 
 
 class Deployment(msgspec.Struct, frozen=True):
-    """A job that deployed to an environment; `url` is what the job's `environment: url` came to."""
+    """A job that uses an environment, which it deploys to when its `action` is `start`. `url` is what the job's
+    `environment: url` came to, `auto_stop_in` and `on_stop` likewise."""
 
     environment: str
     job_id: int
@@ -156,3 +157,6 @@ class Deployment(msgspec.Struct, frozen=True):
     url: str | None = None
     action: str = "start"
     tier: str | None = None
+    finished_at: float | None = None
+    auto_stop_in: str | None = None
+    on_stop: str | None = None

@@ -226,6 +226,10 @@ class SqliteStore(Possessions):
             (project_id, deployment.job_id, deployment.environment, msgspec.json.encode(deployment)),
         )
 
+    def deployment_of(self, job_id: int) -> Deployment | None:
+        found = self._db.execute("select record from deployments where job_id = ?", (job_id,)).fetchone()
+        return msgspec.json.decode(found[0], type=Deployment) if found else None
+
     def deployments(self, project_id: int, environment: str | None = None) -> list[Deployment]:
         query = (
             "select record from deployments where project_id = ? and coalesce(?, environment) = environment "

@@ -79,6 +79,9 @@ class Store(Protocol):
     def save_deployment(self, project_id: int, deployment: Deployment) -> None:
         """Stores a deployment, or what has become of it (one a job)."""
 
+    def deployment_of(self, job_id: int) -> Deployment | None:
+        """What a job has made of an environment."""
+
     def deployments(self, project_id: int, environment: str | None = None) -> list[Deployment]:
         """The deployments, newest first."""
 

@@ -1,4 +1,5 @@
-"""What projects have besides pipelines, in the server's database: `shipline.engine.possessions` on SQLAlchemy.
+"""What projects have besides pipelines, in the server's database: `shipline.engine.possessions` on SQLAlchemy, and
+what was deployed to environments.
 
 Environments have a table of their own, since clients look them up by number, state and part of the name; everything
 else is a record by kind and name.
@@ -6,10 +7,14 @@ else is a record by kind and name.
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 import msgspec
 import sqlalchemy as sa
 
 from shipline.engine.possessions import Environment, Possessions
+from shipline.engine.records import Deployment
 from shipline.server import tables as t
 from shipline.server.database import Database
 
@@ -65,15 +70,52 @@ class DatabasePossessions(Possessions):
             for row in self.database.all(query)
         ]
 
+    def save_deployment(self, project_id: int, deployment: Deployment) -> None:
+        values = _columns(deployment)
+        known = t.deployments.c.job_id == deployment.job_id
+        if not self.database.execute(sa.update(t.deployments).where(known).values(**values)).rowcount:
+            named = {"project_id": project_id, "job_id": deployment.job_id, "environment": deployment.environment}
+            self.database.insert(t.deployments, **named, **values)
+
+    def add_deployment(self, project_id: int, deployment: Deployment, user_id: int) -> int:
+        """Notes what another program than a job has deployed; gives the number of the row."""
+        lowest = sa.select(sa.func.min(t.deployments.c.job_id))
+        job_id = min(self.database.execute(lowest).scalar() or 0, 0) - 1
+        deployment = msgspec.structs.replace(deployment, job_id=job_id)
+        named = {"project_id": project_id, "job_id": job_id, "environment": deployment.environment}
+        return self.database.insert(t.deployments, **named, user_id=user_id, **_columns(deployment))
+
+    def deployments(self, project_id: int, environment: str | None = None) -> list[Deployment]:
+        query = sa.select(t.deployments.c.record).where(t.deployments.c.project_id == project_id)
+        if environment is not None:
+            query = query.where(t.deployments.c.environment == environment)
+        rows = self.database.all(query.order_by(t.deployments.c.job_id.desc()))
+        return [msgspec.json.decode(row[0], type=Deployment) for row in rows]
+
+    def deployment_of(self, job_id: int) -> Deployment | None:
+        query = sa.select(t.deployments.c.record).where(t.deployments.c.job_id == job_id)
+        found = self.database.one(query)
+        return msgspec.json.decode(found[0], type=Deployment) if found else None
+
     def due_environments(self, now: float) -> list[tuple[int, Environment]]:
         due = (t.environments.c.state == "available") & (t.environments.c.auto_stop_at < now)
         rows = self.database.all(sa.select(t.environments).where(due).order_by(t.environments.c.id))
         return [(row.project_id, environment_of(row)) for row in rows]
 
 
-def environment_of(row: sa.Row[tuple[object, ...]] | object) -> Environment:
+def _columns(deployment: Deployment) -> dict[str, Any]:
+    return {
+        "updated_at": time.time(),
+        "record": msgspec.json.encode(deployment),
+        "action": deployment.action,
+        "status": deployment.status,
+        "ref": deployment.ref,
+    }
+
+
+def environment_of(row: Any) -> Environment:
     """An environment from its row; one that an earlier version made has no record."""
-    values = row._mapping  # type: ignore[union-attr]
+    values = row._mapping
     if values["record"]:
         return msgspec.json.decode(values["record"], type=Environment)
     fields = {key: values[key] for key in ("name", "tier", "state", "created_at", "updated_at", "description")}

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 import msgspec
 import sqlalchemy as sa
 
-from shipline.engine.records import Deployment, JobRecord, PipelineRecord, Project, ProjectVariable
+from shipline.engine.records import JobRecord, PipelineRecord, Project, ProjectVariable
 from shipline.engine.scopes import is_protected
 from shipline.engine.states import ACTIVE, HOLDING, UPCOMING
 from shipline.language.pipeline import Pipeline
@@ -203,33 +203,6 @@ class DatabaseStore(DatabasePossessions):
         if environment_scope is not None:
             doomed = doomed.where(t.variables.c.scope == environment_scope)
         return self.database.execute(doomed).rowcount
-
-    def save_deployment(self, project_id: int, deployment: Deployment) -> None:
-        values = {"updated_at": time.time(), "record": msgspec.json.encode(deployment)}
-        with self.transaction():
-            known = t.deployments.c.job_id == deployment.job_id
-            if self.database.execute(sa.update(t.deployments).where(known).values(**values)).rowcount:
-                return
-            self.database.insert(
-                t.deployments,
-                project_id=project_id,
-                job_id=deployment.job_id,
-                environment=deployment.environment,
-                **values,
-            )
-
-    def deployments(self, project_id: int, environment: str | None = None) -> list[Deployment]:
-        query = sa.select(t.deployments.c.record).where(t.deployments.c.project_id == project_id)
-        if environment is not None:
-            query = query.where(t.deployments.c.environment == environment)
-        rows = self.database.all(query.order_by(t.deployments.c.job_id.desc()))
-        return [msgspec.json.decode(row[0], type=Deployment) for row in rows]
-
-    def deployment_of(self, job_id: int) -> Deployment | None:
-        """What a job has deployed."""
-        query = sa.select(t.deployments.c.record).where(t.deployments.c.job_id == job_id)
-        found = self.database.one(query)
-        return msgspec.json.decode(found[0], type=Deployment) if found else None
 
     def write_trace(self, job_id: int, offset: int, data: bytes) -> int:
         return self.traces.write(job_id, offset, data)

@@ -154,7 +154,12 @@ deployments = _table(
     Column("environment", String, nullable=False),
     Column("updated_at", Float, nullable=False),
     Column("record", LargeBinary, nullable=False),
+    Column("action", String, nullable=False, server_default=""),
+    Column("status", String, nullable=False, server_default=""),
+    Column("ref", String, nullable=False, server_default=""),
+    Column("user_id", Integer),
 )
+"""`job_id` is negative for what another program has deployed, and `user_id` is then who said so."""
 environments = _table(
     "environments",
     _id(),

@@ -8,6 +8,7 @@ import time
 
 import sqlalchemy as sa
 
+from shipline.engine.environments import stop_due
 from shipline.server import tables as t
 from shipline.server.instance import Instance
 from shipline.server.schedules import run_due
@@ -47,6 +48,7 @@ def _look(instance: Instance) -> None:
 async def _round(instance: Instance) -> None:
     give_up_on_silent_runners(instance)
     instance.artifacts.expire()
+    stop_due(instance.pipelines)
     instance.pipelines.forget_settled()
     await run_due(instance)
 

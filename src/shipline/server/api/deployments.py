@@ -1,149 +1,161 @@
-"""Environments and deployments of a project, as its jobs have made them."""
+"""/projects/:id/deployments: what jobs, and other programs through this API, have deployed to environments."""
 
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 from starlette.responses import Response
 
-from shipline.engine.errors import EngineError
+from shipline.engine.deployments import last_success
+from shipline.engine.possessions import Environment
 from shipline.engine.records import Deployment
-from shipline.language.predefined import environment_slug
+from shipline.language.job_variables import tier
 from shipline.server import permissions as may
 from shipline.server import tables as t
 from shipline.server.api import shapes
-from shipline.server.http.answers import because, no_record, time_text, wrong_parameter
+from shipline.server.api.environments import basic
+from shipline.server.http.answers import because, no_record, refusal, time_text, wrong_parameter
 from shipline.server.http.call import Call
 from shipline.server.http.paging import paged_query
 from shipline.server.http.routes import Endpoint
 
-STATES = ("available", "stopping", "stopped")
-ORDERS = {"id": t.deployments.c.id, "updated_at": t.deployments.c.updated_at}
-SHORTEST_SEARCH = 3
-
-
-async def list_environments(call: Call) -> Response:
-    project = call.project(may.REPORTER)
-    if call.given("name") and call.given("search"):
-        raise wrong_parameter("name, search cannot be used together")
-    query = sa.select(t.environments).where(t.environments.c.project_id == project.id)
-    if name := call.text("name"):
-        query = query.where(t.environments.c.name == name)
-    if search := call.text("search"):
-        if len(search) < SHORTEST_SEARCH:
-            raise because(400, "Search query is less than 3 characters")
-        query = query.where(sa.func.lower(t.environments.c.name).contains(search.lower(), autoescape=True))
-    if state := call.choice("states", STATES):
-        query = query.where(t.environments.c.state == state)
-
-    def shape(row: Any) -> shapes.Shape:
-        return _environment(row) | {"project": shapes.project_id(call, project)}
-
-    return paged_query(call, query, shape, [t.environments.c.name])
-
-
-async def show_environment(call: Call) -> Response:
-    project, row = _wanted(call, may.REPORTER)
-    query = sa.select(t.deployments).where(
-        t.deployments.c.project_id == project.id, t.deployments.c.environment == row.name
-    )
-    last = call.instance.database.one(query.order_by(t.deployments.c.job_id.desc()).limit(1))
-    deployed = _deployment(call, project, last) if last is not None else None
-    return call.json(_environment(row) | {"last_deployment": deployed})
-
-
-async def stop(call: Call) -> Response:
-    """Starts the job that stops the environment, where one waits for that; else it is stopped at once."""
-    project, row = _wanted(call, may.DEVELOPER)
-    state = "stopped"
-    if not call.boolean("force") and _started_on_stop(call, project.id, row.name):
-        state = "stopping"
-    changed = sa.update(t.environments).where(t.environments.c.id == row.id)
-    call.instance.database.execute(changed.values(state=state, updated_at=time.time()))
-    call.audit("stop environment", f"{project.full_path}: {row.name}")
-    return call.json(_environment(_wanted(call, may.DEVELOPER)[1]))
-
-
-async def delete(call: Call) -> Response:
-    _, row = _wanted(call, may.DEVELOPER)
-    if row.state != "stopped":
-        raise because(403, "Environment is not stopped")
-    call.instance.database.execute(sa.delete(t.environments).where(t.environments.c.id == row.id))
-    return Response(status_code=204)
+ORDERS = {
+    "id": t.deployments.c.id,
+    "iid": t.deployments.c.id,
+    "created_at": t.deployments.c.id,
+    "updated_at": t.deployments.c.updated_at,
+    "finished_at": t.deployments.c.updated_at,
+    "ref": t.deployments.c.ref,
+}
+STATUSES = ("created", "running", "success", "failed", "canceled", "blocked")
+ENDED = ("success", "failed", "canceled")
 
 
 async def list_deployments(call: Call) -> Response:
     project = call.project(may.REPORTER)
-    query = sa.select(t.deployments).where(t.deployments.c.project_id == project.id)
+    query = sa.select(t.deployments).where(
+        t.deployments.c.project_id == project.id, t.deployments.c.action == "start"
+    )
     if name := call.text("environment"):
         query = query.where(t.deployments.c.environment == name)
-    column = ORDERS[call.choice("order_by", ORDERS, "id")]
+    if status := call.choice("status", STATUSES):
+        query = query.where(t.deployments.c.status == status)
+    ordered_by = call.choice("order_by", ORDERS, "id")
+    for field in ("updated", "finished"):
+        after, before = _moment(call, f"{field}_after"), _moment(call, f"{field}_before")
+        if (after or before) and ordered_by != f"{field}_at":
+            raise because(400, f"`{field}_at` filter requires `{field}_at` sort")
+        if (after or before) and field == "finished" and status != "success":
+            raise because(400, "`finished_at` filter must be combined with `success` status filter.")
+        if after is not None:
+            query = query.where(t.deployments.c.updated_at >= after)
+        if before is not None:
+            query = query.where(t.deployments.c.updated_at <= before)
+    column = ORDERS[ordered_by]
     descending = call.choice("sort", ("asc", "desc"), "asc") == "desc"
-    order = [column.desc() if descending else column]
-    return paged_query(call, query, lambda row: _deployment(call, project, row), order)
+    order = [column.desc() if descending else column, t.deployments.c.id]
+    return paged_query(call, query, lambda row: deployment_shape(call, project, row), order)
 
 
 async def show_deployment(call: Call) -> Response:
-    project = call.project(may.REPORTER)
-    query = sa.select(t.deployments).where(t.deployments.c.id == call.number("deployment_id"))
-    row = call.instance.database.one(query)
-    if row is None or row.project_id != project.id:
-        raise no_record()
-    return call.json(_deployment(call, project, row))
+    project, row = _wanted(call, may.REPORTER)
+    return call.json(deployment_shape(call, project, row))
 
 
-def _started_on_stop(call: Call, project_id: int, name: str) -> bool:
-    """Starts the `on_stop` job of the newest deployment that succeeded; False when there is none to start."""
-    for deployment in call.instance.store.deployments(project_id, name):
-        if deployment.status != "success" or deployment.action != "start":
-            continue
-        job = call.instance.store.job(deployment.job_id)
-        live = call.instance.pipelines.live(deployment.pipeline_id)
-        wanted = live.definitions[job.name].environment.get("on_stop") if job is not None else None
-        if not wanted:
-            return False
-        try:
-            call.instance.pipelines.play(deployment.pipeline_id, str(wanted))
-        except EngineError:
-            return False
-        return True
-    return False
+async def create(call: Call) -> Response:
+    """What some other program has deployed."""
+    project = call.project(may.DEVELOPER)
+    call.required("environment", "sha", "ref", "tag", "status")
+    status: Any = call.choice("status", ("running", *ENDED))
+    name, ref, sha = call.text("environment"), call.text("ref"), call.text("sha")
+    repository = call.instance.projects.repository(project, call.instance.settings.url)
+    try:
+        kind = "tags" if call.boolean("tag") else "heads"
+        if repository.objects.read(f"refs/{kind}/{ref}^{{commit}}") is None:
+            raise refusal(400, {"ref": ["The branch or tag does not exist"]})
+        commit = repository.objects.read(f"{sha}^{{commit}}")
+        if commit is None:
+            raise refusal(400, {"sha": ["The commit does not exist"]})
+    finally:
+        repository.close()
+    now = time.time()
+    store = call.instance.store
+    with store.transaction():
+        if store.possession(project.id, Environment, name) is None:
+            store.possess(project.id, Environment(name, tier(name), created_at=now, updated_at=now))
+        made = Deployment(name, 0, 0, commit.sha, ref, status, now, finished_at=now if status in ENDED else None)
+        user = call.user().user_id
+        number = store.add_deployment(project.id, made, user)
+    call.audit("create deployment", f"{project.full_path}: {name}")
+    return call.json(deployment_shape(call, project, _row(call, number)), 201)
+
+
+async def update(call: Call) -> Response:
+    project, row = _wanted(call, may.DEVELOPER)
+    call.required("status")
+    status = call.choice("status", ("running", *ENDED))
+    record = msgspec.json.decode(row.record, type=Deployment)
+    if record.job_id > 0:
+        raise because(403, "Deployments created using GitLab CI can not be updated using the API")
+    if record.status in ENDED and status != record.status:
+        raise refusal(400, {"status": [f'cannot transition via "{status}"']})
+    ended = msgspec.structs.replace(record, status=status, finished_at=time.time() if status in ENDED else None)
+    call.instance.store.save_deployment(project.id, ended)
+    return call.json(deployment_shape(call, project, _row(call, row.id)))
+
+
+async def delete(call: Call) -> Response:
+    project, row = _wanted(call, may.DEVELOPER)
+    record = msgspec.json.decode(row.record, type=Deployment)
+    if record.status == "running":
+        raise refusal(400, "Cannot destroy running deployment")
+    last = last_success(call.instance.store, project.id, record.environment)
+    if last == record:
+        raise refusal(400, "Deployment currently deployed to environment")
+    call.instance.database.execute(sa.delete(t.deployments).where(t.deployments.c.id == row.id))
+    call.audit("delete deployment", f"{project.full_path}: {row.id}")
+    return Response(status_code=204)
+
+
+async def list_merge_requests(call: Call) -> Response:
+    """There are no merge requests here."""
+    _wanted(call, may.REPORTER)
+    return call.json([])
+
+
+def _moment(call: Call, name: str) -> float | None:
+    """A date and time among the parameters, as Unix seconds."""
+    if not call.given(name):
+        return None
+    try:
+        found = datetime.fromisoformat(call.text(name))
+    except ValueError:
+        raise wrong_parameter(f"{name} is invalid") from None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
 def _wanted(call: Call, level: int) -> tuple[Any, Any]:
     project = call.project(level)
-    query = sa.select(t.environments).where(t.environments.c.id == call.number("environment_id"))
-    row = call.instance.database.one(query)
-    if row is None or row.project_id != project.id:
+    row = _row(call, call.number("deployment_id"))
+    if row is None or row.project_id != project.id or row.action != "start":
         raise no_record()
     return project, row
 
 
-def _environment(row: Any) -> shapes.Shape:
-    return {
-        "id": row.id,
-        "name": row.name,
-        "slug": environment_slug(row.name),
-        "external_url": row.external_url,
-        "created_at": time_text(row.created_at),
-        "updated_at": time_text(row.updated_at),
-        "tier": row.tier,
-        "state": row.state,
-        "auto_stop_at": None,
-        "description": row.description,
-        "auto_stop_setting": "always",
-    }
+def _row(call: Call, number: int) -> Any:
+    return call.instance.database.one(sa.select(t.deployments).where(t.deployments.c.id == number))
 
 
-def _deployment(call: Call, project: Any, row: Any) -> shapes.Shape:
+def deployment_shape(call: Call, project: Any, row: Any) -> shapes.Shape:
+    """A deployment's row as GitLab shows it."""
     record = msgspec.json.decode(row.record, type=Deployment)
     job = call.instance.database.one(sa.select(t.jobs).where(t.jobs.c.id == record.job_id))
     named = (t.environments.c.project_id == project.id) & (t.environments.c.name == record.environment)
     environment = call.instance.database.one(sa.select(t.environments).where(named))
-    keys = ("id", "name", "slug", "external_url", "created_at", "updated_at")
     pipeline = shapes.pipeline_row(call.instance, record.pipeline_id)
     return {
         "id": row.id,
@@ -152,19 +164,19 @@ def _deployment(call: Call, project: Any, row: Any) -> shapes.Shape:
         "sha": record.sha,
         "created_at": time_text(record.created_at),
         "updated_at": time_text(row.updated_at),
-        "user": shapes.user_of(call, pipeline.user_id if pipeline is not None else None),
-        "environment": {key: _environment(environment)[key] for key in keys} if environment is not None else None,
+        "user": shapes.user_of(call, pipeline.user_id if pipeline is not None else row.user_id),
+        "environment": basic(environment) if environment is not None else None,
         "deployable": shapes.job(call, job, project.full_path) if job is not None else None,
         "status": record.status,
     }
 
 
-_ONE = "/projects/{id}/environments/{environment_id}"
+_ONE = "/projects/{id}/deployments/{deployment_id}"
 ENDPOINTS = [
-    Endpoint("GET", "/projects/{id}/environments", list_environments),
-    Endpoint("GET", _ONE, show_environment),
-    Endpoint("POST", _ONE + "/stop", stop),
-    Endpoint("DELETE", _ONE, delete),
     Endpoint("GET", "/projects/{id}/deployments", list_deployments),
-    Endpoint("GET", "/projects/{id}/deployments/{deployment_id}", show_deployment),
+    Endpoint("POST", "/projects/{id}/deployments", create),
+    Endpoint("GET", _ONE, show_deployment),
+    Endpoint("PUT", _ONE, update),
+    Endpoint("DELETE", _ONE, delete),
+    Endpoint("GET", _ONE + "/merge_requests", list_merge_requests),
 ]

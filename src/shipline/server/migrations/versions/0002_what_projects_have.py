@@ -1,4 +1,6 @@
-"""What projects have besides pipelines; when environments stop"""
+"""What projects have besides pipelines; when environments stop; what deployments are listed by"""
+
+import json
 
 import sqlalchemy as sa
 from alembic import op
@@ -24,3 +26,12 @@ def upgrade() -> None:
     op.add_column("environments", sa.Column("auto_stop_at", sa.Float(), nullable=True))
     op.add_column("environments", sa.Column("record", sa.LargeBinary(), nullable=True))
     op.create_index(op.f("environments_by_auto_stop_at"), "environments", ["auto_stop_at"], unique=False)
+    for column in ("action", "status", "ref"):
+        op.add_column("deployments", sa.Column(column, sa.String(), nullable=False, server_default=""))
+    op.add_column("deployments", sa.Column("user_id", sa.Integer(), nullable=True))
+    deployments = sa.table("deployments", *map(sa.column, ("id", "record", "action", "status", "ref")))
+    connection = op.get_bind()
+    for number, record in connection.execute(sa.select(deployments.c.id, deployments.c.record)).all():
+        known = json.loads(bytes(record))
+        values = {"action": known.get("action", "start"), "status": known["status"], "ref": known["ref"]}
+        connection.execute(sa.update(deployments).where(deployments.c.id == number).values(**values))
