@@ -16,14 +16,6 @@ NOT_YET: dict[str, tuple[Callable[[Job], bool], str]] = {
     "trigger": (lambda job: bool(job.trigger), "downstream pipelines are not started yet"),
     "needs:pipeline": (lambda job: any(need.pipeline for need in job.needs or ()), "other pipelines are not known"),
     "needs:project": (lambda job: any(need.project for need in job.needs or ()), "other projects are not known"),
-    "environment:auto_stop_in": (
-        lambda job: bool(job.environment.get("auto_stop_in")),
-        "environments are not stopped by themselves yet",
-    ),
-    "environment:kubernetes": (
-        lambda job: bool(job.environment.get("kubernetes")),
-        "there is no agent for Kubernetes",
-    ),
 }
 """By keyword: whether a job uses it, and why it is refused."""
 
