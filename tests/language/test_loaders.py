@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from shipline.language import NotLoaded, Origin
+from shipline.language import Context, NotLoaded, Origin, compile
 from shipline.language.fetched import Fetched
 from shipline.language.loaders import Directory, Sources, integrity
 
@@ -80,3 +80,36 @@ def test_a_lock_pins_the_content(tmp_path):
     assert Fetched(web, tmp_path / "cache", lock)(URL) == b"one"
     with pytest.raises(NotLoaded, match="is not what"):
         Fetched(web, tmp_path / "other", lock)(URL)
+
+
+def test_the_files_of_a_project_of_the_server_are_listed_page_by_page(tmp_path):
+    tree = [{"path": "ci", "type": "tree"}, *({"path": f"ci/{n}.yml", "type": "blob"} for n in range(120))]
+
+    def fetch(url):
+        if "/repository/tree?" not in url:
+            return b"job-" + url.rpartition("/")[2].encode() + b": {script: x}\n"
+        page = int(url.rpartition("page=")[2])
+        assert "projects/group%2Flib/" in url and "recursive=true&ref=v1&" in url
+        return json.dumps(tree[100 * (page - 1) : 100 * page]).encode()
+
+    sources = Sources(Directory(tmp_path), fetch=fetch, server="https://gitlab.example.com")
+    assert len(sources.paths("group/lib", "v1")) == 120
+    text = "include: {project: group/lib, ref: v1, file: start.yml}"
+    both = Sources(
+        Directory(tmp_path), fetch=lambda url: fetch(url) if "start" not in url else START, server="https://x"
+    )
+    assert {job.name for job in compile(text, Context(), both).jobs} == {"job-0.yml", "has-7", *GLOBBED}
+
+
+GLOBBED = {f"job-{n}.yml" for n in (11, *range(110, 120))}
+START = b"""
+include: [{local: ci/11*.yml}, {local: ci/0.yml, rules: [{exists: [ci/119.yml]}]}]
+has-7: {script: x, rules: [{exists: {project: group/lib, ref: v1, paths: [ci/7.yml]}}]}
+"""
+
+
+def test_a_project_that_the_server_does_not_list_is_refused_by_name(tmp_path):
+    for answer in (b"<html>", b"{}"):
+        sources = Sources(Directory(tmp_path), fetch=lambda url, answer=answer: answer, server="https://x")
+        with pytest.raises(NotLoaded, match="group/lib"):
+            sources.paths("group/lib", None)

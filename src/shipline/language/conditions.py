@@ -76,12 +76,18 @@ def folders(paths: Sequence[str]) -> frozenset[str]:
 
 class Circumstances:
     """What a list of rules is tried against. `values` are unexpanded, as `if` sees them; `expanded` gives them
-    expanded, as `changes` and `exists` see them, and is asked at most once.
+    expanded, as `changes` and `exists` see them, and is asked at most once. `home`: the project and ref in which
+    `exists` looks where it names none; those of the pipeline by default.
     """
 
     def __init__(
-        self, values: Mapping[str, str | None], expanded: Callable[[], Mapping[str, str]], repository: Repository
+        self,
+        values: Mapping[str, str | None],
+        expanded: Callable[[], Mapping[str, str]],
+        repository: Repository,
+        home: tuple[str | None, str | None] = (None, None),
     ) -> None:
+        self.home = home
         self.values = values
         self.make_expanded = expanded
         self.repository = repository
@@ -172,13 +178,16 @@ def searched(repository: Repository, pattern: str, paths: Collection[str], place
 
 def existing(exists: Exists, place: Place, circumstances: Circumstances) -> tuple[bool, str]:
     """`rules:exists`: holds when a file or folder matches."""
-    project = circumstances.written_out(exists.project) if exists.project else None
-    ref = circumstances.written_out(exists.ref) if exists.ref else None
+    project, ref = circumstances.home
+    if exists.project:
+        project = circumstances.written_out(exists.project)
+        ref = circumstances.written_out(exists.ref) if exists.ref else None
     globs = [circumstances.written_out(glob) for glob in exists.paths]
     try:
         paths = circumstances.repository.paths(project, ref)
-    except NotLoaded:
-        raise refuse(f"rules:exists:project `{project}` not found or access denied", place) from None
+    except NotLoaded as error:
+        text = f"rules:exists:project `{project}` not found or access denied"
+        raise refuse(text, place, str(error)) from None
     if exists.regexp is not None:
         pattern = circumstances.written_out(exists.regexp)
         if len(paths) > MAX_PATHS:

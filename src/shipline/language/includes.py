@@ -96,7 +96,7 @@ class Includes:
         if isinstance(item, str):
             item = expand(item, self.plain_values(), keep_undefined=True)
         written = checked(item, place, self.child)
-        if not self.wanted(written, place):
+        if not self.wanted(written, place, parent):
             return []
         found = []
         for origin in self.origins_of(written, place, parent):
@@ -111,14 +111,16 @@ class Includes:
             found.append(self.expanded(content, loaded.origin, (*chain, file)))
         return found
 
-    def wanted(self, written: Map, place: Place) -> bool:
+    def wanted(self, written: Map, place: Place, parent: Origin) -> bool:
+        """Whether the rules of an include hold; files are looked for where the including file is from."""
         if written.get("rules") is None:
             return True
         findings: list[Finding] = []
         found = rules(Entry(written["rules"], written.at("rules"), "include:rules", findings), "include")
         if findings:
             raise LanguageError(findings)
-        rule = first_match(found or [], Circumstances(self.values, self.plain_values, self.repository))
+        home = (parent.project, parent.ref)
+        rule = first_match(found or [], Circumstances(self.values, self.plain_values, self.repository, home))
         return rule is not None and rule.when != "never"
 
     def origins_of(self, written: Map, place: Place, parent: Origin) -> list[Origin]:

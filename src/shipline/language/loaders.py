@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from shipline.language.loader import Loaded, NotLoaded, Origin, no_artifact
 from shipline.language.versions import chosen_version
 
 Fetch = Callable[[str], bytes]
 TEMPLATES = "https://gitlab.com/gitlab-org/gitlab/-/raw/master/lib/gitlab/ci/templates"
+PAGE = 100
+MAX_PAGES = 100
 SKIPPED = {".git", ".hg", "node_modules", ".venv"}
 
 
@@ -59,34 +61,53 @@ class Directory:
 
 
 class WebProject:
-    """A project on a GitLab server, read file by file through `fetch`."""
+    """A project on a GitLab server, read file by file through `fetch`; its files and tags are listed by the API."""
 
     def __init__(self, server: str, path: str, fetch: Fetch) -> None:
         self.server = server.rstrip("/")
         self.path = path
         self.fetch = fetch
+        self.listed: dict[str | None, list[str]] = {}
 
     def read(self, path: str, ref: str | None) -> str | None:
-        from urllib.parse import quote
-
-        url = f"{self.server}/{self.path}/-/raw/{quote(ref or 'HEAD', safe='')}/{quote(path.lstrip('/'))}"
+        url = f"{self.server}/{self.path}/-/raw/{quoted(ref or 'HEAD')}/{quoted(path.lstrip('/'), '/')}"
         try:
             return self.fetch(url).decode("utf-8-sig", "replace")
         except NotLoaded:
             return None
 
     def paths(self, ref: str | None) -> Sequence[str]:
-        raise NotLoaded(f"Project `{self.path}`: the files of a project on a server cannot be listed")
+        if ref not in self.listed:
+            entries = self.all_of("tree", f"recursive=true&ref={quoted(ref or 'HEAD')}")
+            self.listed[ref] = [str(item["path"]) for item in entries if item.get("type") == "blob"]
+        return self.listed[ref]
 
     def versions(self) -> Sequence[str]:
-        import json
-        from urllib.parse import quote
-
-        url = f"{self.server}/api/v4/projects/{quote(self.path, safe='')}/repository/tags?per_page=100"
         try:
-            return [str(tag["name"]) for tag in json.loads(self.fetch(url))]
-        except (NotLoaded, ValueError, KeyError, TypeError):
+            return [str(tag["name"]) for tag in self.all_of("tags", "")]
+        except (NotLoaded, KeyError):
             return []
+
+    def all_of(self, what: str, query: str) -> list[dict[str, Any]]:
+        """All entries of a list of the API, page by page. Raises NotLoaded."""
+        import json
+
+        url = f"{self.server}/api/v4/projects/{quoted(self.path)}/repository/{what}?{query}&per_page={PAGE}"
+        found: list[dict[str, Any]] = []
+        for page in range(1, MAX_PAGES + 1):
+            try:
+                entries = json.loads(self.fetch(f"{url}&page={page}"))
+            except ValueError:
+                entries = None
+            if not isinstance(entries, list) or not all(isinstance(item, dict) for item in entries):
+                raise NotLoaded(f"Project `{self.path}`: {self.server} does not list its {what} as GitLab does")
+            found += entries
+            if len(entries) < PAGE:
+                return found
+        raise NotLoaded(
+            f"Project `{self.path}` has more than {MAX_PAGES * PAGE} files, too many to list through the API: "
+            f"clone it and say --project {self.path}=DIRECTORY"
+        )
 
 
 class Sources:
@@ -178,6 +199,13 @@ class Sources:
 
     def changed(self, compare_to: str) -> Sequence[str] | None:
         return self.compare(compare_to) if self.compare is not None else None
+
+
+def quoted(text: str, safe: str = "") -> str:
+    """A text as a part of a URL."""
+    from urllib.parse import quote
+
+    return quote(text, safe=safe)
 
 
 def integrity(content: bytes) -> str:

@@ -197,9 +197,9 @@ def simple_keywords(entry: Entry, found: JobConfig) -> None:
     """Keywords that are one text or a list of texts."""
     source: Map = entry.value
     for key in ("stage", "resource_group", "manual_confirmation", "publish"):
-        if source.get(key) is not None and (value := text(entry, key)) is not None:
-            if value or key != "resource_group":  # a group without a name is none
-                found.values[key] = value
+        value = text(entry, key) if source.get(key) is not None else None
+        if value is not None and (value or key != "resource_group"):  # a group without a name is none
+            found.values[key] = value
     if source.get("tags") is not None and (names := tags(entry.child("tags"))) is not None:
         found.values["tags"] = names
     if source.get("dependencies") is not None and (jobs := strings(entry, "dependencies")) is not None:
