@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 WIDTH = 100
 IN_FULL = 10
 """Failed jobs that are told in full; of more, the names."""
+IN_TABLE = 25
+"""Jobs of which a terminal gets the whole table; of more, those that did not go well."""
 NAME = 60
 LONGEST = 400
 """Characters of a log's line that are shown."""
@@ -34,16 +36,26 @@ def summary(live: Live, store: Store, columns: int | None = None) -> list[str]:
         lines += ["", *_failure(job, store, columns)]
     if others := [plain(job.name) for job in failed if job not in told]:
         lines += ["", f"And {len(others)} more failed: {', '.join(others)}"]
-    lines += ["", *table(live, columns)]
+    lines += ["", *(_short_table(live, columns) if columns and len(jobs) > IN_TABLE else table(live, columns))]
     if waiting := [job for job in jobs if job.status == "manual"]:
         lines += ["", "Waiting for you:"]
         lines += [f"  shipline play {_quoted(job.name)} --pipeline {record.id}" for job in waiting]
     return lines
 
 
-def table(live: Live, columns: int | None = None) -> list[str]:
-    """One line a job, by stage."""
-    jobs = [live.jobs[name] for name in live.graph.nodes]
+def _short_table(live: Live, columns: int) -> list[str]:
+    """So that what failed is not scrolled away by what went well."""
+    from collections import Counter
+
+    well = Counter(job.status for job in live.jobs.values() if job.status in ("success", "skipped", "created"))
+    lines = table(live, columns, without=tuple(well))
+    counts = ", ".join(f"{count} {status}" for status, count in well.most_common())
+    return [*lines, f"  {counts} (all: shipline status {live.record.id})"] if counts else lines
+
+
+def table(live: Live, columns: int | None = None, without: tuple[str, ...] = ()) -> list[str]:
+    """One line a job, by stage; `without` those that have one of these statuses."""
+    jobs = [live.jobs[name] for name in live.graph.nodes if live.jobs[name].status not in without]
     stage = max((width(plain(job.stage)) for job in jobs), default=0)
     longest = max((width(plain(job.name)) for job in jobs), default=0)
     if columns is None:

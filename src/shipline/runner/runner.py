@@ -19,7 +19,7 @@ from shipline.runner.executors import Executors
 from shipline.runner.lifecycle import JobRun
 
 T = TypeVar("T")
-FORCED_STOP = 5.0  # seconds from Ctrl-C to nothing left
+FORCED_STOP = 2.8  # seconds until all that was made is removed, or given up; see lifecycle.LAST_CLEANUP
 IDLE_PAUSE = 0.2  # seconds; only when a coordinator answers "no job" without having waited for one
 
 
