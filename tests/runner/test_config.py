@@ -34,6 +34,14 @@ check_interval = 3
       read_only = true
   [runners.cache]
     Type = "s3"
+    Path = "ci"
+    Shared = true
+    MaxUploadedArchiveSize = 1000
+    [runners.cache.s3]
+      ServerAddress = "minio.example.com:9000"
+      AccessKey = "key"
+      BucketName = "runner"
+      RoleARN = "arn:aws:iam::1:role/x"
 """
 
 
@@ -47,11 +55,14 @@ def test_what_is_known_is_read():
     assert mount.source() == {"configMap": {"name": "docker-daemon"}}
     assert mount.mount(mount.name)["subPath"] == "daemon.json"
     assert runner.kubernetes.volumes.host_path[0].source() == {"hostPath": {"path": "/tools"}}
+    assert (runner.cache.type, runner.cache.path, runner.cache.shared) == ("s3", "ci", True)
+    assert runner.cache.max_uploaded_archive_size == 1000
+    assert (runner.cache.s3.server_address, runner.cache.s3.bucket_name) == ("minio.example.com:9000", "runner")
 
 
 def test_what_is_not_known_is_named_in_one_warning():
     (warning,) = ConfigFile.parse(TOML).warnings
-    for key in ("check_interval", "runners.cache", "runners.kubernetes.pod_security_context"):
+    for key in ("runners.cache.s3.RoleARN", "runners.kubernetes.pod_security_context"):
         assert key in warning
 
 

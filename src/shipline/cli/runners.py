@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from shipline.cli.state import config_path
+from shipline.cli.state import config_path, home
 
 if TYPE_CHECKING:
     from shipline.cli.options import Where
@@ -52,6 +52,8 @@ def runners(where: Where, pods: bool, say: Callable[[str], None]) -> Hands:
             msgspec.structs.replace(config, kubeconfig=kubeconfig) if _aimless(config) else config
             for config in configs
         ]
+    kept = str(home() / "cache")
+    configs = [msgspec.structs.replace(config, cache_dir=config.cache_dir or kept) for config in configs]
     return Hands(configs, where.concurrency or at_once, interval)
 
 

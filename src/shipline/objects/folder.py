@@ -60,6 +60,15 @@ class Folder:
             while piece := await asyncio.to_thread(file.read, BLOCK):
                 yield piece
 
+    def part(self) -> Path:
+        """The path of a file that is to be kept when it has been written; on this folder's disk. What a killed
+        process leaves of it is removed as every part is."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self._part(self.root)
+
+    def _part(self, folder: Path) -> Path:
+        return folder / f"{PART}{os.getpid()}-{os.urandom(6).hex()}"
+
     async def keep(self, name: str, file: Path) -> Stored:
         return await asyncio.to_thread(self._keep, name, file)
 
@@ -71,7 +80,7 @@ class Folder:
                 raise ObjectsError(f"{size} bytes are more than {self.root} may hold altogether ({self.limit})")
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.parent / f"{PART}{os.getpid()}-{os.urandom(6).hex()}"
+            part = self._part(path.parent)
             try:
                 _bring(file, part)
                 os.utime(part)

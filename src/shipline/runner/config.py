@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
 
+from shipline.runner.cache.config import CacheConfig
 from shipline.runner.errors import RunnerError
 from shipline.runner.volumes import Volumes
 
@@ -108,7 +109,8 @@ class RunnerConfig(msgspec.Struct):
 
     `executor` "auto" (ours) runs jobs that name an image in pods, and those that don't in a shell of this machine.
     `kubeconfig` and `context` are ours; without them `[runners.kubernetes] host` or the usual places are looked at.
-    `limit` 0 means no limit. `output_limit` is in KiB.
+    `limit` 0 means no limit. `output_limit` is in KiB. `cache_dir`: where caches are unless `cache` names a bucket;
+    nowhere when empty.
     """
 
     name: str = "shipline"
@@ -123,6 +125,7 @@ class RunnerConfig(msgspec.Struct):
     output_limit: int = 4096
     environment: list[str] = []
     builds_dir: str = ""
+    cache_dir: str = ""
     shell: str = ""
     pre_get_sources_script: str = ""
     post_get_sources_script: str = ""
@@ -132,6 +135,7 @@ class RunnerConfig(msgspec.Struct):
     kubeconfig: str = ""
     context: str = ""
     kubernetes: KubernetesConfig = msgspec.field(default_factory=KubernetesConfig)
+    cache: CacheConfig | None = None
 
 
 class ConfigFile(msgspec.Struct):
@@ -183,7 +187,8 @@ def unknown_keys(value: Any, kind: Any, path: str = "") -> list[str]:
         return []
     if isinstance(value, list):
         return [name for item in value for name in unknown_keys(item, struct, path)]
-    fields = get_type_hints(struct)
+    hints = get_type_hints(struct)
+    fields = {field.encode_name: hints[field.name] for field in msgspec.structs.fields(struct)}
     names: list[str] = []
     for key, inner in value.items():
         name = f"{path}.{key}" if path else key

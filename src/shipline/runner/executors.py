@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shipline.protocol.payload import JobPayload
 from shipline.runner.config import RunnerConfig
+from shipline.runner.errors import RunnerError
 from shipline.runner.executor import Executor
 from shipline.runner.job import Job
 from shipline.runner.repository import RepositoryCopies
@@ -16,6 +18,8 @@ from shipline.runner.trace.trace import Trace
 from shipline.runner.workspace import Workspace
 
 if TYPE_CHECKING:
+    from shipline.objects.objects import Objects
+    from shipline.runner.cache.caches import Caches
     from shipline.runner.local.checkout import Checkouts
     from shipline.runner.pod.cluster import Cluster
 
@@ -31,6 +35,7 @@ class Executors:
         self._workspace = Workspace()
         self._copies = RepositoryCopies(self._workspace)
         self._checkouts: Checkouts | None = None
+        self._cache: Objects | None = None
 
     def job(self, payload: JobPayload) -> Job:
         """The job, with the lowest number that no running job has; `release` frees it."""
@@ -44,6 +49,11 @@ class Executors:
 
     def release(self, job: Job) -> None:
         self._numbers.discard(job.number)
+
+    @property
+    def folder(self) -> Path:
+        """Where archives are while they are on their way; it goes with `close`."""
+        return self._workspace.path
 
     def name_for(self, payload: JobPayload) -> str:
         """`kubernetes` or `shell`."""
@@ -62,6 +72,21 @@ class Executors:
         from shipline.runner.pod.executor import PodExecutor
 
         return PodExecutor(await self.cluster(), self._copies, job, trace)
+
+    def caches(self, job: Job, executor: Executor, trace: Trace) -> Caches | None:
+        """The job's caches; None, which its log says, when this runner has no place for them."""
+        from shipline.runner.cache.caches import Caches
+        from shipline.runner.cache.store import open_cache
+
+        try:
+            self._cache = self._cache or open_cache(self.config)
+        except RunnerError as error:
+            trace.warning(f"no cache can be used: {error}")
+            return None
+        if self._cache is None:
+            trace.warning("no cache is configured: nothing is restored or saved")
+            return None
+        return Caches(job, self._cache, executor.files(), trace, self._workspace.path)
 
     async def cluster(self) -> Cluster:
         """The connection to the cluster; the first call also settles what an earlier runner left there."""

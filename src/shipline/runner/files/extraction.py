@@ -17,6 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from shipline.runner.files.archive import TIMESTAMP, UTF8
 from shipline.runner.files.members import FilesError, Kind, Member, ProjectFiles, checked
@@ -24,27 +25,42 @@ from shipline.runner.files.members import FilesError, Kind, Member, ProjectFiles
 LONGEST_TARGET = 4096
 
 
-async def unpack(files: ProjectFiles, archive: Path) -> None:
+async def unpack(files: ProjectFiles, archive: Path | IO[bytes]) -> None:
     """Puts what is in the zip file `archive` into the project folder. Raises FilesError."""
     await files.write(functools.partial(members_of, archive))
 
 
-def members_of(archive: Path) -> Iterator[Member]:
+def names_in(archive: Path | IO[bytes]) -> tuple[frozenset[tuple[str, Kind]], int]:
+    """The paths and kinds of what a zip file holds, and how many bytes its files have altogether. Raises FilesError
+    as `members_of` does."""
+    with _told(), zipfile.ZipFile(archive) as file:
+        members = [member for member in map(_planned, file.infolist()) if member is not None]
+    _refuse_paths_through_links(members)
+    return frozenset((member.path, member.kind) for member in members), sum(member.size for member in members)
+
+
+def members_of(archive: Path | IO[bytes]) -> Iterator[Member]:
     """The zip file's members, links last. Raises FilesError for an archive that is broken or means harm."""
+    with _told(), zipfile.ZipFile(archive) as file:
+        planned = [(member, info) for info in file.infolist() if (member := _planned(info)) is not None]
+        _refuse_paths_through_links([member for member, _ in planned])
+        for member, info in sorted(planned, key=lambda pair: pair[0].kind == "link"):
+            if member.kind == "folder":
+                yield member
+                continue
+            with contextlib.closing(file.open(info)) as content:
+                if member.kind == "link":
+                    member.target = os.fsdecode(content.read(LONGEST_TARGET))
+                else:
+                    member.content = content
+                yield member
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """What is wrong with an archive, as FilesError."""
     try:
-        with zipfile.ZipFile(archive) as file:
-            planned = [(member, info) for info in file.infolist() if (member := _planned(info)) is not None]
-            _refuse_paths_through_links([member for member, _ in planned])
-            for member, info in sorted(planned, key=lambda pair: pair[0].kind == "link"):
-                if member.kind == "folder":
-                    yield member
-                    continue
-                with contextlib.closing(file.open(info)) as content:
-                    if member.kind == "link":
-                        member.target = os.fsdecode(content.read(LONGEST_TARGET))
-                    else:
-                        member.content = content
-                    yield member
+        yield
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, UnicodeError) as error:
         raise FilesError(f"the archive cannot be read: {error}") from None
 

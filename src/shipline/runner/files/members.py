@@ -58,6 +58,12 @@ class ProjectFiles(Protocol):
     async def untracked(self) -> list[str]:
         """The paths that git does not track, ignored ones too."""
 
+    async def mark(self) -> str:
+        """A sign for this moment: what is changed from now on can be told from what was there."""
+
+    async def touched(self, mark: str, roots: Sequence[str]) -> bool:
+        """Whether a file or link at or below the roots has been changed since. True where that can't be told."""
+
     async def read(self, entries: Sequence[Entry], take: Callable[[Iterable[Member]], T]) -> T:
         """Calls `take` with the entries' members, in this order as far as it can be had."""
 

@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +18,8 @@ from shipline.runner.process import run_git
 
 T = TypeVar("T")
 BLOCK = 1 << 20
+CLOCK = getattr(time, "CLOCK_REALTIME_COARSE", time.CLOCK_REALTIME)
+STEP = 0.01  # seconds; files' times have this clock's steps, and what is changed next must not have the mark's own
 
 
 class ShellFiles:
@@ -69,6 +72,21 @@ class ShellFiles:
         except JobFailed as failure:
             raise FilesError(str(failure)) from None
         return [name for name in listed.split("\0") if name]
+
+    async def mark(self) -> str:
+        now = time.clock_gettime_ns(CLOCK)
+        await asyncio.sleep(STEP)
+        return str(now)
+
+    async def touched(self, mark: str, roots: Sequence[str]) -> bool:
+        return await asyncio.to_thread(self._touched, int(mark), roots)
+
+    def _touched(self, mark: int, roots: Sequence[str]) -> bool:
+        entries = (entry for entry in self._find(roots) if entry.kind != "folder")
+        try:
+            return any(os.lstat(f"{self._project}/{entry.path}").st_ctime_ns > mark for entry in entries)
+        except OSError:
+            return True
 
     async def read(self, entries: Sequence[Entry], take: Callable[[Iterable[Member]], T]) -> T:
         return await asyncio.to_thread(lambda: take(self._members(entries)))

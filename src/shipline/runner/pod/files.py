@@ -39,6 +39,16 @@ for kind in "d" "l" "f -links 1" "f -links +1"; do find "$@" -type $kind -print0
 exit 0
 """
 UNTRACKED = 'cd "$1" && git -c safe.directory="*" ls-files -o -z'
+# Files' times have steps of some milliseconds: what is changed next must not have the mark's own
+MARK = ': > "$2" && { sleep 0.01 || sleep 1; } 2>/dev/null'
+TOUCHED = r"""
+cd "$1" || exit 1
+find . -maxdepth 0 -cnewer "$3" >/dev/null 2>&1 || { echo unknown; exit 0; }
+head -c "$2" | xargs -0 sh -c '
+mark=$1; shift; find "$@" ! -type d -cnewer "$mark" -print 2>/dev/null | head -c 1
+' find "$3"
+exit 0
+"""
 # tar stores the second of two names for one file as a reference to the first, so such files are read one by one
 READ = r"""
 cd "$1" && l=$4/files.$$ && head -c "$2" > "$l" || exit 1
@@ -91,6 +101,15 @@ class PodFiles:
     async def untracked(self) -> list[str]:
         out = await self._again(lambda: self._ask(UNTRACKED, b""))
         return [os.fsdecode(name) for name in out.split(b"\0") if name]
+
+    async def mark(self) -> str:
+        mark = f"{self._scratch}/mark-{os.urandom(6).hex()}"
+        await self._again(lambda: self._ask(MARK, b"", mark))
+        return mark
+
+    async def touched(self, mark: str, roots: Sequence[str]) -> bool:
+        given = _listed(_argument(root) for root in roots)
+        return await self._again(lambda: self._ask(TOUCHED, given, str(len(given)), mark)) != b""
 
     async def read(self, entries: Sequence[Entry], take: Callable[[Iterable[Member]], T]) -> T:
         if not entries:

@@ -1,0 +1,82 @@
+"""What a cache is called: the key that a job's log shows, and the object that it is kept as.
+
+A key is a text that anybody who can push may write. What it becomes has no way out of the project's own place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import re
+from urllib.parse import quote
+
+import msgspec
+
+from shipline.protocol.payload import JobPayload
+from shipline.runner.config import RunnerConfig
+from shipline.runner.variables import Variables
+
+HASHED_KEYS = "FF_HASH_CACHE_KEYS"
+LONGEST = 200  # characters of a file's name that are left as they are
+_ENCODED = re.compile(r"%2f|%2e|\\", re.IGNORECASE)
+_MEANT = {"%2f": "/", "%2e": ".", "\\": "/"}
+_TOKEN_KIND = re.compile(r"\A(?:glrt-|glrtr-)?(?:t\d_)?")
+
+
+class Key(msgspec.Struct, frozen=True):
+    """`shown` in the log; `stored` in objects' names. `warning`: that it was changed, and how."""
+
+    shown: str
+    stored: str
+    warning: str = ""
+
+
+def key_of(written: str, payload: JobPayload, variables: Variables) -> Key:
+    """The key that a cache's text stands for; `shown` is empty where nothing is left of it."""
+    raw = written or posixpath.join(payload.job_info.name, payload.git_info.ref)
+    raw = variables.expand(raw)
+    if variables.is_true(HASHED_KEYS):
+        return Key(raw, hashlib.sha256(raw.encode("utf-8", "surrogateescape")).hexdigest() if raw else "")
+    key = sanitised(raw)
+    if key == raw:
+        return Key(key, key)
+    if not key:
+        return Key("", "", f'cache key "{raw}" could not be sanitized')
+    return Key(key, key, f'cache key "{raw}" sanitized to "{key}"')
+
+
+def sanitised(key: str) -> str:
+    """The key as a path below its base: no `..`, no empty parts, no space at the end."""
+    if not key:
+        return ""
+    plain = _ENCODED.sub(lambda found: _MEANT[found[0].lower()], key).replace("\0", "")
+    path = posixpath.normpath("/" + plain).lstrip("/")
+    while path:
+        folder, _, last = path.rpartition("/")
+        if last.rstrip():
+            return posixpath.join(folder, last.rstrip())
+        path = folder
+    return ""
+
+
+def object_name(key: Key, payload: JobPayload, config: RunnerConfig) -> str:
+    """The object in a bucket: gitlab-runner's, so that both find each other's caches."""
+    cache = config.cache
+    path = cache.path.strip("/") if cache else ""
+    own = "" if not config.token or (cache and cache.shared) else f"runner/{short_token(config.token)}"
+    parts = (path, own, "project", str(payload.job_info.project_id), key.stored)
+    return "/".join(part for part in parts if part)
+
+
+def file_name(key: Key, payload: JobPayload, config: RunnerConfig) -> str:
+    """The file in a folder. Each server's projects have a folder of their own."""
+    server = re.sub(r"[^0-9A-Za-z.-]+", "_", config.url.partition("://")[2].strip("/")) or "local"
+    name = quote(key.stored, safe=" !$&'()*+,;=:@[]")
+    if len(name) > LONGEST:
+        name = f"{name[: LONGEST - 65]}-{hashlib.sha256(name.encode()).hexdigest()}"
+    return f"{server}/{payload.job_info.project_id}/{name}.zip"
+
+
+def short_token(token: str) -> str:
+    """The part of a runner's token that may be shown."""
+    return _TOKEN_KIND.sub("", token, count=1)[:9]
