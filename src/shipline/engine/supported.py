@@ -12,7 +12,6 @@ from shipline.language.pipeline import Job, Pipeline
 
 NOT_YET: dict[str, tuple[Callable[[Job], bool], str]] = {
     "artifacts": (lambda job: bool(job.artifacts), "jobs do not pass files to each other yet"),
-    "cache": (lambda job: bool(job.cache), "nothing is kept between jobs yet"),
     "trigger": (lambda job: bool(job.trigger), "downstream pipelines are not started yet"),
     "needs:pipeline": (lambda job: any(need.pipeline for need in job.needs or ()), "other pipelines are not known"),
     "needs:project": (lambda job: any(need.project for need in job.needs or ()), "other projects are not known"),
