@@ -185,7 +185,7 @@ class Builder:
     ) -> Job:
         needs = rule.needs if rule.needs is not None else config.needs
         stage = values.get("stage") or "test"
-        allowed, exit_codes = failure(values.get("allow_failure"), rule, when, config.rules is not None)
+        allowed, exit_codes = failure(values.get("allow_failure"), rule, config.get("when"))
         start_in = rule.start_in or (values.get("start_in") if when == "delayed" else None)
         interruptible = values.get("interruptible") if rule.interruptible is None else rule.interruptible
         places = self.places(config, rule)
@@ -251,12 +251,12 @@ def with_pages(name: str, values: dict[str, Any]) -> dict[str, Any]:
     return {**values, "artifacts": {**artifacts, "paths": [*paths, published]}}
 
 
-def failure(written: Any, rule: Rule, when: str, has_rules: bool) -> tuple[bool, list[int]]:
-    """allow_failure and its exit codes: the rule's word, the job's, else true for a manual job without rules."""
+def failure(written: Any, rule: Rule, written_when: str | None) -> tuple[bool, list[int]]:
+    """allow_failure and its exit codes: the rule's word, the job's, else true for a job that itself says manual."""
     if rule.allow_failure is not None:
         return rule.allow_failure, []
     if isinstance(written, dict):
         return False, written.get("exit_codes") or []
     if isinstance(written, bool):
         return written, []
-    return when == "manual" and not has_rules, []
+    return written_when == "manual", []
