@@ -63,7 +63,10 @@ class Folder:
     def part(self) -> Path:
         """The path of a file that is to be kept when it has been written; on this folder's disk. What a killed
         process leaves of it is removed as every part is."""
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._failed(error) from None
         return self._part(self.root)
 
     def _part(self, folder: Path) -> Path:

@@ -36,6 +36,7 @@ LEVEL = "CACHE_COMPRESSION_LEVEL"
 FORMAT = "CACHE_COMPRESSION_FORMAT"
 TIMEOUT = "CACHE_REQUEST_TIMEOUT"  # minutes
 USUAL_TIMEOUT = 10
+MINUTE = 60.0  # seconds
 YELLOW, RESET = "\x1b[0;33m", "\x1b[0;m"
 
 
@@ -64,7 +65,7 @@ class Caches:
         self._folder = folder
         self._restored: dict[int, Restored] = {}
         minutes = job.variables.number(TIMEOUT, USUAL_TIMEOUT)
-        self._patience = 60.0 * (minutes if minutes > 0 else USUAL_TIMEOUT)
+        self._patience = MINUTE * (minutes if minutes > 0 else USUAL_TIMEOUT)
 
     async def restore(self) -> None:
         """Takes in what earlier jobs left."""
@@ -127,7 +128,7 @@ class Caches:
             raise CacheError(str(error)) from None
         except TimeoutError:
             raise CacheError(
-                f"{self._place.place(name)}: no answer within {self._patience / 60:g} minutes"
+                f"{self._place.place(name)}: no answer within {self._patience / MINUTE:g} minutes"
             ) from None
         if fetched is None:
             raise CacheError(
@@ -215,7 +216,7 @@ class Caches:
                 async with asyncio.timeout(self._patience):
                     await self._place.keep(name, archive)
             except TimeoutError:
-                waited = f"not stored within {self._patience / 60:g} minutes"
+                waited = f"not stored within {self._patience / MINUTE:g} minutes"
                 raise CacheError(f"{self._place.place(name)}: {waited}") from None
 
     async def _unchanged(self, restored: Restored | None, key: Key, chosen: Selection) -> bool:

@@ -41,7 +41,9 @@ def open_cache(config: RunnerConfig) -> Objects | None:
 
 
 def _bucket(kind: str, cache: CacheConfig) -> Objects:
-    from shipline.objects.bucket import Bucket
+    from obstore.exceptions import BaseError
+
+    from shipline.objects.bucket import Bucket, reason
 
     try:
         if kind == "gcs":
@@ -55,6 +57,8 @@ def _bucket(kind: str, cache: CacheConfig) -> Objects:
         return Bucket(_s3(s3), f"{endpoint(s3)}/{bucket}" if s3.server_address else f"s3://{bucket}")
     except ValueError as error:
         raise RunnerError(f"[runners.cache.{kind}]: {error}") from None
+    except BaseError as error:
+        raise RunnerError(f"[runners.cache.{kind}]: {reason(str(error))}") from None
 
 
 def _named(value: str, kind: str, key: str) -> str:
