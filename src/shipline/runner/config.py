@@ -109,8 +109,9 @@ class RunnerConfig(msgspec.Struct):
 
     `executor` "auto" (ours) runs jobs that name an image in pods, and those that don't in a shell of this machine.
     `kubeconfig` and `context` are ours; without them `[runners.kubernetes] host` or the usual places are looked at.
-    `limit` 0 means no limit. `output_limit` is in KiB. `cache_dir`: where caches are unless `cache` names a bucket;
-    nowhere when empty.
+    `limit` 0 means no limit. `output_limit` is in KiB. `sites_dir` is where it is told where each job is (see
+    `shipline.runner.sites`); with it, `keep_failed` holds failed jobs' pods and folders. `cache_dir`: where caches
+    are unless `cache` names a bucket; nowhere when empty.
     """
 
     name: str = "shipline"
@@ -126,6 +127,8 @@ class RunnerConfig(msgspec.Struct):
     environment: list[str] = []
     builds_dir: str = ""
     cache_dir: str = ""
+    sites_dir: str = ""
+    keep_failed: bool = False
     shell: str = ""
     pre_get_sources_script: str = ""
     post_get_sources_script: str = ""

@@ -54,5 +54,8 @@ class Executor(Protocol):
     async def interrupt(self) -> None:
         """Ends the stage that runs now."""
 
+    async def keep(self) -> None:
+        """Instead of `close`: leaves what `prepare` made as the job left it, and tells where it is."""
+
     async def close(self) -> None:
         """Removes everything that `prepare` made; waits until it is on its way out."""

@@ -14,6 +14,7 @@ from shipline.runner.errors import RunnerError
 from shipline.runner.executor import Executor
 from shipline.runner.job import Job
 from shipline.runner.repository import RepositoryCopies
+from shipline.runner.sites import Sites
 from shipline.runner.trace.trace import Trace
 from shipline.runner.workspace import Workspace
 
@@ -43,7 +44,9 @@ class Executors:
         self._numbers.add(number)
         builds = self.config.builds_dir or "/builds"
         if self.name_for(payload) == "shell":
-            parent = self.config.builds_dir or self._workspace.path
+            parent: str | Path = self.config.builds_dir or self._workspace.path
+            if self.config.keep_failed and (sites := Sites.of(self.config)):
+                parent = sites.folders
             builds = f"{parent}/job-{payload.id}-{os.urandom(4).hex()}/builds"
         return Job(payload, self.config, builds=builds, number=number)
 

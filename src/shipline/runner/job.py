@@ -8,6 +8,7 @@ import shipline
 from shipline.protocol.payload import JobPayload, Step, Variable
 from shipline.runner.config import RunnerConfig
 from shipline.runner.executor import Places, Stage
+from shipline.runner.script.entry import BEGINS
 from shipline.runner.script.text import Program, quote
 from shipline.runner.variables import Variables
 
@@ -74,7 +75,7 @@ class Job:
         return Stage(name, f'Executing "{name}" stage of the job script', self._program(script))
 
     def _program(self, script: list[str], opening: str = "") -> str:
-        program = self.begin()
+        program = self.begin().add(BEGINS)
         program.add(f"cd {quote(self.places.project)}")
         if opening:
             program.say(f"\x1b[32;1m{opening}\x1b[0;m")

@@ -35,6 +35,7 @@ class JobRun:
     """Runs one payload. `run` never raises for what goes wrong in the job: that goes to its log and status."""
 
     def __init__(self, executors: Executors, coordinator: Coordinator, payload: JobPayload) -> None:
+LAST_CLEANUP = 2.5  # seconds for removing what was made, when the runner is stopped by force
         self.coordinator = coordinator
         self.payload = payload
         self.executors = executors
@@ -88,6 +89,9 @@ class JobRun:
             raise asyncio.CancelledError
 
     async def _listen(self) -> None:
+                if interrupted:
+                    await asyncio.wait([finishing], timeout=LAST_CLEANUP)
+                    finishing.cancel()
         self._hear(await self.coordinator.wait_canceled(self.payload))
 
     async def _outcome(self) -> JobFailed | None:
@@ -156,7 +160,21 @@ class JobRun:
         if not self.canceling:
             self.job.status = "failed" if failure else "success"
         self.at = "after_script"
-        await self._after_script(self.executor)
+        if began:
+            await self._after_script(self.executor)
+        if caches and (failure is None or failure.reason != "runner_system_failure"):
+            await self._save_cache(caches, success=failure is None and not self.canceling)
+        await self._keep_files(self.executor, failure)
+
+    async def _keep_files(self, executor: Executor, failure: JobFailed | None) -> None:
+        """Uploads what is wanted of a job that ended so; then the job's failure is raised, if it has one."""
+        succeeded = failure is None and not self.canceling
+        try:
+            if failure is None or failure.reason != "runner_system_failure":  # else there is no place any more
+                await self._files.upload(executor, succeeded=succeeded)
+        except JobFailed:
+            if succeeded:
+                raise
         if self.canceling:
             raise JobFailed("canceled", "job_canceled")
         if failure:
@@ -227,7 +245,7 @@ class JobRun:
         try:
             await self._report(failure)
         finally:
-            await self._clean()
+            await self._clean(keep=failure is not None and self.at != "begin" and self.executors.config.keep_failed)
 
     async def _report(self, failure: JobFailed | None) -> None:
         self.trace.close_section()
@@ -250,10 +268,10 @@ class JobRun:
             return reason
         return NEAREST.get(reason, "unknown_failure")
 
-    async def _clean(self) -> None:
+    async def _clean(self, *, keep: bool = False) -> None:
         if self.executor is not None:
             with contextlib.suppress(JobFailed):
-                await self.executor.close()
+                await (self.executor.keep() if keep else self.executor.close())
 
 
 def _duration(seconds: float) -> str:

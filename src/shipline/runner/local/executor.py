@@ -20,6 +20,7 @@ from shipline.runner.local.stage_process import StageProcess
 from shipline.runner.local.stragglers import kill_stragglers
 from shipline.runner.repository import RepositoryCopies, local_path
 from shipline.runner.script.sources import Sources
+from shipline.runner.sites import Sites, site_of
 from shipline.runner.trace.trace import Trace
 
 KEPT = (
@@ -51,6 +52,8 @@ class ShellExecutor:
         self._processes: list[StageProcess] = []
         self._began = time.monotonic()
         self._shell = _program(job.config.shell or "bash")
+        self._sites = Sites.of(job.config)
+        self._site = site_of(job, str(self._folder), folder=str(self._folder), shell=self._shell)
 
     def exited(self, status: int) -> str:
         return f"exit status {status}"
@@ -58,10 +61,20 @@ class ShellExecutor:
     async def prepare(self) -> None:
         self._trace.line(f"Using Shell ({Path(self._shell).name}) executor...")
         self._trace.open_section("prepare_script", "Preparing environment")
+        for what in self._unused():
+            self._trace.warning(f"{what}: this job runs in a shell of this machine")
         self._make_folders()
         self._trace.line(f"Running on {socket.gethostname()}...")
 
+    def _unused(self) -> list[str]:
+        payload = self._job.payload
+        image = [f"the image {payload.image.name} is not used"] if payload.image else []
+        names = ", ".join(service.name for service in payload.services)
+        return [*image, *([f"services are not started ({names})"] if names else [])]
+
     def _make_folders(self) -> None:
+        if self._sites is not None:
+            self._sites.put(self._site)
         self._folder.mkdir(parents=True, mode=0o700)
         Path(self._job.places.temporary).mkdir(parents=True)
 
@@ -101,11 +114,24 @@ class ShellExecutor:
         if self._processes:
             await self._processes[-1].stop()
 
-    async def close(self) -> None:
+    def _end_processes(self) -> None:
         for process in self._processes:
             process.close()
-        if time.monotonic() - self._began > LONG:
+        outside = self._job.config.keep_failed  # of the runner's own folder, whose processes end with the runner
+        if outside or time.monotonic() - self._began > LONG:
             kill_stragglers(self._folder)
+
+    async def keep(self) -> None:
+        if self._sites is None:
+            await self.close()
+            return
+        self._end_processes()
+        self._sites.keep(self._site)
+
+    async def close(self) -> None:
+        self._end_processes()
+        if self._sites is not None:
+            self._sites.forget(self._site.job)
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
 

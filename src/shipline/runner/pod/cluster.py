@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import getpass
 import hashlib
-import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,8 @@ from shipline.runner.errors import RunnerError
 from shipline.runner.kubernetes.client import Client
 from shipline.runner.kubernetes.errors import ApiError, Unreachable
 from shipline.runner.kubernetes.kubeconfig import Access, load
-from shipline.runner.pod.labels import MACHINE_LABEL, PROCESS_LABEL, Identity
+from shipline.runner.pod.labels import KEPT_LABEL, MACHINE_LABEL, PROCESS_LABEL, Identity
+from shipline.runner.process_mark import lives, process_mark
 
 Notify = Callable[[str], None]
 
@@ -73,30 +73,7 @@ def identity() -> Identity:
         machine = ""
     # the host's name too: containers of one image may share a machine id, and their processes are not ours to judge
     known = f"{machine}/{socket.gethostname()}/{getpass.getuser()}"
-    return Identity(hashlib.sha256(known.encode()).hexdigest()[:12], f"{os.getpid()}-{_started(os.getpid())}")
-
-
-def _started(pid: int) -> str:
-    """When a process began, in clock ticks: with its number it is never anybody else's. Empty when it is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
-
-
-def _lives(process: str) -> bool:
-    pid, _, started = process.partition("-")
-    if not pid.isdigit():
-        return False
-    if started:
-        return _started(int(pid)) == started
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return Identity(hashlib.sha256(known.encode()).hexdigest()[:12], process_mark())
 
 
 async def _settle_quietly(cluster: Cluster) -> None:
@@ -107,15 +84,17 @@ async def _settle_quietly(cluster: Cluster) -> None:
 
 
 async def settle(cluster: Cluster) -> list[str]:
-    """Removes pods and Secrets that runners of this machine made whose process is gone; gives the pods' names."""
-    selector = f"{MACHINE_LABEL}={cluster.identity.machine}"
+    """Removes pods and Secrets that runners of this machine made whose process is gone, but for those of failed
+    jobs that are kept; gives the pods' names."""
+    selector = f"{MACHINE_LABEL}={cluster.identity.machine},!{KEPT_LABEL}"
     removed = []
     for kind in ("pods", "secrets"):
         path = f"/api/v1/namespaces/{cluster.namespace}/{kind}"
         found = await cluster.client.get(path, labelSelector=selector)
         for item in found["items"]:
             metadata = item["metadata"]
-            if _lives(metadata["labels"].get(PROCESS_LABEL, "")):
+            owned = kind == "secrets" and metadata.get("ownerReferences")  # it goes with its pod
+            if owned or lives(metadata["labels"].get(PROCESS_LABEL, "")):
                 continue
             await cluster.client.delete(f"{path}/{metadata['name']}", grace=0 if kind == "pods" else None)
             if kind == "pods":

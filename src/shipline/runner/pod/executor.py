@@ -15,12 +15,14 @@ from shipline.runner.pod import states
 from shipline.runner.pod.cluster import Cluster
 from shipline.runner.pod.containers import image_of, pull_policies
 from shipline.runner.pod.files import PodFiles
+from shipline.runner.pod.labels import KEPT_LABEL
 from shipline.runner.pod.service_watch import ServiceWatch
 from shipline.runner.pod.session import Session
 from shipline.runner.pod.spec import PodPlan, plan
 from shipline.runner.pod.watcher import PodWatcher
 from shipline.runner.repository import RepositoryCopies, local_path
 from shipline.runner.script.sources import Sources
+from shipline.runner.sites import Site, Sites, site_of
 from shipline.runner.trace.trace import Trace
 
 Object = dict[str, Any]
@@ -49,6 +51,8 @@ class PodExecutor:
         self._broken: asyncio.Future[None] | None = None
         self._killing: asyncio.Future[None] | None = None
         self._copying: asyncio.Task[Path | None] | None = None
+        self._sites = Sites.of(job.config)
+        self._site: Site | None = None
 
     def exited(self, status: int) -> str:
         return f"command terminated with exit code {status}"
@@ -123,6 +127,10 @@ class PodExecutor:
         assert self._session is not None
         self._session.start()
         pod = await self._wait_for({"build", *(service.container for service in made.services if every)})
+        if self._sites is not None:
+            aim = {"kubeconfig": self._job.config.kubeconfig, "context": self._job.config.context}
+            self._site = site_of(self._job, made.scripts, pod=made.name, namespace=made.namespace, **aim)
+            self._sites.put(self._site)
         self._trace.line(f"Running on {made.name} via {pod['spec'].get('nodeName', '')}...")
 
     async def _wait_for(self, containers: set[str]) -> Object:
@@ -255,7 +263,32 @@ class PodExecutor:
         for event in events["items"]:
             self._trace.warning(f"Event {event.get('reason', '')}: {event.get('message', '')}")
 
+    async def keep(self) -> None:
+        """The pod stays, with what its containers still run; a script whose time was over ends."""
+        if self._site is None or self._sites is None or self._gone:
+            await self.close()
+            return
+        if self._session is not None:
+            await self._session.signal("kill")
+        path = f"/api/v1/namespaces/{self._site.namespace}/pods/{self._site.pod}"
+        try:
+            await self._client.patch(path, {"metadata": {"labels": {KEPT_LABEL: "true"}}})
+        except (ApiError, Unreachable) as error:
+            self._cluster.notify(f"the pod {self._site.pod} could not be kept: {error}")
+            await self.close()
+            return
+        self._sites.keep(self._site)
+        await self._let_go()
+
+    async def _let_go(self) -> None:
+        for part in (self._session, self._watcher, self._services):
+            if part is not None:
+                await part.close()
+        self._session = self._services = None
+
     async def close(self) -> None:
+        if self._sites is not None:
+            self._sites.forget(self._job.payload.id)
         if self._copying is not None:
             self._copying.cancel()
             await asyncio.gather(self._copying, return_exceptions=True)
@@ -265,10 +298,7 @@ class PodExecutor:
         """Deletes the pod; what it owns goes with it."""
         if self._making is not None:
             await asyncio.wait([self._making])
-        for part in (self._session, self._watcher, self._services):
-            if part is not None:
-                await part.close()
-        self._session = self._services = None
+        await self._let_go()
         if self._plan is None or self._making is None:
             return
         base = f"/api/v1/namespaces/{self._plan.namespace}"

@@ -10,6 +10,8 @@ from shipline.runner.job import Job
 
 MACHINE_LABEL = "manager.shipline.dev/machine"
 PROCESS_LABEL = "manager.shipline.dev/process"
+KEPT_LABEL = "manager.shipline.dev/kept"
+"""On the pod of a failed job that is held for a person to look into: no runner removes it."""
 
 
 class Identity(msgspec.Struct):

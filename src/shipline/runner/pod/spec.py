@@ -15,6 +15,7 @@ from shipline.runner.pod.fields import Object, without_empty
 from shipline.runner.pod.labels import Identity, annotations_of, labels_of
 from shipline.runner.pod.secret import hidden_environment, registry_logins, secret_of
 from shipline.runner.pod.services import Service, services
+from shipline.runner.sites import HOLD
 
 
 class PodPlan(msgspec.Struct):
@@ -61,7 +62,7 @@ def plan(job: Job, identity: Identity, namespace: str, suffix: str, attempt: int
             sources.setdefault(own, {"name": own, "emptyDir": {}})
     spec: Object = {
         "restartPolicy": "Never",
-        "activeDeadlineSeconds": (payload.runner_info.timeout if payload.runner_info.timeout > 0 else 7200) + 1,
+        "activeDeadlineSeconds": _deadline(job),
         "terminationGracePeriodSeconds": config.pod_termination_grace_period_seconds,
         "enableServiceLinks": False,
         "containers": containers,
@@ -87,6 +88,12 @@ def plan(job: Job, identity: Identity, namespace: str, suffix: str, attempt: int
     }
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": without_empty(spec)}
     return PodPlan(name, namespace, pod, secret, beside, scripts, log, key)
+
+
+def _deadline(job: Job) -> int:
+    """The job's timeout, which the runner keeps itself; a failed job's pod may be held longer."""
+    timeout = job.payload.runner_info.timeout
+    return (timeout if timeout > 0 else 7200) + 1 + (HOLD if job.config.keep_failed else 0)
 
 
 def _toleration(name: str, effect: str) -> Object:
