@@ -28,6 +28,7 @@ NEAREST: dict[FailureReason, FailureReason] = {
     "runner_external_dependency_failure": "runner_system_failure",
     "runner_configuration_error": "script_failure",
 }
+LAST_CLEANUP = 2.5  # seconds for removing what was made, when the runner is stopped by force
 AFTER_SCRIPT_TIME = 300.0  # seconds, unless RUNNER_AFTER_SCRIPT_TIMEOUT says otherwise
 
 
@@ -35,7 +36,6 @@ class JobRun:
     """Runs one payload. `run` never raises for what goes wrong in the job: that goes to its log and status."""
 
     def __init__(self, executors: Executors, coordinator: Coordinator, payload: JobPayload) -> None:
-LAST_CLEANUP = 2.5  # seconds for removing what was made, when the runner is stopped by force
         self.coordinator = coordinator
         self.payload = payload
         self.executors = executors
@@ -81,17 +81,18 @@ LAST_CLEANUP = 2.5  # seconds for removing what was made, when the runner is sto
         finishing = asyncio.create_task(self._finish(failure))  # once begun, it is done once and to its end
         while not finishing.done():
             try:
+                if interrupted:
+                    await asyncio.wait([finishing], timeout=LAST_CLEANUP)
+                    finishing.cancel()
                 await asyncio.shield(finishing)
             except asyncio.CancelledError:
                 interrupted = True
-        finishing.result()
+        if not finishing.cancelled():
+            finishing.result()
         if interrupted:
             raise asyncio.CancelledError
 
     async def _listen(self) -> None:
-                if interrupted:
-                    await asyncio.wait([finishing], timeout=LAST_CLEANUP)
-                    finishing.cancel()
         self._hear(await self.coordinator.wait_canceled(self.payload))
 
     async def _outcome(self) -> JobFailed | None:
@@ -160,21 +161,7 @@ LAST_CLEANUP = 2.5  # seconds for removing what was made, when the runner is sto
         if not self.canceling:
             self.job.status = "failed" if failure else "success"
         self.at = "after_script"
-        if began:
-            await self._after_script(self.executor)
-        if caches and (failure is None or failure.reason != "runner_system_failure"):
-            await self._save_cache(caches, success=failure is None and not self.canceling)
-        await self._keep_files(self.executor, failure)
-
-    async def _keep_files(self, executor: Executor, failure: JobFailed | None) -> None:
-        """Uploads what is wanted of a job that ended so; then the job's failure is raised, if it has one."""
-        succeeded = failure is None and not self.canceling
-        try:
-            if failure is None or failure.reason != "runner_system_failure":  # else there is no place any more
-                await self._files.upload(executor, succeeded=succeeded)
-        except JobFailed:
-            if succeeded:
-                raise
+        await self._after_script(self.executor)
         if self.canceling:
             raise JobFailed("canceled", "job_canceled")
         if failure:
