@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal
 
 from shipline.engine.coverage import coverage
+from shipline.engine.dependencies import COULD_NOT_RETRIEVE, gone, sources
 from shipline.engine.deployments import OUTDATED, record_start
 from shipline.engine.errors import EngineError
 from shipline.engine.live import Live
 from shipline.engine.pipelines import Pipelines
 from shipline.engine.records import JobRecord
+from shipline.engine.shelf import LocalShelf, copy_archive
 from shipline.engine.states import COMPLETED, Status
-from shipline.protocol.coordinator import Answer, JobUpdate
-from shipline.protocol.payload import JobPayload
+from shipline.protocol.coordinator import Answer, FileRefused, JobUpdate, Upload
+from shipline.protocol.payload import Dependency, JobPayload
 
 PATIENCE = 50.0
 """Seconds that a runner's question for a job is kept waiting: GitLab's own."""
@@ -30,7 +33,8 @@ class EngineCoordinator:
     """Gives out the pending jobs of the pipelines that this process runs, oldest first.
 
     `make_payload` turns a job into what a runner gets. `at_most` jobs are out at a time. `on_trace` is told each
-    piece of a log with its offset. `failure` is what made it stop: the store can't be written any more.
+    piece of a log with its offset. `shelf` keeps the files that jobs leave. `failure` is what made it stop: the
+    store can't be written any more.
     """
 
     def __init__(
@@ -41,12 +45,14 @@ class EngineCoordinator:
         at_most: int | None = None,
         runner: str = "shipline",
         on_trace: TraceListener | None = None,
+        shelf: LocalShelf | None = None,
     ) -> None:
         self.pipelines = pipelines
         self.make_payload = make_payload
         self.at_most = at_most
         self.runner = runner
         self.on_trace = on_trace
+        self.shelf = shelf
         self.closed = False
         self.failure: Exception | None = None
         self._given: dict[int, JobRecord] = {}
@@ -100,6 +106,19 @@ class EngineCoordinator:
                 return status
             await self.pipelines.bell.wait()
 
+    async def upload_artifacts(self, job: JobPayload, upload: Upload, file: Path) -> str:
+        if self.shelf is None:
+            raise FileRefused("405 Method Not Allowed", "no files are kept here")
+        given = self._given[job.id]
+        self.shelf.keep(self.pipelines, self.pipelines.live(given.pipeline_id), given, upload, file)
+        return "201 Created"
+
+    async def download_artifacts(self, job: JobPayload, dependency: Dependency, to: Path, attempt: int = 0) -> str:
+        if self.shelf is None or self.shelf.archive(dependency.id) is None:
+            raise FileRefused("404 Not Found")
+        await asyncio.to_thread(copy_archive, self.shelf.archive_path(dependency.id), to)
+        return "200 OK"
+
     def _finish(self, job: JobRecord, update: JobUpdate) -> None:
         live, store = self.pipelines.live(job.pipeline_id), self.pipelines.store
         pattern = live.definitions[job.name].extra.get("coverage")
@@ -128,6 +147,10 @@ class EngineCoordinator:
         job = live.jobs[job.name]
         self._given[job.id] = job
         self._out.add(job.id)
+        if lost := gone(sources(live, live.definitions[job.name]), self.shelf):
+            self._out.discard(job.id)
+            self._refuse(job, f"{COULD_NOT_RETRIEVE}: {', '.join(lost)}", "missing_dependency_failure")
+            return None
         try:
             payload = self.make_payload(live, job)
         except EngineError as error:

@@ -1,12 +1,14 @@
 """The variables of a job when a runner takes it, in GitLab's order of precedence, expanded as GitLab expands them.
 
 From weakest to strongest: predefined (those of the pipeline, those of the job, and those that exist only now, such
-as the job's id and token), the configuration's top-level and the job's own, then what is kept outside the
-repository: the instance's, group's and project's variables, and what was given to this pipeline or this start.
+as the job's id and token), the configuration's top-level and the job's own, what earlier jobs have reported, then
+what is kept outside the repository: the instance's, group's and project's variables, and what was given to this
+pipeline or this start.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -38,8 +40,10 @@ class Facts(msgspec.Struct, frozen=True):
     group_variables: tuple[tuple[ProjectVariable, ...], ...] = ()
 
 
-def job_variables(live: Live, job: JobRecord, facts: Facts) -> list[protocol.Variable]:
-    """All variables of the job, weakest first, one a key."""
+def job_variables(
+    live: Live, job: JobRecord, facts: Facts, reported: Sequence[PipelineVariable] = ()
+) -> list[protocol.Variable]:
+    """All variables of the job, weakest first, one a key. `reported`: by the jobs whose artifacts it gets."""
     definition = live.definitions[job.name]
     written = [v for v in (*live.compiled.predefined, *definition.variables) if v.level not in OUTSIDE]
     predefined = [v for v in written if v.level == "predefined"]
@@ -54,6 +58,7 @@ def job_variables(live: Live, job: JobRecord, facts: Facts) -> list[protocol.Var
         ),
         *(v for v in written if v.level != "predefined"),
         *(v for v in predefined if v.key in STRONGER_THAN_THE_FILE),
+        *(Variable(v.key, v.value, "dotenv", public=False) for v in reported),
     ]
     environment = environment_name(definition, everything)
     if environment:

@@ -8,9 +8,14 @@ from typing import Any
 
 import msgspec
 
+from shipline.engine.caches import caches
+from shipline.engine.dependencies import Shelf, dependencies, reported, sources, uploads
+from shipline.engine.id_tokens import Issuer, token_variables
 from shipline.engine.job_variables import Facts, job_variables
 from shipline.engine.live import Live
 from shipline.engine.records import Commit, JobRecord, PipelineRecord, ProjectVariable
+from shipline.engine.scopes import is_protected
+from shipline.engine.secrets import secrets_of
 from shipline.language import pipeline as language
 from shipline.protocol import payload as protocol
 
@@ -29,7 +34,9 @@ TOKEN_PREFIX = "glcbt-"
 
 class Origin(msgspec.Struct, frozen=True):
     """Where a pipeline's jobs come from and who runs them. `instance_variables` hold for all projects;
-    `timeout` and `depth` are the project's, for jobs that say nothing; no job gets more than `longest` seconds."""
+    `timeout` and `depth` are the project's, for jobs that say nothing; no job gets more than `longest` seconds.
+    `issuer` signs the jobs' ID tokens.
+    `separated_caches` and `cache_index`: see `shipline.engine.caches.caches`."""
 
     repository_url: str
     project_path: str
@@ -43,13 +50,21 @@ class Origin(msgspec.Struct, frozen=True):
     timeout: int = DEFAULT_TIMEOUT
     depth: int = DEFAULT_DEPTH
     longest: int | None = None
+    issuer: Issuer | None = None
+    separated_caches: bool = True
+    cache_index: int | None = None
 
 
 def make_payload(
-    live: Live, job: JobRecord, origin: Origin, project_variables: list[ProjectVariable], token: str = ""
+    live: Live,
+    job: JobRecord,
+    origin: Origin,
+    project_variables: list[ProjectVariable],
+    token: str = "",
+    shelf: Shelf | None = None,
 ) -> protocol.JobPayload:
     """The payload of a job that a runner has just taken. It carries a token that is good for this job alone, made
-    here unless it is given."""
+    here unless it is given. `shelf` has the files of earlier jobs."""
     definition = live.definitions[job.name]
     token = token or new_token()
     timeout = min(definition.timeout or origin.timeout, origin.longest or sys.maxsize)
@@ -64,7 +79,9 @@ def make_payload(
         origin.instance_variables,
         origin.group_variables,
     )
-    variables = job_variables(live, job, facts)
+    earlier = sources(live, definition)
+    variables = job_variables(live, job, facts, reported(earlier))
+    variables += token_variables(origin.issuer, live, job, variables, timeout, origin.runner_id)
     return protocol.JobPayload(
         id=job.id,
         token=token,
@@ -83,8 +100,17 @@ def make_payload(
         steps=steps(definition, timeout),
         image=_image(definition.image) if definition.image else None,
         services=[_service(service) for service in definition.services],
+        cache=caches(
+            definition.cache,
+            is_protected(live.record.commit),
+            separated=origin.separated_caches,
+            index=origin.cache_index,
+        ),
+        artifacts=uploads(definition.artifacts),
+        dependencies=dependencies(earlier, shelf, token),
         credentials=list(origin.credentials),
         hooks=[protocol.Hook(name, list(script)) for name, script in definition.extra.get("hooks", {}).items()],
+        secrets=secrets_of(definition, variables) or None,
         features=protocol.Features(failure_reasons=FAILURE_REASONS),
     )
 

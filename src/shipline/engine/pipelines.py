@@ -20,7 +20,7 @@ from shipline.engine.errors import EngineError
 from shipline.engine.graph import graph_of, is_bridge
 from shipline.engine.live import Change, Live
 from shipline.engine.processing import new_states, process
-from shipline.engine.records import Commit, JobRecord, PipelineRecord, PipelineVariable, Project
+from shipline.engine.records import Commit, JobRecord, PipelineRecord, PipelineVariable, Project, Report
 from shipline.engine.redundant import is_older, redundant_jobs
 from shipline.engine.retries import tried_again
 from shipline.engine.states import ACTIVE, COMPLETED, Status
@@ -40,6 +40,8 @@ class Pipelines:
         self.bell = Bell()
         self.owned: set[int] = set()
         self._live: dict[int, Live] = {}
+        self._depth = 0
+        self._untold: list[tuple[Live, list[JobRecord]]] = []
         self.seen = store.version()
 
     def create(
@@ -164,6 +166,18 @@ class Pipelines:
                 doomed = cancel_others and not change.states.allow_failure[job.name]
         if doomed:
             hierarchy.cancel_children(self, job.pipeline_id)
+
+    def reported(self, job: JobRecord, dotenv: list[PipelineVariable] | None, report: Report | None) -> None:
+        """A running job leaves variables for later ones, or a report."""
+        with self.changing(job.pipeline_id) as change:
+            current = change.job(job.name)
+            if current.id != job.id:
+                return
+            if dotenv is not None:
+                change.set(job.name, dotenv=dotenv)
+            if report is not None:
+                others = [each for each in current.reports if each.kind != report.kind]
+                change.set(job.name, reports=[*others, report])
 
     def play(self, pipeline_id: int, name: str, variables: list[PipelineVariable] | None = None) -> JobRecord:
         """A person starts a manual or delayed job, perhaps with variables of its own."""
@@ -299,6 +313,16 @@ class Pipelines:
                     pass
         return next_due
 
+    def rename(self, pipeline_id: int, name: str) -> None:
+        """Gives the pipeline another name."""
+        with self.changing(pipeline_id) as change:
+            change.live.record = msgspec.structs.replace(change.live.record, name=name)
+
+    def forget(self, pipeline_id: int) -> None:
+        """Lets go of a pipeline that the store has no more."""
+        self._live.pop(pipeline_id, None)
+        self.owned.discard(pipeline_id)
+
     def forget_settled(self) -> None:
         """Lets go, in memory, of the pipelines in which nothing runs or is about to; they are read again when
         somebody asks for one."""
@@ -318,25 +342,40 @@ class Pipelines:
 
     @contextmanager
     def changing(self, pipeline_id: int) -> Iterator[Change]:
-        """One change: inside, the state machine's events act on `change.states`; afterwards it is stored."""
-        with self.store.transaction():
-            live = self.live(pipeline_id)
-            before = live.record
-            change = Change(live, self.clock())
-            yield change
-            resources.give(self.store, change)
-            record, jobs = change.pipeline(), change.changed_jobs()
-            if record is before and not jobs and not change.replaced:
-                return
-            record = msgspec.structs.replace(record, revision=before.revision + 1)
-            self.store.save(record, [*change.replaced.values(), *jobs])
-            deployments.record_ends(self.store, live, [*change.replaced.values(), *jobs], change.now)
-            jobs += [self.store.add_job(job) for job in change.new_tries()]
-            live.take(record, jobs)
-            if record.upstream and record.status != before.status:
-                hierarchy.tell_upstream(self, record)
-        if jobs or change.replaced:
-            self._tell(live, jobs)
+        """One change: inside, the state machine's events act on `change.states`; afterwards it is stored, and told
+        before what it changes in the pipelines above."""
+        self._depth += 1
+        try:
+            with self.store.transaction():
+                live = self.live(pipeline_id)
+                before = live.record
+                change = Change(live, self.clock())
+                yield change
+                self._keep(change, before)
+        finally:
+            self._depth -= 1
+            untold = self._untold
+            if not self._depth:
+                self._untold = []
+        if not self._depth:
+            for live, jobs in untold:
+                self._tell(live, jobs)
+
+    def _keep(self, change: Change, before: PipelineRecord) -> None:
+        live = change.live
+        resources.give(self.store, change)
+        record, jobs = change.pipeline(), change.changed_jobs()
+        if record is before and not jobs and not change.replaced:
+            return
+        record = msgspec.structs.replace(record, revision=before.revision + 1)
+        self.store.save(record, [*change.replaced.values(), *jobs])
+        deployments.record_ends(self.store, live, [*change.replaced.values(), *jobs], change.now)
+        jobs += [self.store.add_job(job) for job in change.new_tries()]
+        live.take(record, jobs)
+        if jobs:
+            self._untold.append((live, jobs))
+        if record.upstream and record.status != before.status:
+            hierarchy.tell_upstream(self, record)
 
     def _tell(self, live: Live, jobs: list[JobRecord]) -> None:
         for listener in self.listeners:

@@ -80,6 +80,30 @@ class Site(msgspec.Struct, frozen=True):
     folder: str = ""
 
 
+class ArtifactFile(msgspec.Struct, frozen=True):
+    """One file that a job left. `size` in bytes."""
+
+    file_type: str
+    file_format: str
+    filename: str
+    size: int
+
+
+class JobArtifacts(msgspec.Struct, frozen=True):
+    """The files that a job left; `number` is the job's, as text. `expire_at` None: never. `expired`: they were
+    removed. `expose_as` and `paths` are what the configuration says of the archive."""
+
+    number: str
+    pipeline_id: int
+    job: str
+    created_at: float
+    files: list[ArtifactFile] = []
+    expire_at: float | None = None
+    expired: bool = False
+    expose_as: str | None = None
+    access: str | None = None
+
+
 class ProjectSettings(msgspec.Struct, frozen=True):
     """`forward_deployment`: a job that would deploy something older than what is deployed does not run.
     `forward_deployment_rollback`: one that has run may be run again all the same."""
@@ -88,12 +112,13 @@ class ProjectSettings(msgspec.Struct, frozen=True):
     forward_deployment_rollback: bool = True
 
 
-Record = TypeVar("Record", Environment, ResourceGroup, Release, Site)
+Record = TypeVar("Record", Environment, ResourceGroup, Release, Site, JobArtifacts)
 KINDS: dict[type[Any], tuple[str, str]] = {
     Environment: ("environment", "name"),
     ResourceGroup: ("resource_group", "key"),
     Release: ("release", "tag"),
     Site: ("site", "prefix"),
+    JobArtifacts: ("artifacts", "number"),
 }
 """By a record's type: its kind, and the field that is its name."""
 

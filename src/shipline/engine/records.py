@@ -84,13 +84,30 @@ class PipelineRecord(msgspec.Struct, frozen=True):
     projects: dict[str, str] = {}
 
 
+class Report(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a report of a job comes to. Tests: `total`, of these `failed`, `errors` and `skipped`, with the `names`
+    of the first that went wrong; findings: `total`, and `counts` by severity; `coverage` in per cent. `problem`:
+    why it could not be read."""
+
+    kind: str
+    total: int = 0
+    failed: int = 0
+    errors: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+    names: list[str] = []
+    counts: dict[str, int] = {}
+    coverage: float | None = None
+    problem: str | None = None
+
+
 class JobRecord(msgspec.Struct, frozen=True):
     """One try of a job; `latest` is false once a newer try has replaced it.
 
     `queued_at`: when it became pending; `scheduled_at`: when a delayed job is due. `variables` were given by
     the person who started it. `start_at_once`: see `shipline.engine.processing.States`. `bridge`: no runner takes
     it (`shipline.engine.bridges`); `downstream` is then the number of the pipeline that it follows, once there is
-    one.
+    one. `dotenv`: the variables that the job reported for later ones; `reports`: what its other reports come to.
     """
 
     id: int
@@ -118,6 +135,8 @@ class JobRecord(msgspec.Struct, frozen=True):
     coverage: float | None = None
     bridge: bool = False
     downstream: int | None = None
+    dotenv: list[PipelineVariable] = []
+    reports: list[Report] = []
 
     @property
     def duration(self) -> float | None:

@@ -10,11 +10,18 @@ from collections.abc import Callable, Iterator
 from shipline.engine.errors import EngineError
 from shipline.language.pipeline import Job, Pipeline
 
+OTHER_STORES = ("gcp_secret_manager", "azure_key_vault", "aws_secrets_manager", "gitlab_secrets_manager")
+
+
+def _asks(store: str) -> Callable[[Job], bool]:
+    return lambda job: any(store in secret for secret in (job.extra.get("secrets") or {}).values())
+
+
 NOT_YET: dict[str, tuple[Callable[[Job], bool], str]] = {
-    "artifacts": (lambda job: bool(job.artifacts), "jobs do not pass files to each other yet"),
-    "trigger": (lambda job: bool(job.trigger), "downstream pipelines are not started yet"),
     "needs:pipeline": (lambda job: any(need.pipeline for need in job.needs or ()), "other pipelines are not known"),
     "needs:project": (lambda job: any(need.project for need in job.needs or ()), "other projects are not known"),
+    "identity": (lambda job: bool(job.extra.get("identity")), "there is no Google Cloud account to log in to"),
+    **{f"secrets:{name}": (_asks(name), "Vault is the one secret store that is asked") for name in OTHER_STORES},
 }
 """By keyword: whether a job uses it, and why it is refused."""
 
@@ -22,16 +29,13 @@ EXTRA: dict[str, str] = {
     "release": "releases are not made yet",
     "pages": "pages are not published yet",
     "publish": "pages are not published yet",
-    "secrets": "no secret store is asked yet",
-    "id_tokens": "no tokens are issued yet",
-    "identity": "no tokens are issued yet",
     "run": "steps are not run yet",
     "inputs": "a job's inputs are not asked for yet",
     "dast_configuration": "it belongs to a scanner of GitLab's own",
 }
 """Keywords that the compiled job carries in `extra`."""
 
-CARRIED_OUT = {"hooks", "coverage"}
+CARRIED_OUT = {"hooks", "coverage", "id_tokens", "secrets", "identity"}
 """The keywords of `extra` that are."""
 
 

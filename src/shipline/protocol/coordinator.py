@@ -7,11 +7,12 @@ many tasks at once. Implementations: the engine's own (a call), and the runner A
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, Protocol
 
 import msgspec
 
-from shipline.protocol.payload import JobPayload
+from shipline.protocol.payload import Dependency, JobPayload
 
 JobState = Literal["running", "success", "failed"]
 FailureReason = Literal[
@@ -45,6 +46,26 @@ class Answer(msgspec.Struct):
     trace_offset: int = 0
 
 
+class Upload(msgspec.Struct):
+    """What is said of a file that a job leaves. `filename` is the archive's or report's own name; `expire_in` as
+    the job's configuration has it."""
+
+    filename: str
+    artifact_type: str = "archive"
+    artifact_format: str = "zip"
+    expire_in: str | None = None
+
+
+class FileRefused(Exception):
+    """A file is not taken or not given. `status` is what HTTP says (`413 Request Entity Too Large`), the text why.
+    `again`: another attempt may help."""
+
+    def __init__(self, status: str, why: str = "", *, again: bool = False) -> None:
+        super().__init__(why or status)
+        self.status = status
+        self.again = again
+
+
 class Coordinator(Protocol):
     async def request_job(self, tags: frozenset[str], run_untagged: bool) -> JobPayload | None:
         """The next job for a runner with these tags; waits a while for one, then None. None at once when closed."""
@@ -58,3 +79,11 @@ class Coordinator(Protocol):
 
     async def wait_canceled(self, job: JobPayload) -> Literal["canceling", "canceled"]:
         """Returns when somebody cancels the job (and not before): cancel by push."""
+
+    async def upload_artifacts(self, job: JobPayload, upload: Upload, file: Path) -> str:
+        """Keeps one of a job's files: a copy of `file`. Gives HTTP's words for it (`201 Created`). Raises
+        FileRefused; OSError when the coordinator can't be reached."""
+
+    async def download_artifacts(self, job: JobPayload, dependency: Dependency, to: Path, attempt: int = 0) -> str:
+        """Writes the archive of an earlier job to the file `to`. Gives HTTP's words for it (`200 OK`). `attempt`
+        counts from 0. Raises FileRefused; OSError when the coordinator can't be reached."""

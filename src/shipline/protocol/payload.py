@@ -131,6 +131,41 @@ class Hook(msgspec.Struct):
     script: list[str]
 
 
+class VaultAuth(msgspec.Struct):
+    """How to log in: the method's path, and what is sent to it, with variables still to be replaced."""
+
+    path: str = "jwt"
+    data: dict[str, str] = {}
+    name: str = "jwt"
+
+
+class VaultServer(msgspec.Struct):
+    url: str
+    auth: VaultAuth
+    namespace: str = ""
+
+
+class VaultEngine(msgspec.Struct):
+    name: str
+    path: str
+
+
+class VaultSecret(msgspec.Struct):
+    """A field of a secret in Vault."""
+
+    server: VaultServer
+    engine: VaultEngine
+    path: str
+    field: str
+
+
+class Secret(msgspec.Struct, omit_defaults=True):
+    """A secret that the runner gets from a store. `file`: the variable names a file; so too where it is None."""
+
+    vault: VaultSecret | None = None
+    file: bool | None = None
+
+
 class Features(msgspec.Struct, omit_defaults=True):
     trace_sections: bool = True
     token_mask_prefixes: list[str] = []
@@ -149,11 +184,12 @@ class JobPayload(msgspec.Struct):
     steps: list[Step] = []
     image: Image | None = None
     services: list[Image] = []
-    artifacts: list[Artifacts] = []
+    artifacts: list[Artifacts] | None = None
     cache: list[Cache] = []
     credentials: list[Credentials] = []
     dependencies: list[Dependency] = []
     hooks: list[Hook] = []
+    secrets: dict[str, Secret] | None = None
     features: Features = msgspec.field(default_factory=Features)
     allow_git_fetch: bool = True
 

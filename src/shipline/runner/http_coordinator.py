@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import platform
+from pathlib import Path
 from typing import Any, Literal
 
 import aiohttp
 import msgspec
 
 import shipline
-from shipline.protocol.coordinator import Answer, JobUpdate
-from shipline.protocol.payload import JobPayload, decode
+from shipline.protocol.coordinator import Answer, JobUpdate, Upload
+from shipline.protocol.payload import Dependency, JobPayload, decode
 from shipline.runner.errors import RunnerError
+from shipline.runner.http_files import fetch, send
+from shipline.runner.http_files import reason as _reason
 
 FEATURES = (
     "variables",
@@ -24,6 +27,7 @@ FEATURES = (
     "services",
     "refspecs",
     "masking",
+    "vault_secrets",
     "raw_variables",
     "service_variables",
     "service_multiple_aliases",
@@ -33,6 +37,10 @@ FEATURES = (
     "cancel_gracefully",
     "two_phase_job_commit",
     "trace_reset",
+    "artifacts",
+    "artifacts_exclude",
+    "upload_multiple_artifacts",
+    "upload_raw_artifacts",
 )
 """What this runner tells a server that it can do."""
 ASK_AGAIN_AFTER = 3.0  # seconds, where the server does not hold a question
@@ -170,6 +178,12 @@ class HttpCoordinator:
                 await asyncio.sleep(PROBE_EVERY)
         return order.result()
 
+    async def upload_artifacts(self, job: JobPayload, upload: Upload, file: Path) -> str:
+        return await send(self._opened(), self._base, job, upload, file)
+
+    async def download_artifacts(self, job: JobPayload, dependency: Dependency, to: Path, attempt: int = 0) -> str:
+        return await fetch(self._opened(), self._base, dependency, to, direct=attempt == 0)
+
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
@@ -211,18 +225,22 @@ class HttpCoordinator:
             "features": dict.fromkeys(FEATURES, True),
         }
 
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            agent = f"shipline {shipline.__version__}"
+            self._session = aiohttp.ClientSession(timeout=TIMEOUT, trust_env=True, headers={"User-Agent": agent})
+        return self._session
+
     async def _call(
         self, method: str, path: str, *, attempts: int = ATTEMPTS, **options: Any
     ) -> tuple[int, Any, bytes]:
         """One call, tried again where the server or the way to it is in trouble. Raises OSError."""
-        if self._session is None:
-            agent = f"shipline {shipline.__version__}"
-            self._session = aiohttp.ClientSession(timeout=TIMEOUT, trust_env=True, headers={"User-Agent": agent})
+        session = self._opened()
         pause = 0.1
         for attempt in range(attempts):
             last = attempt == attempts - 1
             try:
-                async with self._session.request(method, self._base + path, **options) as response:
+                async with session.request(method, self._base + path, **options) as response:
                     text = await response.read()
                     if response.status not in AGAIN or last:
                         return response.status, response.headers, text
@@ -234,14 +252,6 @@ class HttpCoordinator:
             await asyncio.sleep(min(pause, LONGEST_PAUSE))
             pause *= 2
         raise OSError(f"{self._base} does not answer")
-
-
-def _reason(text: bytes) -> str:
-    try:
-        body = msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return ""
-    return str(body.get("message") or body.get("error") or "") if isinstance(body, dict) else ""
 
 
 def _at(clone_url: str, repo_url: str) -> str:

@@ -49,16 +49,6 @@ class Job:
         }
         return [Variable(key, value, public=True, raw=key != "CI_JOB_IMAGE") for key, value in own.items() if value]
 
-    def unsupported(self) -> list[str]:
-        """What the payload asks for and this runner cannot do."""
-        asked = {
-            "artifacts": bool(self.payload.artifacts),
-            "artifacts of earlier jobs": any(
-                each.artifacts_file and each.artifacts_file.filename for each in self.payload.dependencies
-            ),
-        }
-        return [name for name, wanted in asked.items() if wanted]
-
     def secrets(self) -> set[str]:
         """Everything that the log must not show."""
         passwords = {login.password for login in self.payload.credentials}

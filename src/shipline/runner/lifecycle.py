@@ -1,6 +1,7 @@
 """One job from start to final report: the order of its stages, and the four ways in which it may be cut short.
 
-    prepare -> get_sources -> step_* -> after_script -> final status -> everything that was made is removed
+    prepare -> get_sources -> restore_cache -> download_artifacts -> step_* -> after_script -> archive_cache
+            -> upload_artifacts -> final status -> everything that was made is removed
 
 - The job's time is over: all processes end, after_script does not run.
 - `canceling`: the script ends, after_script runs, the job has failed.
@@ -13,14 +14,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import TYPE_CHECKING
 
 import shipline
 from shipline.protocol.coordinator import Coordinator, FailureReason, JobUpdate
 from shipline.protocol.payload import JobPayload, Step
+from shipline.runner.artifacts import ArtifactStages
 from shipline.runner.errors import JobFailed, RunnerError
 from shipline.runner.executor import Executor, Stage
 from shipline.runner.executors import Executors
+from shipline.runner.secrets import resolve
 from shipline.runner.trace.trace import Trace
+
+if TYPE_CHECKING:
+    from shipline.runner.cache.caches import Caches
 
 ALWAYS_KNOWN = ("script_failure", "runner_system_failure", "job_execution_timeout")
 NEAREST: dict[FailureReason, FailureReason] = {
@@ -28,6 +35,7 @@ NEAREST: dict[FailureReason, FailureReason] = {
     "runner_external_dependency_failure": "runner_system_failure",
     "runner_configuration_error": "script_failure",
 }
+OUTPUT_LIMIT = 4096  # KiB of log, where the configuration says nothing: gitlab-runner's
 LAST_CLEANUP = 2.5  # seconds for removing what was made, when the runner is stopped by force
 AFTER_SCRIPT_TIME = 300.0  # seconds, unless RUNNER_AFTER_SCRIPT_TIMEOUT says otherwise
 
@@ -50,10 +58,11 @@ class JobRun:
             coordinator,
             payload,
             secrets=self.job.secrets(),
-            limit=config.output_limit << 10,
+            limit=(config.output_limit or OUTPUT_LIMIT) << 10,
             timestamps=config.timestamps,
             heard=self._hear,
         )
+        self._files = ArtifactStages(self.job, coordinator, self.trace, lambda: executors.folder)
 
     def _hear(self, status: str) -> None:
         """What the coordinator says of the job, in whichever answer."""
@@ -141,27 +150,45 @@ class JobRun:
         trace, config = self.trace, self.executors.config
         trace.line(f"Running with shipline {shipline.__version__}")
         trace.line(f"  on {config.name}")
-        if missing := self.job.unsupported():
-            raise JobFailed(f"this runner does not do {' and '.join(missing)} yet", "runner_configuration_error")
-        if self.payload.cache:
-            trace.warning("no cache is configured: nothing is restored or saved")
+        if self.payload.secrets:
+            found = await resolve(self.payload.secrets, self.job.variables, trace)
+            self.job.variables = self.job.variables.extended(found)
         name = self.executors.name_for(self.payload)
         trace.open_section("prepare_executor", f'Preparing the "{name}" executor')
         self.executor = await self.executors.make(self.job, trace)
         await self.executor.prepare()
-        trace.open_section("get_sources", "Getting source from Git repository")
-        await self._get_sources(self.executor)
         failure: JobFailed | None = None
+        caches: Caches | None = None
+        began = False
         try:
+            trace.open_section("get_sources", "Getting source from Git repository")
+            await self._get_sources(self.executor)
+            caches = await self._restore_cache(self.executor)
+            await self._files.download(self.executor)
             for step in self.payload.steps:
-                if step.name != "after_script" and step.script:
+                if step.name != "after_script" and step.script and not self.canceling:
+                    began = True
                     await self._script(self.executor, step)
         except JobFailed as error:
             failure = error
         if not self.canceling:
             self.job.status = "failed" if failure else "success"
         self.at = "after_script"
-        await self._after_script(self.executor)
+        if began:
+            await self._after_script(self.executor)
+        if caches and (failure is None or failure.reason != "runner_system_failure"):
+            await self._save_cache(caches, success=failure is None and not self.canceling)
+        await self._keep_files(self.executor, failure)
+
+    async def _keep_files(self, executor: Executor, failure: JobFailed | None) -> None:
+        """Uploads what is wanted of a job that ended so; then the job's failure is raised, if it has one."""
+        succeeded = failure is None and not self.canceling
+        try:
+            if failure is None or failure.reason != "runner_system_failure":  # else there is no place any more
+                await self._files.upload(executor, succeeded=succeeded)
+        except JobFailed:
+            if succeeded:
+                raise
         if self.canceling:
             raise JobFailed("canceled", "job_canceled")
         if failure:
@@ -179,6 +206,23 @@ class JobRun:
                     raise
                 self.trace.warning(f"getting the sources failed ({failure}); trying again")
                 await asyncio.sleep(min(5.0 * 2 ** (attempt - 1), 300))
+
+    async def _restore_cache(self, executor: Executor) -> Caches | None:
+        """Takes in the job's caches; gives what will save them, if there are any."""
+        if not any(cache.paths or cache.untracked for cache in self.payload.cache):
+            return None
+        self.trace.open_section("restore_cache", "Restoring cache")
+        caches = self.executors.caches(self.job, executor, self.trace)
+        if caches:
+            await caches.restore()
+        return caches
+
+    async def _save_cache(self, caches: Caches, *, success: bool) -> None:
+        if not caches.due(success):
+            return
+        name = "archive_cache" if success else "archive_cache_on_failure"
+        self.trace.open_section(name, f"Saving cache for {'successful' if success else 'failed'} job")
+        await caches.save(success)
 
     async def _script(self, executor: Executor, step: Step) -> None:
         limit = self.job.variables.seconds("RUNNER_SCRIPT_TIMEOUT", None)

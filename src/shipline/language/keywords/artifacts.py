@@ -100,8 +100,8 @@ def reports(entry: Entry) -> dict[str, Any] | None:
         return None
     entry.only(*REPORTS)
     found: dict[str, Any] = {}
-    for key in REPORTS:
-        value = entry.value.get(key)
+    for key in [key for key in entry.value if key in REPORTS]:  # in the order in which they are written
+        value = entry.value[key]
         if value is None:
             continue
         if key == "coverage_report":

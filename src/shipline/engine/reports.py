@@ -1,0 +1,184 @@
+"""What a job's reports come to: numbers that are kept with the job, so that nobody has to read the files for them.
+
+A report that cannot be read fails no job (but a dotenv file does, see `shipline.engine.dotenv`): its summary says
+what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element, ParseError, fromstring
+
+import msgspec
+
+from shipline.engine import junit
+from shipline.engine.records import Report
+
+LARGEST = 100 << 20
+"""Bytes of a report, unpacked."""
+MOST_NAMES = 20
+LONGEST_NAME = 200
+SECURITY = (
+    "sast",
+    "secret_detection",
+    "dependency_scanning",
+    "container_scanning",
+    "cluster_image_scanning",
+    "dast",
+    "coverage_fuzzing",
+    "api_fuzzing",
+)
+
+
+class UnreadableReport(Exception):
+    """A report is not in the form that its kind has."""
+
+
+def contents(path: Path, file_format: str) -> list[bytes]:
+    """The files that were put into one upload: several in gzip, one otherwise. Raises UnreadableReport."""
+    if file_format != "gzip":
+        if path.stat().st_size > LARGEST:
+            raise UnreadableReport("the report is too large")
+        return [path.read_bytes()]
+    found: list[bytes] = []
+    left, room = path.read_bytes(), LARGEST
+    while left:
+        unpacking = zlib.decompressobj(wbits=31)
+        try:
+            found.append(unpacking.decompress(left, room + 1))
+        except zlib.error as error:
+            raise UnreadableReport(f"the report cannot be unpacked: {error}") from None
+        room -= len(found[-1])
+        if room < 0 or not unpacking.eof:
+            raise UnreadableReport("the report is too large, or is not whole")
+        left = unpacking.unused_data
+    return found
+
+
+def summarise(kind: str, path: Path, file_format: str) -> Report:
+    """The summary of a report of that kind."""
+    read = _READERS.get(kind)
+    try:
+        files = contents(path, file_format)
+        return read(kind, files) if read else Report(kind, total=len(files))
+    except (UnreadableReport, junit.JunitError) as error:
+        return Report(kind, problem=str(error))
+
+
+def test_cases(path: Path, file_format: str) -> list[junit.TestCase]:
+    """All test cases of a junit upload. Raises JunitError, UnreadableReport."""
+    return [case for text in contents(path, file_format) for case in junit.parse(text)]
+
+
+def _junit(kind: str, files: list[bytes]) -> Report:
+    cases = [case for text in files for case in junit.parse(text)]
+    broken = [case for case in cases if case.status in ("failed", "error")]
+    names = [f"{case.classname}: {case.name}" if case.classname else case.name for case in broken]
+    return Report(
+        kind,
+        total=len(cases),
+        failed=sum(case.status == "failed" for case in cases),
+        errors=sum(case.status == "error" for case in cases),
+        skipped=sum(case.status == "skipped" for case in cases),
+        seconds=round(sum(case.seconds for case in cases), 6),
+        names=[name[:LONGEST_NAME] for name in names[:MOST_NAMES]],
+    )
+
+
+def _cobertura(kind: str, files: list[bytes]) -> Report:
+    roots = [_xml(text) for text in files]
+    valid = sum(_number(root.get("lines-valid")) for root in roots)
+    covered = sum(_number(root.get("lines-covered")) for root in roots)
+    if valid:
+        return Report(kind, total=int(valid), coverage=round(100 * covered / valid, 2))
+    rates = [_number(root.get("line-rate")) for root in roots]
+    return Report(kind, coverage=round(100 * sum(rates) / len(rates), 2) if rates else None)
+
+
+def _jacoco(kind: str, files: list[bytes]) -> Report:
+    missed = covered = 0.0
+    for text in files:
+        for counter in _xml(text).findall("counter"):
+            if counter.get("type") == "LINE":
+                missed += _number(counter.get("missed"))
+                covered += _number(counter.get("covered"))
+    total = missed + covered
+    return Report(kind, total=int(total), coverage=round(100 * covered / total, 2) if total else None)
+
+
+def _findings(kind: str, files: list[bytes]) -> Report:
+    """Code quality is a list of findings; security scanners list theirs as vulnerabilities."""
+    counts: dict[str, int] = {}
+    for text in files:
+        document = _json(text)
+        found = document if isinstance(document, list) else document.get("vulnerabilities") or []
+        for each in found:
+            severity = str(each.get("severity") or "unknown").lower() if isinstance(each, dict) else "unknown"
+            counts[severity] = counts.get(severity, 0) + 1
+    return Report(kind, total=sum(counts.values()), counts=counts)
+
+
+def _terraform(kind: str, files: list[bytes]) -> Report:
+    counts = dict.fromkeys(("create", "update", "delete"), 0)
+    for text in files:
+        document = _json(text)
+        if not isinstance(document, dict):
+            raise UnreadableReport("the report is no mapping")
+        for key in counts:
+            counts[key] += int(_number(document.get(key)))
+    return Report(kind, total=sum(counts.values()), counts=counts)
+
+
+def _listed(key: str) -> Callable[[str, list[bytes]], Report]:
+    def read(kind: str, files: list[bytes]) -> Report:
+        documents = [_json(text) for text in files]
+        lists = [each.get(key) or [] if isinstance(each, dict) else each for each in documents]
+        return Report(kind, total=sum(len(each) for each in lists))
+
+    return read
+
+
+def _accessibility(kind: str, files: list[bytes]) -> Report:
+    documents = [document for text in files if isinstance(document := _json(text), dict)]
+    total, errors = (int(sum(_number(d.get(key)) for d in documents)) for key in ("total", "errors"))
+    return Report(kind, total=total, errors=errors)
+
+
+def _xml(text: bytes) -> Element:
+    try:
+        return fromstring(text)
+    except (ParseError, ValueError, LookupError) as error:
+        raise UnreadableReport(f"the report is no XML: {error}") from None
+
+
+def _json(text: bytes) -> Any:
+    try:
+        document = msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise UnreadableReport(f"the report is no JSON: {error}") from None
+    if not isinstance(document, (list, dict)):
+        raise UnreadableReport("the report is neither a list nor a mapping")
+    return document
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value or 0)
+    except (TypeError, ValueError):
+        return 0.0
+
+
+_READERS: dict[str, Callable[[str, list[bytes]], Report]] = {
+    "junit": _junit,
+    "cobertura": _cobertura,
+    "jacoco": _jacoco,
+    "codequality": _findings,
+    "terraform": _terraform,
+    "accessibility": _accessibility,
+    "cyclonedx": _listed("components"),
+    "license_scanning": _listed("licenses"),
+    **dict.fromkeys(SECURITY, _findings),
+}

@@ -1,0 +1,163 @@
+"""The files that jobs leave on this machine: `<home>/jobs/<id>/artifacts/<type>`, with a record for each job.
+
+What has expired is removed when somebody asks for it (`expire`), but never of the newest pipeline of a ref that
+succeeded, nor of a newer one: that is what people come back for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from shipline.engine.dependencies import Archive
+from shipline.engine.dotenv import DotenvError
+from shipline.engine.dotenv import parse as parse_dotenv
+from shipline.engine.live import Live
+from shipline.engine.pipelines import Pipelines
+from shipline.engine.possessions import ArtifactFile, JobArtifacts
+from shipline.engine.records import JobRecord, PipelineRecord, PipelineVariable, Report
+from shipline.engine.report_types import FILE_NAMES
+from shipline.engine.reports import UnreadableReport, contents, summarise
+from shipline.engine.store import Store
+from shipline.language.durations import seconds
+from shipline.protocol.coordinator import FileRefused, Upload
+
+DEFAULT_EXPIRY = 30 * 86400.0
+"""Seconds that files are kept of which nobody says how long: GitLab's own."""
+NEVER = ("never", "0")
+ARCHIVE = "archive"
+MANY = 1_000_000
+
+
+class LocalShelf:
+    """Implements `shipline.engine.dependencies.Shelf` for the jobs of a store whose files are in `home`."""
+
+    def __init__(self, store: Store, home: Path, clock: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._home = home
+        self._clock = clock
+
+    def folder(self, job_id: int) -> Path:
+        """Where a job's files are."""
+        return self._home / "jobs" / str(job_id) / "artifacts"
+
+    def of(self, job_id: int) -> JobArtifacts | None:
+        """What the job left; None for nothing."""
+        job = self._store.job(job_id)
+        pipeline = self._store.pipeline(job.pipeline_id) if job else None
+        return self._store.possession(pipeline.project_id, JobArtifacts, str(job_id)) if pipeline else None
+
+    def all(self, project_id: int) -> list[JobArtifacts]:
+        """What the project's jobs left, newest first."""
+        found = self._store.possessions(project_id, JobArtifacts)
+        return sorted(found, key=lambda each: int(each.number), reverse=True)
+
+    def archive(self, job_id: int) -> Archive | None:
+        left = self.of(job_id)
+        found = next((file for file in left.files if file.file_type == ARCHIVE), None) if left else None
+        return Archive(found.filename, found.size) if found else None
+
+    def is_gone(self, job_id: int) -> bool:
+        left = self.of(job_id)
+        return left is not None and left.expired
+
+    def archive_path(self, job_id: int) -> Path:
+        """The archive's file."""
+        return self.folder(job_id) / ARCHIVE
+
+    def keep(self, pipelines: Pipelines, live: Live, job: JobRecord, upload: Upload, source: Path) -> None:
+        """Keeps a file of a running job, and what it reports. Raises FileRefused, OSError."""
+        kind, file_format = upload.artifact_type, upload.artifact_format
+        dotenv, report = read_report(kind, source, file_format)
+        target = self.folder(job.id) / kind
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _place(source, target)
+        definition = live.definitions[job.name].artifacts
+        with self._store.transaction():
+            left = self.of(job.id) or JobArtifacts(str(job.id), live.record.id, job.name, self._clock())
+            others = [file for file in left.files if file.file_type != kind]
+            file = ArtifactFile(kind, file_format, upload.filename, target.stat().st_size)
+            left = msgspec.structs.replace(
+                left,
+                files=[*others, file],
+                expire_at=expiry(upload.expire_in, self._clock()),
+                expose_as=definition.get("expose_as"),
+                access=definition.get("access"),
+            )
+            self._store.possess(live.record.project_id, left)
+            if dotenv is not None or report is not None:
+                pipelines.reported(job, dotenv, report)
+
+    def expire(self, project_id: int) -> list[JobArtifacts]:
+        """Removes what is past its time; gives what it was."""
+        now = self._clock()
+        everything = self.all(project_id)
+        past = [each for each in everything if each.files and each.expire_at is not None and each.expire_at <= now]
+        if not past:
+            return []
+        kept = keeping(self._store.pipelines(project_id, limit=MANY))
+        gone = [each for each in past if each.pipeline_id not in kept]
+        for each in gone:
+            shutil.rmtree(self.folder(int(each.number)), ignore_errors=True)
+            self._store.possess(project_id, msgspec.structs.replace(each, files=[], expired=True))
+        return gone
+
+
+def read_report(kind: str, path: Path, file_format: str) -> tuple[list[PipelineVariable] | None, Report | None]:
+    """The variables of a dotenv file, or what another report comes to. FileRefused where GitLab refuses it."""
+    if kind == "dotenv":
+        try:
+            return parse_dotenv(contents(path, file_format), path.stat().st_size), None
+        except (DotenvError, UnreadableReport) as error:
+            raise FileRefused("400 Bad Request", str(error)) from None
+    if kind in FILE_NAMES:
+        return None, summarise(kind, path, file_format)
+    return None, None
+
+
+def expiry(expire_in: str | None, now: float, default: float | None = DEFAULT_EXPIRY) -> float | None:
+    """When a file of now is to be removed; None for never. Raises FileRefused for what is no duration."""
+    if not expire_in:
+        return None if default is None else now + default
+    if expire_in in NEVER:
+        return None
+    after = seconds(expire_in)
+    if after is None:
+        raise FileRefused("400 Bad Request", f"expire_in {expire_in!r} is no duration")
+    return now + after
+
+
+def keeping(pipelines: list[PipelineRecord]) -> set[int]:
+    """Of pipelines, newest first, those whose files are kept: of each ref the newest that succeeded, and those
+    since."""
+    done: set[tuple[str, bool]] = set()
+    kept = set()
+    for record in pipelines:
+        ref = (record.commit.ref, record.commit.is_tag)
+        if ref not in done:
+            kept.add(record.id)
+        if record.status == "success":
+            done.add(ref)
+    return kept
+
+
+def copy_archive(source: Path, to: Path) -> None:
+    """The archive at `to`: the same file where the disk is the same, which nobody changes, else a copy."""
+    with contextlib.suppress(OSError):
+        to.unlink(missing_ok=True)
+        os.link(source, to)
+        return
+    shutil.copyfile(source, to)
+
+
+def _place(source: Path, target: Path) -> None:
+    part = target.with_name(f".{target.name}.part")
+    copy_archive(source, part)
+    part.chmod(0o600)
+    part.replace(target)
