@@ -285,17 +285,22 @@ def pipeline_variables(given: Given) -> list[tuple[str, str]]:
 
 
 def other_projects(texts: tuple[str, ...]) -> dict[str, Project]:
-    """The projects of --project, each a directory."""
+    """The projects of --project, as includes read them."""
     from shipline.cli.other_project import OtherProject
 
-    found: dict[str, Project] = {}
+    return {path: OtherProject(directory) for path, directory in project_places(texts).items()}
+
+
+def project_places(texts: tuple[str, ...]) -> dict[str, Path]:
+    """The projects of --project, each a directory."""
+    found: dict[str, Path] = {}
     for text in texts:
         path, equals, directory = text.partition("=")
         if not equals or not Path(directory).is_dir():
             raise click.UsageError(
                 f"--project {text}: write group/project=DIRECTORY, with a directory that is there."
             )
-        found[path] = OtherProject(Path(directory))
+        found[path] = Path(directory)
     return found
 
 

@@ -10,17 +10,19 @@ import msgspec
 if TYPE_CHECKING:
     from shipline.cli.circumstances import Given
     from shipline.engine.creation import Request
-    from shipline.engine.records import Commit
+    from shipline.engine.records import Commit, PipelineRecord
     from shipline.engine.repository import Repository
     from shipline.engine.selection import Selection
     from shipline.engine.sources import Elsewhere
+
+SERVER = "https://gitlab.com"
 
 
 def asked_for(
     given: Given, repository: Repository, selection: Selection, dirty: bool = False
 ) -> tuple[Commit, Request]:
     """The commit, with the ref that the options give it, and the request. Raises click.UsageError, EngineError."""
-    from shipline.cli.circumstances import pipeline_variables
+    from shipline.cli.circumstances import pipeline_variables, project_places
     from shipline.cli.occasion import commit_of, inputs, occasion, of_commit, refuse_contradictions
     from shipline.engine.creation import CONFIG_FILE, Request
     from shipline.engine.records import PipelineVariable
@@ -49,6 +51,7 @@ def asked_for(
         inputs=inputs(given.inputs),
         config_path=_inside(given.file, repository) or CONFIG_FILE,
         elsewhere=_elsewhere(given, repository),
+        projects={path: str(place.absolute()) for path, place in project_places(given.projects).items()},
     )
     return commit, request
 
@@ -78,6 +81,24 @@ def _elsewhere(given: Given, repository: Repository) -> Elsewhere:
     return Elsewhere(
         projects=other_projects(given.projects),
         fetch=fetcher(given, repository.path),
-        server="https://gitlab.com",
+        server=SERVER,
         templates=Directory(given.templates) if given.templates else None,
+    )
+
+
+def elsewhere_of(record: PipelineRecord, repository: Repository) -> Elsewhere:
+    """The same for a pipeline of an earlier command, as far as that was remembered."""
+    from pathlib import Path
+
+    from shipline.cli.circumstances import LOCK_FILE, download
+    from shipline.cli.other_project import OtherProject
+    from shipline.cli.state import home
+    from shipline.engine.sources import Elsewhere
+    from shipline.language.fetched import Fetched
+
+    lock = repository.path / LOCK_FILE
+    return Elsewhere(
+        projects={path: OtherProject(Path(place)) for path, place in record.projects.items()},
+        fetch=Fetched(download, home() / "includes", lock if lock.exists() else None),
+        server=SERVER,
     )

@@ -28,26 +28,32 @@ def resume(
     view: View,
     asked: list[str],
 ) -> int:
-    """Lets something happen to a pipeline and sees its jobs through; gives the exit code. `asked` are the jobs
-    that will run because of it, besides those that wait for them."""
+    """Lets something happen to a pipeline and sees its jobs through, with all that belongs to it; gives the exit
+    code of the topmost. `asked` are the jobs that will run because of it, besides those that wait for them."""
+    from shipline.cli.hierarchy import together, topmost
+    from shipline.cli.requests import elsewhere_of
     from shipline.cli.runners import runners
     from shipline.cli.screen import chosen_screen
     from shipline.cli.state import opened_repository
 
     tell_settled(pipelines)
     screen = chosen_screen(view)
-    pods = _need_pods(pipelines.live(pipeline_id), asked)
+    top = topmost(pipelines, pipeline_id)
+    pods = any(
+        _need_pods(live, asked if live.record.id == pipeline_id else [])
+        for live in together(pipelines.live(top.id), pipelines.store)
+    )
     elsewhere = pipelines.store.alive(pipelines.live(pipeline_id).record.process)
     hands = None if elsewhere else runners(where, pods, screen.say)
     with pipelines.store.transaction():
         event()
         ours = pipelines.adopt(pipeline_id)
     if not ours:
-        return _watch(pipelines, pipeline_id, screen)
-    project = pipelines.store.project_by_id(pipelines.live(pipeline_id).record.project_id)
+        return _watch(pipelines, top.id, screen)
+    project = pipelines.store.project_by_id(top.project_id)
     with opened_repository(Path(project.path)) as repository:
         hands = hands or runners(where, pods, screen.say)
-        return work_on(pipelines, pipeline_id, repository, hands, screen)
+        return work_on(pipelines, top.id, repository, hands, screen, elsewhere_of(top, repository))
 
 
 def _need_pods(live: Live, asked: list[str]) -> bool:
@@ -69,17 +75,20 @@ def _watch(pipelines: Pipelines, pipeline_id: int, screen: Screen) -> int:
 
 
 def _until_over(pipelines: Pipelines, pipeline_id: int, screen: Screen) -> None:
+    from shipline.cli.hierarchy import together
+
     pipelines.listeners.append(screen.changed)
     read: dict[int, int] = {}
     while True:
         live = pipelines.live(pipeline_id)
-        for job in live.jobs.values():
+        lives = [live, *(pipelines.live(below.record.id) for below in list(together(live, pipelines.store))[1:])]
+        for job in [job for each in lives for job in each.jobs.values()]:
             if job.started_at is not None and job.process != pipelines.store.process:
                 while data := pipelines.store.read_trace(job.id, read.get(job.id, 0), AT_ONCE):
                     screen.trace(job, read.get(job.id, 0), data)
                     read[job.id] = read.get(job.id, 0) + len(data)
         screen.tick()
-        if not any(job.status in BUSY for job in live.jobs.values()):
+        if not any(each.busy() for each in lives):
             return
         if not pipelines.store.alive(live.record.process):
             tell_settled(pipelines)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shipline.engine.live import Live
     from shipline.engine.pipelines import Pipelines
     from shipline.engine.repository import Repository
+    from shipline.engine.sources import Elsewhere
     from shipline.language import Finding
     from shipline.language.pipeline import Job
 
@@ -91,7 +92,8 @@ def run(
         hands = runners(where, pods, screen.say)
         if given.lock and request.elsewhere.fetch is not None:
             request.elsewhere.fetch.write_lock()  # type: ignore[attr-defined]
-        return work_on(pipelines, plan.create(pipelines).id, repository, hands, screen)
+        number = plan.create(pipelines).id
+        return work_on(pipelines, number, repository, hands, screen, request.elsewhere)
 
 
 def confirm(jobs: list[Job], yes: bool) -> None:
@@ -112,13 +114,21 @@ def tell_warnings(warnings: list[Finding]) -> None:
         click.echo(one(warning), err=True)
 
 
-def work_on(pipelines: Pipelines, pipeline_id: int, repository: Repository, hands: Hands, screen: Screen) -> int:
-    """Runs the pipeline's jobs in this process and shows them; gives the exit code."""
+def work_on(
+    pipelines: Pipelines,
+    pipeline_id: int,
+    repository: Repository,
+    hands: Hands,
+    screen: Screen,
+    elsewhere: Elsewhere,
+) -> int:
+    """Runs the pipeline's jobs, and those of what it triggers, in this process and shows them; gives the exit code.
+    `elsewhere`: what includes of triggered pipelines may name."""
     from shipline.cli.work import Work
 
     try:
         screen.begin(pipelines.live(pipeline_id))
-        finished = Work(pipelines, pipeline_id, repository, hands, screen).run()
+        finished = Work(pipelines, pipeline_id, repository, hands, screen, elsewhere).run()
         screen.finish(pipelines.live(pipeline_id), pipelines.store)
     finally:
         screen.close()

@@ -22,7 +22,8 @@ SYSTEM_IMAGES = ("pause", "node", "helper")
 
 
 class Hands(NamedTuple):
-    """The runners, how many jobs they run at a time together, and the seconds between two questions for one."""
+    """The runners, how many jobs they run at a time together, and the seconds between two questions for one.
+    No job gets more than `longest` seconds. `with_pods` gives the runners for jobs with an image, where these are for none."""
 
     runners: list[RunnerConfig]
     at_most: int
@@ -31,6 +32,8 @@ class Hands(NamedTuple):
 
 def runners(where: Where, pods: bool, say: Callable[[str], None]) -> Hands:
     """Who runs the jobs. `pods`: some job has an image, so a cluster is needed; where none is named, the embedded
+    with_pods: Callable[[], Hands] | None = None
+    longest: int | None = None
     one is started. Raises RunnerError, ClusterError, ImageError."""
     from shipline.runner import ConfigFile, RunnerConfig
 

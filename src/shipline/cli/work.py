@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,17 +23,21 @@ from shipline.runner import Runner, RunnerConfig
 if TYPE_CHECKING:
     from shipline.cli.runners import Hands
     from shipline.cli.screen import Screen
+    from shipline.engine.live import Live
     from shipline.engine.pipelines import Pipelines
+    from shipline.engine.records import JobRecord, PipelineRecord
     from shipline.engine.repository import Repository
+    from shipline.engine.sources import Elsewhere
+    from shipline.language.pipeline import Pipeline
+    from shipline.protocol.payload import JobPayload
 
 GRACE = 2.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 WAITING: tuple[Status, ...] = ("scheduled", "waiting_for_resource")
-BUSY: tuple[Status, ...] = ("pending", "running", "canceling", *WAITING)
 
 
 class Work:
-    """One pipeline being run by this process."""
+    """One pipeline being run by this process, with all that it triggers."""
 
     def __init__(
         self,
@@ -41,19 +46,18 @@ class Work:
         repository: Repository,
         hands: Hands,
         screen: Screen,
+        elsewhere: Elsewhere,
     ) -> None:
         self.pipelines = pipelines
         self.pipeline_id = pipeline_id
         self.screen = screen
-        self.runners = [self._with_tags(config) for config in hands.runners]
-        tags = tuple(sorted({tag for config in self.runners for tag in config.tags}))
-        origin = Origin(
-            repository.url, repository.project_path, repository.name, runner=self.runners[0].name, runner_tags=tags
-        )
-        project_id = pipelines.live(pipeline_id).record.project_id
+        self.hands = hands
+        # A runner that is registered with a server serves this machine's jobs now, and none of the server's
+        self.runners = [self._with_tags(msgspec.structs.replace(config, url="")) for config in hands.runners]
+        self.elsewhere = elsewhere
         self.coordinator = EngineCoordinator(
             pipelines,
-            lambda live, job: make_payload(live, job, origin, pipelines.store.variables(project_id)),
+            self._payload,
             at_most=hands.at_most,
             runner=self.runners[0].name,
             on_trace=screen.trace,
@@ -61,17 +65,46 @@ class Work:
         self.interrupted = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: asyncio.Task[None] | None = None
+        self._stops: list[asyncio.Event] = []
+        self._group: asyncio.TaskGroup | None = None
+        self._repositories = {pipelines.live(pipeline_id).record.project_id: repository}
         pipelines.listeners.append(screen.changed)
-        live = pipelines.live(pipeline_id)
-        screen.changed(live.record, [job for job in live.jobs.values() if job.status in WAITING])
+        for number in sorted(pipelines.owned):
+            live = pipelines.live(number)
+            screen.changed(live.record, [job for job in live.jobs.values() if job.status in WAITING])
 
-    def _with_tags(self, config: RunnerConfig) -> RunnerConfig:
-        """A runner that is given no tags answers to every tag of the pipeline: on one's own machine, a tag says
+    def _payload(self, live: Live, job: JobRecord) -> JobPayload:
+        project_id = live.record.project_id
+        kept = self.pipelines.store.variables(project_id)
+        return make_payload(live, job, self._origin(project_id), kept)
+
+    def _origin(self, project_id: int) -> Origin:
+        if project_id not in self._repositories:
+            from shipline.engine.repository import Repository
+
+            found = Repository.find(Path(self.pipelines.store.project_by_id(project_id).path))
+            found.close()
+            self._repositories[project_id] = found
+        repository = self._repositories[project_id]
+        tags = tuple(sorted({tag for config in self.runners for tag in config.tags}))
+        name = self.runners[0].name
+        return Origin(
+            repository.url,
+            repository.project_path,
+            repository.name,
+            runner=name,
+            runner_tags=tags,
+            longest=self.hands.longest,
+        )
+
+    def _with_tags(self, config: RunnerConfig, more: frozenset[str] = frozenset()) -> RunnerConfig:
+        """A runner that is given no tags answers to every tag of the pipelines: on one's own machine, a tag says
         what a job needs, not who may run it."""
         if config.tags:
             return config
-        jobs = self.pipelines.live(self.pipeline_id).jobs.values()
-        return msgspec.structs.replace(config, tags=sorted({tag for job in jobs for tag in job.tags}))
+        lives = [self.pipelines.live(number) for number in self.pipelines.owned]
+        tags = {tag for live in lives for job in live.jobs.values() for tag in job.tags}
+        return msgspec.structs.replace(config, tags=sorted(tags | more))
 
     def run(self) -> bool:
         """Works until no job runs, waits for a runner or for its time; True unless it was interrupted."""
@@ -91,34 +124,85 @@ class Work:
         self._running = asyncio.create_task(self._runners(stop))
         tending = asyncio.create_task(tend(self.pipelines))
         ticking = asyncio.create_task(self._tick())
+        triggering = asyncio.create_task(self._trigger())
         aborted = True
         try:
-            while not (self._running.done() or self.coordinator.failure or self._released()):
+            while not (self._running.done() or triggering.done() or self.coordinator.failure or self._released()):
                 await self.pipelines.bell.wait(1.0)
-            aborted = self.coordinator.failure is not None
+            aborted = self.coordinator.failure is not None or triggering.done()
         finally:
             stop.set()
+            for each in self._stops:
+                each.set()
             self.coordinator.close()
             if aborted:
                 self._running.cancel()
             await asyncio.wait({self._running})
             tending.cancel()
             ticking.cancel()
+            triggering.cancel()
         if self.coordinator.failure:
             raise self.coordinator.failure
+        if triggering.done() and not triggering.cancelled() and (error := triggering.exception()):
+            raise error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error
         if not self._running.cancelled():
             self._running.result()
 
     def _released(self) -> bool:
         """Whether nothing is left to do; the pipeline is then nobody's."""
         self.coordinator.fail_unmatched([(frozenset(c.tags), c.run_untagged) for c in self.runners])
-        live = self.pipelines.live(self.pipeline_id)
-        return not live.with_status(*BUSY) and self.pipelines.release(self.pipeline_id)
+        busy = any(self.pipelines.live(number).busy() for number in self.pipelines.owned)
+        return not busy and self.pipelines.release(self.pipeline_id)
 
     async def _runners(self, stop: asyncio.Event) -> None:
+        """The runners, and those that take their place (`_prepare`), until `stop`."""
         async with asyncio.TaskGroup() as group:
-            for config in self.runners:
-                group.create_task(Runner(config, self.coordinator, notify=self.screen.say).run(stop))
+            self._group = group
+            self._hire()
+            await stop.wait()
+
+    def _hire(self) -> None:
+        """Starts the runners; those that were there take no more jobs."""
+        assert self._group is not None
+        for earlier in self._stops:
+            earlier.set()
+        stop = asyncio.Event()
+        self._stops.append(stop)
+        for config in self.runners:
+            self._group.create_task(Runner(config, self.coordinator, notify=self.screen.say).run(stop))
+
+    async def _trigger(self) -> None:
+        """Starts the pipelines that trigger jobs ask for, where there are any."""
+        if not any(self.pipelines.live(number).graph.bridges for number in self.pipelines.owned):
+            await asyncio.Event().wait()
+        from shipline.engine.bridges import pending, start
+        from shipline.engine.local_world import LocalWorld
+
+        world = LocalWorld(self.pipelines, self.elsewhere, self._prepare, self._show)
+        begun: set[int] = set()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                for number in sorted(self.pipelines.owned):
+                    for job in pending(self.pipelines.live(number)):
+                        if job.id not in begun:
+                            begun.add(job.id)
+                            group.create_task(start(self.pipelines, job, world))
+                await self.pipelines.bell.wait()
+
+    async def _prepare(self, compiled: Pipeline) -> None:
+        """Sees to it that there are runners for a pipeline that is about to be made: for its tags, and for pods."""
+        hands = self.hands
+        if hands.with_pods is not None and any(job.image and job.when != "manual" for job in compiled.jobs):
+            hands = await asyncio.to_thread(hands.with_pods)
+        tags = frozenset(tag for job in compiled.jobs for tag in job.tags)
+        runners = [self._with_tags(msgspec.structs.replace(config, url=""), tags) for config in hands.runners]
+        if runners != self.runners:
+            self.hands, self.runners = hands, runners
+            self._hire()
+
+    def _show(self, record: PipelineRecord) -> None:
+        """A pipeline has been made."""
+        self.screen.changed(record, list(self.pipelines.live(record.id).jobs.values()))
 
     async def _tick(self) -> None:
         """Keeps what is shown up to date while nothing happens."""
@@ -138,7 +222,8 @@ class Work:
             return
         self.interrupted = True
         self.screen.say("Cancelling (Ctrl-C again to stop at once) ...")
-        self.pipelines.cancel(self.pipeline_id)
+        for number in sorted(self.pipelines.owned):
+            self.pipelines.cancel(number)
         asyncio.get_running_loop().call_later(GRACE, self._abort)
 
     def _abort(self) -> None:

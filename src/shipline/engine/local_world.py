@@ -8,13 +8,14 @@ repository of the project's name beside the one that runs, unless its `origin` s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from shipline.engine.bridges import Asked, Refusal
 from shipline.engine.children import WithArtifacts, checked, compile_child, context_of_child, with_upstream
 from shipline.engine.creation import CONFIG_FILE, Request, context_of, lean
 from shipline.engine.errors import EngineError
+from shipline.engine.hierarchy import ancestors
 from shipline.engine.job_variables import Facts
 from shipline.engine.live import Live
 from shipline.engine.pipelines import Pipelines
@@ -27,13 +28,20 @@ from shipline.language.pipeline import Pipeline
 
 
 class LocalWorld:
-    """Implements `shipline.engine.bridges.World`. `places`: where other projects are, by their path. `elsewhere`:
-    what includes may name outside of a repository."""
+    """Implements `shipline.engine.bridges.World`. `elsewhere`: what includes may name outside of a repository.
+    `prepare` is awaited before a pipeline is stored, with what it will be; `made` is called with it afterwards."""
 
-    def __init__(self, pipelines: Pipelines, elsewhere: Elsewhere, places: Mapping[str, Path]) -> None:
+    def __init__(
+        self,
+        pipelines: Pipelines,
+        elsewhere: Elsewhere,
+        prepare: Callable[[Pipeline], Awaitable[None]],
+        made: Callable[[PipelineRecord], None],
+    ) -> None:
         self.pipelines = pipelines
         self.elsewhere = elsewhere
-        self.places = places
+        self.prepare = prepare
+        self.made = made
 
     def facts(self, live: Live) -> Facts:
         return Facts(self.pipelines.store.variables(live.record.project_id), token="", repository_url="")
@@ -57,16 +65,19 @@ class LocalWorld:
         project = self.pipelines.store.project_by_id(asked.parent.project_id)
         kept = self.pipelines.store.variables(project.id)
         compiled = await asyncio.to_thread(self._child, asked, parent, project, kept)
-        self._create(asked, project, asked.parent.commit, compiled, "parent_pipeline")
+        await self._create(asked, project, asked.parent.commit, compiled, "parent_pipeline")
 
     async def make_other(self, asked: Asked) -> None:
         project = self._other(asked.parent, asked.project or "", "downstream_bridge_project_not_found")
         kept = self.pipelines.store.variables(project.id)
         commit, compiled = await asyncio.to_thread(self._pipeline, asked, project, kept)
-        self._create(asked, project, commit, compiled, "pipeline")
+        await self._create(asked, project, commit, compiled, "pipeline")
 
-    def _create(self, asked: Asked, project: Project, commit: Commit, compiled: Pipeline, source: str) -> None:
-        self.pipelines.create(
+    async def _create(
+        self, asked: Asked, project: Project, commit: Commit, compiled: Pipeline, source: str
+    ) -> None:
+        await self.prepare(compiled)
+        record = self.pipelines.create(
             project,
             commit,
             lean(compiled),
@@ -75,6 +86,7 @@ class LocalWorld:
             upstream=asked.bridge,
             merge_request=asked.parent.merge_request if source == "parent_pipeline" else None,
         )
+        self.made(record)
 
     def _child(self, asked: Asked, parent: Live, project: Project, kept: list[ProjectVariable]) -> Pipeline:
         repository = Repository.find(Path(project.path))
@@ -125,8 +137,8 @@ class LocalWorld:
 
     def _other(self, from_: PipelineRecord, path: str, reason: str) -> Project:
         """Another project. Raises Refusal, with the reason, when it is not on this machine."""
-        if given := self.places.get(path):
-            return self._opened(given, path, reason)
+        if given := ancestors(self.pipelines, from_.id)[-1].projects.get(path):
+            return self._opened(Path(given), path, reason)
         here = Repository.find(Path(self.pipelines.store.project_by_id(from_.project_id).path))
         here.close()
         candidates = [place for place in beside(here, path) if (place / ".git").exists()]
