@@ -221,6 +221,9 @@ def test_roles_decide(server, client, remote, name):
     stranger.auth()
     member = remote.members.create({"user_id": stranger.user.id, "access_level": GUEST})
     seen = stranger.projects.get(remote.id)
+    assert seen.pipelines.list(get_all=True), "a member sees pipelines, unless they are for reporters only"
+    remote.public_jobs = False
+    remote.save()
     with pytest.raises(gitlab.exceptions.GitlabListError) as denied:
         seen.pipelines.list(get_all=True)
     assert denied.value.response_code == 403

@@ -94,7 +94,7 @@ class Objects:
         self._process.stdin.write(name.encode() + b"\n")
         self._process.stdin.flush()
         header = self._process.stdout.readline().split()
-        if len(header) != 3:
+        if len(header) != 3 or not header[2].isdigit():
             return None
         content = self._process.stdout.read(int(header[2]))
         self._process.stdout.read(1)

@@ -81,6 +81,17 @@ class Accounts:
         )
         return number, token
 
+    def delete(self, user_id: int) -> None:
+        """Removes a user, the namespace, the tokens and all memberships. What they did stays in their name."""
+        with self.database.transaction():
+            for table in (t.tokens, t.members, t.group_members):
+                self.database.execute(sa.delete(table).where(table.c.user_id == user_id))
+            own = (t.namespaces.c.owner_id == user_id) & (t.namespaces.c.kind == "user")
+            self.database.execute(sa.delete(t.namespaces).where(own))
+            self.database.execute(sa.delete(t.schedules).where(t.schedules.c.owner_id == user_id))
+            self.database.execute(sa.delete(t.triggers).where(t.triggers.c.owner_id == user_id))
+            self.database.execute(sa.delete(t.users).where(t.users.c.id == user_id))
+
     def by_token(self, token: str) -> Caller | None:
         """Who a personal access token stands for; None when it is unknown, revoked or expired, or its user is
         blocked."""

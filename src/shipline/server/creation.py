@@ -31,6 +31,10 @@ NO_JOBS = (
     "Pipeline will not run for the selected trigger. "
     "The rules configuration prevented any jobs from being added to the pipeline."
 )
+NO_RIGHT = (
+    "You do not have sufficient permission to run a pipeline on '{ref}'. "
+    "Please select a different branch or contact your administrator for assistance."
+)
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -55,6 +59,8 @@ async def create_pipeline(instance: Instance, order: Order) -> PipelineRecord:
     try:
         commit = await asyncio.to_thread(_commit, repository, order)
         kind = "tag" if commit.is_tag else "branch"
+        if order.source != "push" and not instance.projects.may_run(project, order.caller, kind, commit.ref):
+            raise EngineError(NO_RIGHT.format(ref=commit.ref))
         protected = bool(instance.projects.protection(project.id, kind, commit.ref))
         commit = msgspec.structs.replace(commit, protected=protected)
         context = context_of(instance, order, commit)
@@ -85,6 +91,8 @@ def _commit(repository: Repository, order: Order) -> Commit:
         commit = repository.commit(order.ref)
     except EngineError:
         raise EngineError("Reference not found") from None
+    if order.ref.removeprefix("refs/tags/" if commit.is_tag else "refs/heads/") != commit.ref:
+        raise EngineError("Reference not found")
     if order.before_sha is not None:
         return msgspec.structs.replace(commit, before_sha=order.before_sha)
     return commit

@@ -22,8 +22,9 @@ from shipline.engine.records import JobRecord, PipelineRecord
 from shipline.protocol.payload import JobPayload
 from shipline.server import tables as t
 from shipline.server.prepared import Prepared
+from shipline.server.project_settings import settings_of
 from shipline.server.projects import Projects
-from shipline.server.runners import INSTANCE, Runners, tags_of
+from shipline.server.runners import GROUP, INSTANCE, Runners, tags_of
 from shipline.server.settings import Settings
 from shipline.server.store import INSTANCE as ALL_PROJECTS
 from shipline.server.store import DatabaseStore
@@ -120,10 +121,22 @@ class Handout:
         query = _HEADS[shared, runner.access_level == "ref_protected"]
         lanes: list[dict[str, int]] = [{"tag_set": tag_set} for tag_set in self._tag_sets(runner)]
         if not shared:
-            projects = self.runners.projects(runner.id)
+            projects = self._projects(runner)
             lanes = [lane | {"project": project} for lane in lanes for project in projects]
         heads = [self.database.first(query, **lane) for lane in lanes]
         return min((head[0] for head in heads if head is not None and head[0] is not None), default=None)
+
+    def _projects(self, runner: Any) -> list[int]:
+        """The projects that a runner of a project or group serves: of a group, all below it that let it."""
+        if runner.kind != GROUP:
+            return self.runners.projects(runner.id)
+        served = []
+        for number in self.runners.groups(runner.id):
+            group = self.projects.groups.namespace(number)
+            inside = self.projects.groups.below(group) if group is not None else [0]
+            query = sa.select(t.projects).where(t.projects.c.namespace_id.in_(inside))
+            served += [row.id for row in self.database.all(query) if settings_of(row).group_runners]
+        return served
 
     def _tag_sets(self, runner: Any) -> list[int]:
         """The sets of tags that the runner answers to; worked out again when there is a new set."""

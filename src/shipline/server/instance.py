@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from typing import Any
+
+import sqlalchemy as sa
 
 from shipline.engine.pipelines import Pipelines
 from shipline.server import tables as t
@@ -60,6 +63,29 @@ class Instance:
         """Notes who did what to whom."""
         now = time.time()
         self.database.insert(t.audit, at=now, user_id=user_id, address=address, action=action, subject=subject)
+
+    def delete_project(self, project: Any) -> None:
+        """Stops what runs of the project, and removes it with everything that belongs to it."""
+        busy = sa.select(t.jobs.c.pipeline_id).where(
+            t.jobs.c.project_id == project.id, t.jobs.c.status.in_(("pending", "running", "canceling"))
+        )
+        for row in self.database.all(busy.distinct()):
+            self.pipelines.cancel(row[0])
+        self.projects.delete(project)
+
+    def delete_pipeline(self, pipeline_id: int) -> None:
+        """Stops a pipeline and removes it, with logs and artifacts."""
+        self.pipelines.cancel(pipeline_id)
+        numbers = [job.id for job in self.store.jobs(pipeline_id, all_tries=True)]
+        with self.database.transaction():
+            for table in (t.assignments, t.queue, t.artifacts):
+                self.database.execute(sa.delete(table).where(table.c.job_id.in_(numbers)))
+            self.database.execute(sa.delete(t.jobs).where(t.jobs.c.pipeline_id == pipeline_id))
+            self.database.execute(sa.delete(t.pipelines).where(t.pipelines.c.id == pipeline_id))
+            self.pipelines.forget(pipeline_id)
+        for number in numbers:
+            self.artifacts.delete(number)
+            self.traces.erase(number)
 
     def close(self) -> None:
         self.database.close()

@@ -200,6 +200,14 @@ class Projects:
         needed = min((rule.push_level or may.ADMIN + 1 for rule in rules), default=may.DEVELOPER)
         return level >= max(needed, may.DEVELOPER)
 
+    def may_run(self, project: Any, caller: Caller | None, kind: str, name: str) -> bool:
+        """Whether the caller may start, stop and repeat pipelines and jobs of a branch or tag: who may push or
+        merge there may."""
+        rules = self.protection(project.id, kind, name)
+        allowed = [level for rule in rules for level in (rule.push_level, rule.merge_level) if level]
+        needed = min(allowed, default=may.ADMIN + 1 if rules else may.DEVELOPER)
+        return self.level(project, caller) >= max(needed, may.DEVELOPER)
+
 
 def _literal_but_star(pattern: str) -> str:
     return re.sub(r"([?\[\]])", r"[\1]", pattern)

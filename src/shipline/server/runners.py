@@ -22,7 +22,7 @@ NOTED_EVERY = 40.0
 """Seconds between two notes of a contact."""
 ONLINE_FOR = 2 * 3600.0
 LEGACY_MANAGER = "<legacy>"
-INSTANCE, PROJECT = "instance_type", "project_type"
+INSTANCE, GROUP, PROJECT = "instance_type", "group_type", "project_type"
 
 _by_digest = Prepared(sa.select(t.runners).where(t.runners.c.digest == sa.bindparam("digest")))
 _manager = Prepared(
@@ -57,6 +57,7 @@ class Runners:
         *,
         kind: str = INSTANCE,
         projects: Iterable[int] = (),
+        group: int | None = None,
         tags: Iterable[str] = (),
         run_untagged: bool = True,
         description: str | None = None,
@@ -87,6 +88,8 @@ class Runners:
                 creator_id=creator_id,
                 created_at=time.time(),
             )
+            if group is not None:
+                self.database.execute(sa.insert(t.runner_groups).values(runner_id=number, namespace_id=group))
             for project in projects:
                 self.database.execute(sa.insert(t.runner_projects).values(runner_id=number, project_id=project))
         return number, token
@@ -111,7 +114,7 @@ class Runners:
 
     def delete(self, runner_id: int) -> None:
         with self.database.transaction():
-            for table in (t.managers, t.runner_projects):
+            for table in (t.managers, t.runner_projects, t.runner_groups):
                 self.database.execute(sa.delete(table).where(table.c.runner_id == runner_id))
             self.database.execute(sa.delete(t.runners).where(t.runners.c.id == runner_id))
 
@@ -119,6 +122,11 @@ class Runners:
         """The projects that a project runner serves."""
         query = sa.select(t.runner_projects.c.project_id).where(t.runner_projects.c.runner_id == runner_id)
         return [row[0] for row in self.database.all(query.order_by(t.runner_projects.c.project_id))]
+
+    def groups(self, runner_id: int) -> list[int]:
+        """The groups that a group runner serves."""
+        query = sa.select(t.runner_groups.c.namespace_id).where(t.runner_groups.c.runner_id == runner_id)
+        return [row[0] for row in self.database.all(query)]
 
     def managers(self, runner_id: int) -> list[Any]:
         query = sa.select(t.managers).where(t.managers.c.runner_id == runner_id)

@@ -36,7 +36,7 @@ def next_run(cron: str, zone: str, after: float | None = None) -> float:
     try:
         start = datetime.fromtimestamp(after if after is not None else time.time(), ZoneInfo(zone))
         return next(CronSim(cron, start)).astimezone(UTC).timestamp()
-    except (CronSimError, ZoneInfoNotFoundError, StopIteration) as error:
+    except (CronSimError, ZoneInfoNotFoundError, StopIteration, OSError, OverflowError) as error:
         raise ValueError(str(error)) from None
 
 
@@ -64,7 +64,9 @@ async def run(instance: Instance, schedule: Any) -> int | None:
         ref=schedule.ref,
         caller=caller,
         source="schedule",
-        variables=[PipelineVariable(v.key, v.value) for v in read_variables(instance, schedule)],
+        variables=[
+            PipelineVariable(v.key, v.value, v.variable_type == "file") for v in read_variables(instance, schedule)
+        ],
         schedule=schedule.description,
     )
     try:

@@ -28,6 +28,7 @@ class Settings(msgspec.Struct, frozen=True):
     acknowledge_within: float = 120.0
     silent_for: float = 3600.0
     requests_a_minute: int = 2000
+    pipelines_a_minute: int = 60
 
     @property
     def url(self) -> str:

@@ -6,6 +6,7 @@ from shipline.server.api import (
     commits,
     deployments,
     environments,
+    groups,
     job_files,
     jobs,
     members,
@@ -25,6 +26,7 @@ ENDPOINTS = [
     endpoint
     for resource in (
         projects,
+        groups,
         pipelines,
         job_files,
         jobs,

@@ -30,7 +30,7 @@ async def registration_token(call: Call) -> Response:
 
 
 ENDPOINTS = [
-    Endpoint("GET", "/version", version),
-    Endpoint("GET", "/metadata", version),
-    Endpoint("POST", "/runners/reset_registration_token", registration_token),
+    Endpoint("GET", "/version", version, gives="Version"),
+    Endpoint("GET", "/metadata", version, gives="Version"),
+    Endpoint("POST", "/runners/reset_registration_token", registration_token, gives="RunnerToken"),
 ]

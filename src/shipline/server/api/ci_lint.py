@@ -98,7 +98,14 @@ def _job(job: Job) -> Shape:
     }
 
 
+_BOTH = "dry_run:bool include_jobs:bool ref"
 ENDPOINTS = [
-    Endpoint("GET", "/projects/{id}/ci/lint", lint_repository),
-    Endpoint("POST", "/projects/{id}/ci/lint", lint_text),
+    Endpoint(
+        "GET",
+        "/projects/{id}/ci/lint",
+        lint_repository,
+        takes=f"content_ref sha dry_run_ref {_BOTH}",
+        gives="Lint",
+    ),
+    Endpoint("POST", "/projects/{id}/ci/lint", lint_text, takes=f"content! {_BOTH}", gives="Lint", status=200),
 ]

@@ -9,22 +9,32 @@ import sqlalchemy as sa
 from starlette.responses import FileResponse, Response
 
 from shipline.engine.errors import EngineError
-from shipline.engine.records import PipelineVariable
 from shipline.engine.states import COMPLETED
 from shipline.server import permissions as may
 from shipline.server import tables as t
 from shipline.server.api import shapes
-from shipline.server.api.pipelines import STATUSES, reading, wanted
-from shipline.server.http.answers import because, no_record, no_such, wrong_parameter
+from shipline.server.api.pipelines import STATUSES, check_ref, given_variables, reading, wanted
+from shipline.server.http.answers import because, no_record, no_such, refusal, wrong_parameter
 from shipline.server.http.call import Call
-from shipline.server.http.paging import paged_query
+from shipline.server.http.paging import PAGE, paged_query
 from shipline.server.http.routes import Endpoint
+
+LISTED_A_MINUTE = 600
+ROLE_NAMES = ((10, "guest"), (20, "reporter"), (30, "developer"), (40, "maintainer"), (50, "owner"))
 
 
 async def list_jobs(call: Call) -> Response:
     project = call.project(reading(call))
+    call.limit("list jobs", str(call.caller.user_id if call.caller else call.address), LISTED_A_MINUTE)
     query = _scoped(call, sa.select(t.jobs).where(t.jobs.c.project_id == project.id))
-    return paged_query(call, query, lambda row: shapes.job(call, row, project.full_path), [t.jobs.c.id.desc()])
+    return paged_query(
+        call,
+        query,
+        lambda row: shapes.job(call, row, project.full_path),
+        [t.jobs.c.id.desc()],
+        keys={"id": t.jobs.c.id},
+        total=False,
+    )
 
 
 async def list_jobs_of_pipeline(call: Call) -> Response:
@@ -57,6 +67,31 @@ async def show_own_job(call: Call) -> Response:
     return call.json(shapes.job(call, row, project.full_path))
 
 
+async def allowed_agents(call: Call) -> Response:
+    """GET job/allowed_agents: there are no agents here; who asks learns what the token stands for."""
+    if call.caller is None or call.caller.job_id is None:
+        raise no_such("Job")
+    job, caller = call.instance.store.job(call.caller.job_id), call.caller
+    project = call.instance.projects.by_id(caller.project_id or 0)
+    if job is None or project is None:
+        raise no_such("Job")
+    level = call.instance.projects.level(project, caller)
+    groups = [{"id": group.id} for group in call.instance.groups.lineage(project.namespace_id)]
+    return call.json(
+        {
+            "allowed_agents": [],
+            "job": {"id": job.id},
+            "pipeline": {"id": job.pipeline_id},
+            "project": {"id": project.id, "groups": groups},
+            "user": {
+                "id": caller.user_id,
+                "username": caller.username,
+                "roles_in_project": [name for least, name in ROLE_NAMES if level >= least],
+            },
+        }
+    )
+
+
 async def trace(call: Call) -> Response:
     _, row = wanted_job(call, reading(call))
     headers = {"Content-Disposition": f'inline; filename="{row.id}.log"'}
@@ -68,10 +103,12 @@ async def trace(call: Call) -> Response:
 
 async def play(call: Call) -> Response:
     project, row = wanted_job(call, may.DEVELOPER)
-    variables = []
-    for item in call.listed("job_variables_attributes"):
-        if isinstance(item, dict) and "key" in item:
-            variables.append(PipelineVariable(str(item["key"]), str(item.get("value") or "")))
+    _check_ref(call, project, row)
+    variables = given_variables(
+        [item for item in call.listed("job_variables_attributes") if isinstance(item, dict)]
+    )
+    if not row.latest:
+        raise because(400, "Unplayable Job")
     try:
         job = call.instance.pipelines.play(row.pipeline_id, row.name, variables)
     except EngineError:
@@ -82,6 +119,7 @@ async def play(call: Call) -> Response:
 
 async def retry(call: Call) -> Response:
     project, row = wanted_job(call, may.DEVELOPER)
+    _check_ref(call, project, row)
     if not row.latest:
         raise because(403, "Job is not retryable")
     try:
@@ -93,20 +131,24 @@ async def retry(call: Call) -> Response:
 
 
 async def cancel(call: Call) -> Response:
-    project, row = wanted_job(call, may.DEVELOPER)
+    project, row = wanted_job(call, may.MAINTAINER if call.boolean("force") else may.DEVELOPER)
+    _check_ref(call, project, row)
     if row.latest and row.status not in COMPLETED:
         call.instance.pipelines.cancel(row.pipeline_id, row.name)
         call.instance.handout.abandon_ungraceful(row.pipeline_id)
         job = call.instance.store.job(row.id)
         if call.boolean("force") and job is not None and job.status == "canceling":
-            call.project(may.MAINTAINER)
             call.instance.pipelines.abandon(job)
         call.audit("cancel job", str(row.id))
     return _job(call, row.id, project, 201)
 
 
 async def erase(call: Call) -> Response:
-    project, row = wanted_job(call, may.MAINTAINER)
+    project, row = wanted_job(call, may.DEVELOPER)
+    parent = shapes.pipeline_row(call.instance, row.pipeline_id)
+    mine = parent is not None and parent.user_id == call.user().user_id
+    if not mine and call.instance.projects.level(project, call.caller) < may.MAINTAINER:
+        raise refusal(403)
     if row.status not in COMPLETED or row.erased_at is not None:
         raise because(403, "Job is not erasable!")
     call.instance.traces.erase(row.id)
@@ -126,6 +168,12 @@ def wanted_job(call: Call, level: int) -> tuple[Any, Any]:
     return project, row
 
 
+def _check_ref(call: Call, project: Any, row: Any) -> None:
+    pipeline = shapes.pipeline_row(call.instance, row.pipeline_id)
+    if pipeline is not None:
+        check_ref(call, project, pipeline)
+
+
 def _job(call: Call, job_id: int, project: Any, status: int = 200) -> Response:
     row = call.instance.database.one(sa.select(t.jobs).where(t.jobs.c.id == job_id))
     return call.json(shapes.job(call, row, project.full_path), status)
@@ -138,16 +186,28 @@ def _scoped(call: Call, query: sa.Select[Any]) -> sa.Select[Any]:
     return query.where(t.jobs.c.status.in_(scopes)) if scopes else query
 
 
+_SCOPED = f"scope:list {PAGE}"
+_ONE = "/projects/{id}/jobs/{job_id}"
+_PIPELINE = "/projects/{id}/pipelines/{pipeline_id}"
 ENDPOINTS = [
-    Endpoint("GET", "/job", show_own_job),
-    Endpoint("GET", "/projects/{id}/jobs", list_jobs),
-    Endpoint("GET", "/projects/{id}/jobs/{job_id}", show_job),
-    Endpoint("GET", "/projects/{id}/jobs/{job_id}/trace", trace),
-    Endpoint("POST", "/projects/{id}/jobs/{job_id}/play", play),
-    Endpoint("POST", "/projects/{id}/jobs/{job_id}/retry", retry),
-    Endpoint("POST", "/projects/{id}/jobs/{job_id}/cancel", cancel),
-    Endpoint("POST", "/projects/{id}/jobs/{job_id}/erase", erase),
-    Endpoint("GET", "/projects/{id}/pipelines/{pipeline_id}/jobs", list_jobs_of_pipeline),
-    Endpoint("GET", "/projects/{id}/pipelines/{pipeline_id}/bridges", list_bridges),
-    Endpoint("GET", "/projects/{id}/pipelines/{pipeline_id}/trigger_jobs", list_bridges),
+    Endpoint("GET", "/job", show_own_job, gives="Job"),
+    Endpoint("GET", "/job/allowed_agents", allowed_agents, gives="AllowedAgents"),
+    Endpoint(
+        "GET",
+        "/projects/{id}/jobs",
+        list_jobs,
+        takes=f"{_SCOPED} pagination:keyset|legacy order_by:id sort:asc|desc cursor",
+        gives="[Job]",
+    ),
+    Endpoint("GET", _ONE, show_job, gives="Job"),
+    Endpoint("GET", _ONE + "/trace", trace, gives="text"),
+    Endpoint("POST", _ONE + "/play", play, takes="job_variables_attributes:[any]", gives="Job", status=200),
+    Endpoint("POST", _ONE + "/retry", retry, gives="Job"),
+    Endpoint("POST", _ONE + "/cancel", cancel, takes="force:bool", gives="Job"),
+    Endpoint("POST", _ONE + "/erase", erase, gives="Job"),
+    Endpoint(
+        "GET", _PIPELINE + "/jobs", list_jobs_of_pipeline, takes=f"include_retried:bool {_SCOPED}", gives="[Job]"
+    ),
+    Endpoint("GET", _PIPELINE + "/bridges", list_bridges, takes=_SCOPED, gives="[Bridge]"),
+    Endpoint("GET", _PIPELINE + "/trigger_jobs", list_bridges, takes=_SCOPED, gives="[Bridge]"),
 ]

@@ -15,10 +15,12 @@ from shipline.server import tables as t
 from shipline.server.accounts import caller_of
 from shipline.server.api import shapes
 from shipline.server.creation import Order, create_pipeline
-from shipline.server.http.answers import Refusal, no_record, refusal, wrong_parameter
+from shipline.server.http.answers import Refusal, because, no_record, refusal, wrong_parameter
 from shipline.server.http.call import Call
-from shipline.server.http.paging import paged_query
+from shipline.server.http.paging import PAGE, ordered, paged_query
 from shipline.server.http.routes import Endpoint
+from shipline.server.permissions import visible_to_all
+from shipline.server.project_settings import ROLES, settings_of
 from shipline.server.vault import digest
 
 STATUSES = (
@@ -30,32 +32,41 @@ SCOPES = {
     "pending": ("created", "waiting_for_resource", "preparing", "pending"),
     "finished": ("success", "failed", "canceled", "skipped"),
 }
-ORDERS = {"id": "id", "status": "status", "ref": "ref", "updated_at": "updated_at", "user_id": "user_id"}
-CREATED_A_MINUTE = 60
+ORDERS = {name: t.pipelines.c[name] for name in ("id", "status", "ref", "updated_at", "user_id")}
+KINDS = ("env_var", "file")
+TRIGGERED_A_MINUTE = 60
+LONGEST_NAME = 255
 
 
 async def list_pipelines(call: Call) -> Response:
     project = call.project(reading(call))
     query = sa.select(t.pipelines).where(t.pipelines.c.project_id == project.id)
-    scope = call.choice("scope", ("running", "pending", "finished", "branches", "tags"))
+    scope, source = call.text("scope"), call.text("source")
     if scope in SCOPES:
         query = query.where(t.pipelines.c.status.in_(SCOPES[scope]))
     elif scope:
         newest = sa.select(sa.func.max(t.pipelines.c.id)).where(t.pipelines.c.project_id == project.id)
         query = query.where(t.pipelines.c.id.in_(newest.group_by(t.pipelines.c.ref)))
-    if status := call.choice("status", STATUSES):
-        query = query.where(t.pipelines.c.status == status)
-    for name in ("ref", "sha", "source"):
+    if source != "parent_pipeline":
+        query = query.where(t.pipelines.c.source != "parent_pipeline")
+    for name in ("status", "ref", "sha", "source"):
         if value := call.text(name):
             query = query.where(t.pipelines.c[name] == value)
-    column = t.pipelines.c[ORDERS[call.choice("order_by", ORDERS, "id")]]
-    descending = call.choice("sort", ("asc", "desc"), "desc") == "desc"
+    if username := call.text("username"):
+        user = call.instance.accounts.by_name(username)
+        query = query.where(t.pipelines.c.user_id == (user.id if user is not None else -1))
+    for name, least in (("updated_after", True), ("updated_before", False)):
+        if (moment := call.moment(name)) is not None:
+            column = t.pipelines.c.updated_at
+            query = query.where(column >= moment if least else column <= moment)
+    if call.boolean("yaml_errors"):
+        query = query.where(sa.false())
 
     def shape(row: Any) -> shapes.Shape:
         name = shapes.pipeline_of(row).name
         return shapes.pipeline_basic(call, row, project.full_path) | {"name": name}
 
-    return paged_query(call, query, shape, [column.desc() if descending else column])
+    return paged_query(call, query, shape, ordered(call, ORDERS, t.pipelines.c.id, "id"))
 
 
 async def show_pipeline(call: Call) -> Response:
@@ -78,20 +89,19 @@ async def create(call: Call) -> Response:
     project = call.project(may.DEVELOPER)
     ref = call.filled("ref")
     user = call.user()
-    call.limit("create pipeline", str(user.user_id), CREATED_A_MINUTE)
+    variables = given_variables(call.listed("variables"))
+    call.limit("create pipeline", str(user.user_id), call.instance.settings.pipelines_a_minute)
     order = Order(
-        project=project,
-        ref=ref,
-        caller=user,
-        source="api",
-        variables=given_variables(call.listed("variables")),
-        inputs=call.mapping("inputs"),
+        project=project, ref=ref, caller=user, source="api", variables=variables, inputs=call.mapping("inputs")
     )
     return await created(call, order)
 
 
 async def created(call: Call, order: Order) -> Response:
     """Creates the pipeline and answers with it; what is wrong with it becomes a 400."""
+    needed = ROLES[settings_of(order.project).pipeline_variables_role]
+    if order.variables and call.instance.projects.level(order.project, order.caller) < needed:
+        raise Refusal(400, {"message": {"base": ["Insufficient permissions to set pipeline variables"]}})
     try:
         record = await create_pipeline(call.instance, order)
     except LanguageError as error:
@@ -106,31 +116,56 @@ async def created(call: Call, order: Order) -> Response:
 
 
 def given_variables(items: list[Any]) -> list[PipelineVariable]:
-    """The variables of a call: a list of key and value."""
+    """The variables of a call: a list of key, value and type."""
     variables = []
     for item in items:
-        if not isinstance(item, dict) or "key" not in item:
+        if not isinstance(item, dict) or not isinstance(item.get("key"), str) or not item["key"]:
             raise wrong_parameter("variables[key] is missing")
-        if item.get("variable_type", "env_var") != "env_var":
-            raise wrong_parameter("variables[variable_type] does not have a valid value: only env_var is supported")
-        variables.append(PipelineVariable(str(item["key"]), str(item.get("value") or "")))
+        kind = item.get("variable_type") or "env_var"
+        if kind not in KINDS:
+            raise wrong_parameter("variables[variable_type] does not have a valid value")
+        variables.append(PipelineVariable(item["key"], _as_text(item.get("value")), kind == "file"))
     return variables
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, (dict, list)):
+        raise wrong_parameter("variables[value] is invalid")
+    return "" if value is None else str(value)
 
 
 async def list_variables(call: Call) -> Response:
     _, row = wanted(call, may.DEVELOPER)
-    kept = shapes.pipeline_of(row).variables
-    return call.json([{"variable_type": "env_var", "key": v.key, "value": v.value, "raw": False} for v in kept])
+    record = call.instance.store.pipeline(row.id)
+    kept = record.variables if record is not None else []
+    return call.json(
+        [
+            {"variable_type": "file" if v.file else "env_var", "key": v.key, "value": v.value, "raw": v.raw}
+            for v in kept
+        ]
+    )
 
 
 async def retry(call: Call) -> Response:
     project, row = wanted(call, may.DEVELOPER)
+    check_ref(call, project, row)
     call.instance.pipelines.retry_failed(row.id)
     return call.json(shapes.pipeline(call, shapes.pipeline_row(call.instance, row.id), project.full_path), 201)
 
 
+async def rename(call: Call) -> Response:
+    """PUT metadata: the pipeline's name."""
+    project, row = wanted(call, may.DEVELOPER)
+    name = call.filled("name")
+    if len(name) > LONGEST_NAME:
+        raise because(400, f"Failed to update pipeline - Name is too long (maximum is {LONGEST_NAME} characters)")
+    call.instance.pipelines.rename(row.id, name)
+    return call.json(shapes.pipeline(call, shapes.pipeline_row(call.instance, row.id), project.full_path))
+
+
 async def cancel(call: Call) -> Response:
     project, row = wanted(call, may.DEVELOPER)
+    check_ref(call, project, row)
     call.instance.pipelines.cancel(row.id)
     call.instance.handout.abandon_ungraceful(row.id)
     return call.json(shapes.pipeline(call, shapes.pipeline_row(call.instance, row.id), project.full_path))
@@ -138,16 +173,7 @@ async def cancel(call: Call) -> Response:
 
 async def delete(call: Call) -> Response:
     _, row = wanted(call, may.OWNER)
-    call.instance.pipelines.cancel(row.id)
-    with call.instance.database.transaction():
-        for job in call.instance.store.jobs(row.id, all_tries=True):
-            call.instance.artifacts.delete(job.id)
-            call.instance.traces.erase(job.id)
-        of_pipeline = sa.select(t.jobs.c.id).where(t.jobs.c.pipeline_id == row.id)
-        for table in (t.assignments, t.queue):
-            call.instance.database.execute(sa.delete(table).where(table.c.job_id.in_(of_pipeline)))
-        call.instance.database.execute(sa.delete(t.jobs).where(t.jobs.c.pipeline_id == row.id))
-        call.instance.database.execute(sa.delete(t.pipelines).where(t.pipelines.c.id == row.id))
+    call.instance.delete_pipeline(row.id)
     call.audit("delete pipeline", str(row.id))
     return Response(status_code=204)
 
@@ -160,7 +186,7 @@ async def trigger(call: Call) -> Response:
     known = sa.select(t.triggers).where(t.triggers.c.digest == digest(call.text("token")))
     found = call.instance.database.one(known)
     if project is None or found is None or found.project_id != project.id:
-        call.limit("trigger", call.address or "", CREATED_A_MINUTE)
+        call.limit("trigger", call.address or "", TRIGGERED_A_MINUTE)
         raise refusal(404)
     given = call.mapping("variables")
     if not all(isinstance(value, str) for value in given.values()):
@@ -191,21 +217,40 @@ def wanted(call: Call, level: int) -> tuple[Any, Any]:
     return project, row
 
 
+def check_ref(call: Call, project: Any, row: Any) -> None:
+    """403 where the pipeline's ref is protected from the caller: who may not push there may not run there."""
+    record = shapes.pipeline_of(row)
+    kind = "tag" if record.commit.is_tag else "branch"
+    if not call.instance.projects.may_run(project, call.caller, kind, record.commit.ref):
+        raise refusal(403)
+
+
 def reading(call: Call) -> int:
-    """The level that reading pipelines and jobs takes: none in a public project, else a reporter's."""
+    """The level that reading pipelines and jobs takes: where they are open to all, being able to see the project
+    is enough; else a reporter's."""
     project = call.project()
-    return may.NO_ACCESS if project.visibility == "public" else may.REPORTER
+    if not settings_of(project).public_jobs:
+        return may.REPORTER
+    return may.NO_ACCESS if visible_to_all(project, call.caller) else may.GUEST
 
 
+_LISTED = (
+    f"scope:running|pending|finished|branches|tags status:{'|'.join(STATUSES)} source ref sha name username "
+    "yaml_errors:bool updated_after:ts updated_before:ts created_after:ts created_before:ts "
+    f"order_by:{'|'.join(ORDERS)} sort:asc|desc {PAGE}"
+)
+_ONE = "/projects/{id}/pipelines/{pipeline_id}"
+_TRIGGERED = "token! variables:hash inputs:hash"
 ENDPOINTS = [
-    Endpoint("GET", "/projects/{id}/pipelines", list_pipelines),
-    Endpoint("GET", "/projects/{id}/pipelines/latest", latest_pipeline),
-    Endpoint("POST", "/projects/{id}/pipeline", create),
-    Endpoint("GET", "/projects/{id}/pipelines/{pipeline_id}", show_pipeline),
-    Endpoint("DELETE", "/projects/{id}/pipelines/{pipeline_id}", delete),
-    Endpoint("GET", "/projects/{id}/pipelines/{pipeline_id}/variables", list_variables),
-    Endpoint("POST", "/projects/{id}/pipelines/{pipeline_id}/retry", retry),
-    Endpoint("POST", "/projects/{id}/pipelines/{pipeline_id}/cancel", cancel),
-    Endpoint("POST", "/projects/{id}/trigger/pipeline", trigger),
-    Endpoint("POST", "/projects/{id}/ref/{ref}/trigger/pipeline", trigger),
+    Endpoint("GET", "/projects/{id}/pipelines", list_pipelines, takes=_LISTED, gives="[PipelineBasic]"),
+    Endpoint("GET", "/projects/{id}/pipelines/latest", latest_pipeline, takes="ref", gives="Pipeline"),
+    Endpoint("POST", "/projects/{id}/pipeline", create, takes="ref! variables:[any] inputs:hash", gives="Pipeline"),
+    Endpoint("GET", _ONE, show_pipeline, gives="Pipeline"),
+    Endpoint("DELETE", _ONE, delete, gives="-"),
+    Endpoint("GET", _ONE + "/variables", list_variables, gives="[Variable]"),
+    Endpoint("POST", _ONE + "/retry", retry, gives="Pipeline"),
+    Endpoint("POST", _ONE + "/cancel", cancel, gives="Pipeline", status=200),
+    Endpoint("PUT", _ONE + "/metadata", rename, takes="name!", gives="Pipeline"),
+    Endpoint("POST", "/projects/{id}/trigger/pipeline", trigger, takes=f"ref! {_TRIGGERED}", gives="Pipeline"),
+    Endpoint("POST", "/projects/{id}/ref/{ref}/trigger/pipeline", trigger, takes=_TRIGGERED, gives="Pipeline"),
 ]

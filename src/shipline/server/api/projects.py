@@ -1,8 +1,9 @@
-"""/projects: list, make, change, delete."""
+"""/projects and /namespaces: list, make, change, delete."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,13 @@ from shipline.engine.git import GitCall
 from shipline.server import permissions as may
 from shipline.server import tables as t
 from shipline.server.api import shapes
-from shipline.server.http.answers import Refusal, json_response, no_such, refusal, wrong_parameter
+from shipline.server.http.answers import Refusal, json_response, no_such, wrong_parameter
 from shipline.server.http.call import Call
-from shipline.server.http.paging import paged_query
+from shipline.server.http.paging import ordered, paged_query
 from shipline.server.http.routes import Endpoint
+from shipline.server.project_settings import changed
 from shipline.server.projects import Refused
 
-VISIBILITIES = ("private", "internal", "public")
 ORDERS = {
     "id": t.projects.c.id,
     "name": t.projects.c.name,
@@ -41,23 +42,7 @@ SETTINGS = {
 
 
 async def list_projects(call: Call) -> Response:
-    query = sa.select(t.projects).where(call.instance.projects.readable(call.caller))
-    if search := call.text("search"):
-        like = f"%{search.lower()}%"
-        query = query.where(
-            sa.func.lower(t.projects.c.name).like(like) | sa.func.lower(t.projects.c.full_path).like(like)
-        )
-    if visibility := call.choice("visibility", VISIBILITIES):
-        query = query.where(t.projects.c.visibility == visibility)
-    if call.given("archived"):
-        query = query.where(t.projects.c.archived == call.boolean("archived"))
-    if call.boolean("owned"):
-        own = sa.select(t.namespaces.c.id).where(t.namespaces.c.owner_id == call.user().user_id)
-        query = query.where(t.projects.c.namespace_id.in_(own))
-    column = ORDERS[call.choice("order_by", ORDERS, "created_at")]
-    newest_first = call.choice("sort", ("asc", "desc"), "desc") == "desc"
-    order = [column.desc(), t.projects.c.id.desc()] if newest_first else [column, t.projects.c.id]
-    return paged_query(call, query, lambda row: shapes.project(call, row), order)
+    return page_of(call, sa.select(t.projects).where(call.instance.projects.readable(call.caller)))
 
 
 async def create_project(call: Call) -> Response:
@@ -66,12 +51,11 @@ async def create_project(call: Call) -> Response:
         raise wrong_parameter("name, path are missing, at least one parameter must be provided")
     name = call.text("name") or call.text("path")
     path = call.text("path") or re.sub(r"[^A-Za-z0-9_.]+", "-", name.lower()).strip("-.")
-    namespaces = sa.select(t.namespaces)
     if (number := call.integer("namespace_id")) is not None:
-        namespace = call.instance.database.one(namespaces.where(t.namespaces.c.id == number))
+        namespace = call.instance.groups.namespace(number)
     else:
         namespace = call.instance.projects.namespace(user.username)
-    if namespace is None or not (user.admin or namespace.owner_id == user.user_id):
+    if namespace is None or call.instance.groups.level(namespace.id, user) < may.MAINTAINER:
         raise Refusal(400, {"message": {"namespace": ["is not valid"]}})
     try:
         made = call.instance.projects.create(
@@ -80,33 +64,27 @@ async def create_project(call: Call) -> Response:
             user.user_id,
             name=name,
             description=call.text("description") or None,
-            visibility=call.choice("visibility", VISIBILITIES, "private"),
+            visibility=call.text("visibility") or "private",
             default_branch=call.text("default_branch"),
         )
     except Refused as why:
         taken = {"name": [str(why)], "path": [str(why)]}
         raise Refusal(400, {"message": taken if "taken" in str(why) else {"path": [str(why)]}}) from None
     call.audit("create project", made.full_path)
-    return call.json(shapes.project(call, made), 201)
+    if values := _settings(call, made):
+        call.instance.projects.update(made.id, **values)
+    return call.json(shapes.project(call, call.instance.projects.by_id(made.id)), 201)
 
 
 async def show_project(call: Call) -> Response:
-    return call.json(shapes.project(call, call.project()))
+    project = call.project()
+    shape = shapes.project_basic if call.caller is None else shapes.project
+    return call.json(shape(call, project))
 
 
 async def change_project(call: Call) -> Response:
     project = call.project(may.MAINTAINER)
-    call.choice("visibility", VISIBILITIES)
-    values: dict[str, Any] = {}
-    for parameter, column in SETTINGS.items():
-        if not call.given(parameter):
-            continue
-        if parameter in ("ci_default_git_depth", "build_timeout"):
-            values[column] = call.integer(parameter)
-        elif parameter == "shared_runners_enabled":
-            values[column] = call.boolean(parameter)
-        else:
-            values[column] = call.text(parameter)
+    values = _settings(call, project)
     if call.given("default_branch"):
         branch = call.text("default_branch")
         known = GitCall(Path(project.path), "rev-parse", "-q", "--verify", f"refs/heads/{branch}")
@@ -125,14 +103,47 @@ async def change_project(call: Call) -> Response:
     return call.json(shapes.project(call, call.instance.projects.by_id(project.id)))
 
 
+def _settings(call: Call, project: Any) -> dict[str, Any]:
+    """The columns that the call changes."""
+    values: dict[str, Any] = {}
+    for parameter, column in SETTINGS.items():
+        if call.given(parameter):
+            values[column] = _READ[column](call, parameter) if column in _READ else call.text(parameter)
+    for number in ("git_depth", "build_timeout"):
+        if number in values and not _LEAST[number] <= (values[number] or 0) <= _MOST:
+            raise Refusal(400, {"message": {number: ["must be a number in range"]}})
+    if "name" in values and not values["name"].strip():
+        raise Refusal(400, {"message": {"name": ["can't be blank"]}})
+    own: dict[str, Any] = {}
+    for parameter, field in (
+        ("public_builds", "public_jobs"),
+        ("public_jobs", "public_jobs"),
+        ("group_runners_enabled", "group_runners"),
+        ("keep_latest_artifact", "keep_latest_artifact"),
+    ):
+        if call.given(parameter):
+            own[field] = call.boolean(parameter)
+    if "ci_delete_pipelines_in_seconds" in call.values:
+        own["delete_pipelines_after"] = call.integer("ci_delete_pipelines_in_seconds")
+    if call.given("topics"):
+        own["topics"] = [str(topic) for topic in call.listed("topics")]
+    if role := call.text("ci_pipeline_variables_minimum_override_role"):
+        own["pipeline_variables_role"] = role
+    return values | ({"settings": changed(project, **own)} if own else {})
+
+
+_READ: dict[str, Callable[[Call, str], Any]] = {
+    "git_depth": lambda call, name: call.integer(name),
+    "build_timeout": lambda call, name: call.integer(name),
+    "shared_runners": lambda call, name: call.boolean(name),
+}
+_LEAST = {"git_depth": 0, "build_timeout": 600}
+_MOST = 10**7
+
+
 async def delete_project(call: Call) -> Response:
     project = call.project(may.OWNER)
-    busy = sa.select(t.jobs.c.pipeline_id).where(
-        t.jobs.c.project_id == project.id, t.jobs.c.status.in_(("pending", "running", "canceling"))
-    )
-    for row in call.instance.database.all(busy.distinct()):
-        call.instance.pipelines.cancel(row[0])
-    call.instance.projects.delete(project)
+    call.instance.delete_project(project)
     call.audit("delete project", project.full_path)
     return json_response({"message": "202 Accepted"}, 202)
 
@@ -152,74 +163,101 @@ def _archived(call: Call, archived: bool) -> Response:
 
 
 async def projects_of_user(call: Call) -> Response:
-    user_id = call.number("user_id")
-    own = sa.select(t.namespaces.c.id).where(t.namespaces.c.owner_id == user_id, t.namespaces.c.kind == "user")
-    if call.instance.accounts.user(user_id) is None:
+    user_id = call.path["user_id"]
+    accounts = call.instance.accounts
+    user = accounts.user(call.number("user_id")) if user_id.isdigit() else accounts.by_name(user_id)
+    if user is None:
         raise no_such("User")
-    query = sa.select(t.projects).where(
-        call.instance.projects.readable(call.caller), t.projects.c.namespace_id.in_(own)
+    own = sa.select(t.namespaces.c.id).where(t.namespaces.c.owner_id == user.id, t.namespaces.c.kind == "user")
+    readable = call.instance.projects.readable(call.caller)
+    return page_of(call, sa.select(t.projects).where(readable, t.projects.c.namespace_id.in_(own)))
+
+
+def page_of(call: Call, query: sa.Select[Any]) -> Response:
+    """A page of projects, as the call filters and orders them."""
+    if search := call.text("search"):
+        matching = [t.projects.c.name, t.projects.c.full_path]
+        found = [sa.func.lower(column).contains(search.lower(), autoescape=True) for column in matching]
+        query = query.where(sa.or_(*found))
+    if visibility := call.text("visibility"):
+        query = query.where(t.projects.c.visibility == visibility)
+    if call.given("archived"):
+        query = query.where(t.projects.c.archived == call.boolean("archived"))
+    if call.boolean("owned"):
+        home = call.instance.groups.of_member(call.user().user_id)
+        query = query.where(t.projects.c.namespace_id.in_(sorted(home)))
+    if call.boolean("membership") and not call.user().admin:
+        query = query.where(call.instance.projects.joined(call.user()))
+    query = _after(call, query)
+    simple = call.caller is None or call.boolean("simple")
+    shape = shapes.project_basic if simple else shapes.project
+    return paged_query(
+        call,
+        query,
+        lambda row: shape(call, row),
+        ordered(call, ORDERS, t.projects.c.id, "created_at"),
+        keys={"id": t.projects.c.id},
     )
-    return paged_query(call, query, lambda row: shapes.project(call, row), [t.projects.c.id.desc()])
+
+
+def _after(call: Call, query: sa.Select[Any]) -> sa.Select[Any]:
+    """The bounds that times and numbers set."""
+    for name, column in (
+        ("last_activity", t.projects.c.last_activity_at),
+        ("updated", t.projects.c.last_activity_at),
+    ):
+        if (moment := call.moment(f"{name}_after")) is not None:
+            query = query.where(column >= moment)
+        if (moment := call.moment(f"{name}_before")) is not None:
+            query = query.where(column <= moment)
+    if (number := call.integer("id_after")) is not None:
+        query = query.where(t.projects.c.id > number)
+    if (number := call.integer("id_before")) is not None:
+        query = query.where(t.projects.c.id < number)
+    return query
 
 
 async def list_namespaces(call: Call) -> Response:
     user = call.user()
     query = sa.select(t.namespaces)
     if not user.admin:
-        query = query.where(t.namespaces.c.owner_id == user.user_id)
+        query = query.where(t.namespaces.c.id.in_(sorted(call.instance.groups.of_member(user.user_id))))
+    if search := call.text("search"):
+        query = query.where(sa.func.lower(t.namespaces.c.path).contains(search.lower(), autoescape=True))
     return paged_query(call, query, lambda row: shapes.namespace_shape(call, row), [t.namespaces.c.id])
 
 
-async def create_group(call: Call) -> Response:
-    """POST groups: a namespace for projects; members are added to the projects themselves."""
-    user = call.user()
-    call.required("name", "path")
-    path = call.text("path")
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", path):
-        raise Refusal(400, {"message": {"path": ["can contain only letters, digits, '_', '-' and '.'"]}})
-    if call.instance.projects.namespace(path) is not None:
-        raise Refusal(400, {"message": {"path": ["has already been taken"]}})
-    now = call.instance.pipelines.clock()
-    values = {"path": path, "name": call.text("name"), "kind": "group", "owner_id": user.user_id, "created_at": now}
-    number = call.instance.database.insert(t.namespaces, **values)
-    call.audit("create group", path)
-    row = call.instance.database.one(sa.select(t.namespaces).where(t.namespaces.c.id == number))
-    return call.json(_group(call, row), 201)
+async def show_namespace(call: Call) -> Response:
+    user, key = call.user(), call.path["namespace"]
+    groups = call.instance.groups
+    row = call.instance.projects.namespace(key)
+    if row is None and key.isdigit() and len(key) < 10:
+        row = groups.namespace(int(key))
+    if row is None or not (user.admin or row.id in groups.of_member(user.user_id)):
+        raise no_such("Namespace")
+    return call.json(shapes.namespace_shape(call, row))
 
 
-async def show_group(call: Call) -> Response:
-    key = call.path["group"]
-    known = t.namespaces.c.id == int(key) if key.isdigit() else t.namespaces.c.path == key
-    row = call.instance.database.one(sa.select(t.namespaces).where(known, t.namespaces.c.kind == "group"))
-    if row is None:
-        raise no_such("Group")
-    if call.caller is None:
-        raise refusal(401)
-    return call.json(_group(call, row))
-
-
-def _group(call: Call, row: Any) -> shapes.Shape:
-    shape = shapes.namespace_shape(call, row)
-    return {
-        key: shape[key] for key in ("id", "web_url", "name", "path", "full_path", "parent_id", "avatar_url")
-    } | {
-        "full_name": row.name,
-        "description": "",
-        "visibility": "private",
-        "created_at": None,
-    }
-
-
+LISTED = (
+    "page:int per_page:int pagination:keyset|legacy order_by:id|name|path|created_at|updated_at|last_activity_at "
+    "sort:asc|desc search owned:bool membership:bool simple:bool archived:bool visibility:private|internal|public "
+    "id_after:int id_before:int last_activity_after:ts last_activity_before:ts updated_after:ts updated_before:ts"
+)
+CHANGED = (
+    "name description visibility:private|internal|public default_branch ci_config_path ci_default_git_depth:int "
+    "build_timeout:int shared_runners_enabled:bool group_runners_enabled:bool public_builds:bool public_jobs:bool "
+    "keep_latest_artifact:bool ci_delete_pipelines_in_seconds:int topics:list "
+    "ci_pipeline_variables_minimum_override_role:no_one_allowed|developer|maintainer|owner"
+)
 ENDPOINTS = [
-    Endpoint("GET", "/projects", list_projects),
-    Endpoint("POST", "/projects", create_project),
-    Endpoint("GET", "/projects/{id}", show_project),
-    Endpoint("PUT", "/projects/{id}", change_project),
-    Endpoint("DELETE", "/projects/{id}", delete_project),
-    Endpoint("POST", "/projects/{id}/archive", archive),
-    Endpoint("POST", "/projects/{id}/unarchive", unarchive),
-    Endpoint("GET", "/users/{user_id}/projects", projects_of_user),
-    Endpoint("GET", "/namespaces", list_namespaces),
-    Endpoint("POST", "/groups", create_group),
-    Endpoint("GET", "/groups/{group}", show_group),
+    Endpoint("GET", "/projects", list_projects, takes=LISTED, gives="[ProjectBasic]"),
+    Endpoint("POST", "/projects", create_project, takes=f"path namespace_id:int {CHANGED}", gives="Project"),
+    Endpoint("GET", "/projects/{id}", show_project, gives="ProjectBasic"),
+    Endpoint("PUT", "/projects/{id}", change_project, takes=CHANGED, gives="Project"),
+    Endpoint("DELETE", "/projects/{id}", delete_project, gives="Message", status=202),
+    Endpoint("POST", "/projects/{id}/archive", archive, gives="Project"),
+    Endpoint("POST", "/projects/{id}/unarchive", unarchive, gives="Project"),
+    Endpoint("GET", "/users/{user_id}/projects", projects_of_user, takes=LISTED, gives="[ProjectBasic]"),
+    Endpoint("GET", "/namespaces", list_namespaces, takes="search page:int per_page:int", gives="[Namespace]"),
+    Endpoint("GET", "/namespaces/{namespace}", show_namespace, gives="Namespace"),
 ]

@@ -13,7 +13,7 @@ from shipline.server import tables as t
 from shipline.server.api.shapes import Shape
 from shipline.server.http.answers import no_record, refusal, wrong_parameter
 from shipline.server.http.call import Call
-from shipline.server.http.paging import paged_query
+from shipline.server.http.paging import PAGE, paged_query
 from shipline.server.http.routes import Endpoint
 
 LEVELS = {0: "No one", 30: "Developers + Maintainers", 40: "Maintainers", 60: "Administrators"}
@@ -25,7 +25,11 @@ def _endpoints(kind: str, path: str) -> list[Endpoint]:
 
     async def list_rules(call: Call) -> Response:
         project = call.project(may.REPORTER)
-        return paged_query(call, _rules(project.id, kind), shape, [t.protected_refs.c.id])
+        query = _rules(project.id, kind)
+        if search := call.text("search"):
+            found = sa.func.lower(t.protected_refs.c.name).contains(search.lower(), autoescape=True)
+            query = query.where(found)
+        return paged_query(call, query, shape, [t.protected_refs.c.id])
 
     async def show(call: Call) -> Response:
         return call.json(shape(_wanted(call, may.REPORTER, kind)))
@@ -57,16 +61,23 @@ def _endpoints(kind: str, path: str) -> list[Endpoint]:
         call.audit(f"unprotect {kind}", rule.name)
         return Response(status_code=204)
 
-    one = path + "/{name}"
-    made: list[tuple[str, str, Handler]] = [
-        ("GET", path, list_rules),
-        ("POST", path, create),
-        ("GET", one, show),
-        ("DELETE", one, delete),
+    one, gives = path + "/{name}", f"Protected{kind.capitalize()}"
+    takes = "push_access_level:int merge_access_level:int allow_force_push:bool"
+    made = [
+        Endpoint("GET", path, list_rules, takes=f"search {PAGE}", gives=f"[{gives}]"),
+        Endpoint(
+            "POST",
+            path,
+            create,
+            takes=f"name! {takes if kind == 'branch' else 'create_access_level:int'}",
+            gives=gives,
+        ),
+        Endpoint("GET", one, show, gives=gives),
+        Endpoint("DELETE", one, delete, gives="-"),
     ]
     if kind == "branch":
-        made.append(("PATCH", one, change))
-    return [Endpoint(*row) for row in made]
+        made.append(Endpoint("PATCH", one, change, takes="allow_force_push:bool", gives=gives))
+    return made
 
 
 def _rules(project_id: int, kind: str) -> sa.Select[Any]:

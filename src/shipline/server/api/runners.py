@@ -11,14 +11,15 @@ from starlette.responses import Response
 from shipline.server import permissions as may
 from shipline.server import tables as t
 from shipline.server.api import shapes
+from shipline.server.api.groups import wanted_group
 from shipline.server.http.answers import Refusal, because, no_such, refusal, time_text, wrong_parameter
 from shipline.server.http.call import Call
-from shipline.server.http.paging import paged, paged_query
+from shipline.server.http.paging import PAGE, paged, paged_query
 from shipline.server.http.routes import Endpoint
 from shipline.server.runner_api.registration import ACCESS_LEVELS, NO_TAGS, SHORTEST_TIMEOUT, settings_of
-from shipline.server.runners import CREATED_PREFIX, INSTANCE, PROJECT, status_of, tags_of
+from shipline.server.runners import CREATED_PREFIX, GROUP, INSTANCE, PROJECT, status_of, tags_of
 
-TYPES = (INSTANCE, "group_type", PROJECT)
+TYPES = (INSTANCE, GROUP, PROJECT)
 
 
 async def create(call: Call) -> Response:
@@ -27,6 +28,7 @@ async def create(call: Call) -> Response:
     call.required("runner_type")
     kind = call.choice("runner_type", TYPES)
     projects: list[int] = []
+    group: Any | None = None
     if kind == INSTANCE:
         if not user.admin:
             raise because(403, "Insufficient permissions")
@@ -37,22 +39,37 @@ async def create(call: Call) -> Response:
             raise because(403, "Insufficient permissions")
         projects = [project.id]
     else:
-        raise wrong_parameter("runner_type does not have a valid value: groups have no runners of their own here")
+        call.required("group_id")
+        group = call.instance.groups.find(str(call.integer("group_id")))
+        if group is None or call.instance.groups.level(group.id, user) < may.OWNER:
+            raise because(403, "Insufficient permissions")
     number, token = call.instance.runners.create(
-        kind=kind, projects=projects, creator_id=user.user_id, prefix=CREATED_PREFIX, **settings_of(call)
+        kind=kind,
+        projects=projects,
+        group=group.id if group is not None else None,
+        creator_id=user.user_id,
+        prefix=CREATED_PREFIX,
+        **settings_of(call),
     )
     call.audit("create runner", str(number))
     return call.json({"id": number, "token": token, "token_expires_at": None}, 201)
 
 
 async def list_own(call: Call) -> Response:
-    """GET runners: those of the caller's projects."""
+    """GET runners: those of the projects that the caller maintains, and of groups that are theirs."""
     user = call.user()
     query = sa.select(t.runners)
     if not user.admin:
-        own = sa.select(t.projects.c.id).where(call.instance.projects.readable(user))
-        serving = sa.select(t.runner_projects.c.runner_id).where(t.runner_projects.c.project_id.in_(own))
-        query = query.where((t.runners.c.kind == INSTANCE) | t.runners.c.id.in_(serving))
+        own = sa.select(t.projects).where(call.instance.projects.joined(user))
+        managed = [
+            project.id
+            for project in call.instance.database.all(own)
+            if call.instance.projects.level(project, user) >= may.MAINTAINER
+        ]
+        serving = sa.select(t.runner_projects.c.runner_id).where(t.runner_projects.c.project_id.in_(managed))
+        home = call.instance.groups.of_member(user.user_id)
+        groups = [number for number in home if call.instance.groups.level(number, user) >= may.OWNER]
+        query = query.where(t.runners.c.id.in_(serving) | _of_groups(groups))
     return _page(call, query)
 
 
@@ -64,7 +81,23 @@ async def list_all(call: Call) -> Response:
 async def list_of_project(call: Call) -> Response:
     project = call.project(may.MAINTAINER)
     serving = sa.select(t.runner_projects.c.runner_id).where(t.runner_projects.c.project_id == project.id)
-    return _page(call, sa.select(t.runners).where((t.runners.c.kind == INSTANCE) | t.runners.c.id.in_(serving)))
+    groups = [group.id for group in call.instance.groups.lineage(project.namespace_id)]
+    return _page(call, sa.select(t.runners).where(_of_all() | t.runners.c.id.in_(serving) | _of_groups(groups)))
+
+
+async def list_of_group(call: Call) -> Response:
+    group = wanted_group(call, may.OWNER)
+    groups = [row.id for row in call.instance.groups.lineage(group.id)]
+    return _page(call, sa.select(t.runners).where(_of_all() | _of_groups(groups)))
+
+
+def _of_all() -> sa.ColumnElement[bool]:
+    return t.runners.c.kind == INSTANCE
+
+
+def _of_groups(groups: list[int]) -> sa.ColumnElement[bool]:
+    serving = sa.select(t.runner_groups.c.runner_id).where(t.runner_groups.c.namespace_id.in_(groups))
+    return t.runners.c.id.in_(serving)
 
 
 async def show(call: Call) -> Response:
@@ -129,7 +162,18 @@ async def list_jobs(call: Call) -> Response:
         assert project is not None
         return shapes.job(call, row, project.full_path) | {"project": shapes.project_id(call, project)}
 
-    return paged_query(call, query, shape, [t.jobs.c.id.desc()])
+    if system := call.text("system_id"):
+        query = query.where(t.assignments.c.system_id == system)
+    order = t.jobs.c.id if call.text("sort") == "asc" else t.jobs.c.id.desc()
+    return paged_query(call, query, shape, [order], keys={"id": t.jobs.c.id}, total=not system)
+
+
+async def list_projects(call: Call) -> Response:
+    """GET runners/:id/projects."""
+    runner = _wanted(call)
+    served = [call.instance.projects.by_id(number) for number in call.instance.runners.projects(runner.id)]
+    known = [project for project in served if project is not None]
+    return paged(call, known, lambda project: shapes.project_basic(call, project))
 
 
 async def list_managers(call: Call) -> Response:
@@ -142,12 +186,14 @@ async def enable(call: Call) -> Response:
     project = call.project(may.MAINTAINER)
     call.required("runner_id")
     runner = call.instance.runners.by_id(call.integer("runner_id") or 0)
-    if runner is None or not _may_change(call, runner):
+    if runner is None:
         raise no_such("Runner")
+    if runner.kind == GROUP:
+        raise because(403, "Runner is a group runner")
+    if runner.kind != PROJECT or not _may_change(call, runner):
+        raise because(403, "No access granted")
     if runner.locked:
         raise because(403, "Runner is locked")
-    if runner.kind != PROJECT:
-        raise because(403, "No access granted")
     if project.id not in call.instance.runners.projects(runner.id):
         values = {"runner_id": runner.id, "project_id": project.id}
         call.instance.database.execute(sa.insert(t.runner_projects).values(**values))
@@ -159,7 +205,8 @@ async def disable(call: Call) -> Response:
     project = call.project(may.MAINTAINER)
     number = call.number("runner_id")
     serving = (t.runner_projects.c.runner_id == number) & (t.runner_projects.c.project_id == project.id)
-    if len(call.instance.runners.projects(number)) == 1:
+    serves = call.instance.runners.projects(number)
+    if serves == [project.id]:
         raise refusal(403, "You cannot unassign a runner from the owner project. Delete the runner instead")
     if not call.instance.database.execute(sa.delete(t.runner_projects).where(serving)).rowcount:
         raise no_such("Runner")
@@ -172,7 +219,10 @@ def _page(call: Call, query: sa.Select[Any]) -> Response:
     if call.given("paused"):
         query = query.where(t.runners.c.paused == call.boolean("paused"))
     rows = call.instance.database.all(query.order_by(t.runners.c.id))
-    if status := call.text("status"):
+    status = call.text("status")
+    if status in ("active", "paused"):
+        rows = [row for row in rows if row.paused == (status == "paused")]
+    elif status:
         rows = [row for row in rows if status_of(row) == status]
     if tags := {str(tag) for tag in call.listed("tag_list")}:
         rows = [row for row in rows if tags.issubset(tags_of(row))]
@@ -192,6 +242,9 @@ def _wanted(call: Call, *, changing: bool = True) -> Any:
 def _may_change(call: Call, runner: Any) -> bool:
     if call.user().admin:
         return True
+    if runner.kind == GROUP:
+        groups = call.instance.runners.groups(runner.id)
+        return any(call.instance.groups.level(number, call.caller) >= may.OWNER for number in groups)
     serving = [call.instance.projects.by_id(number) for number in call.instance.runners.projects(runner.id)]
     levels = [call.instance.projects.level(project, call.caller) for project in serving if project is not None]
     return runner.kind == PROJECT and max(levels, default=0) >= may.MAINTAINER
@@ -212,7 +265,11 @@ def _details(call: Call, runner: Any) -> shapes.Shape:
         "contacted_at": time_text(runner.contacted_at),
         "maintenance_note": runner.maintenance_note,
         "projects": [shapes.project_id(call, project) for project in projects if project is not None],
-        "groups": [],
+        "groups": [
+            {"id": group.id, "web_url": f"{shapes.base(call)}/groups/{group.path}", "name": group.name}
+            for number in call.instance.runners.groups(runner.id)
+            if (group := call.instance.groups.namespace(number)) is not None
+        ],
     }
 
 
@@ -227,17 +284,40 @@ def _manager(row: Any) -> shapes.Shape:
     }
 
 
+_LISTED = (
+    "type:instance_type|group_type|project_type status:online|offline|stale|never_contacted|active|paused "
+    f"paused:bool tag_list:list version_prefix {PAGE}"
+)
+_CHANGED = (
+    "description paused:bool active:bool tag_list:list run_untagged:bool locked:bool "
+    "access_level:not_protected|ref_protected maximum_timeout:int maintenance_note"
+)
+_ONE = "/runners/{runner}"
 ENDPOINTS = [
-    Endpoint("POST", "/user/runners", create),
-    Endpoint("GET", "/runners", list_own),
-    Endpoint("GET", "/runners/all", list_all),
-    Endpoint("GET", "/runners/{runner}", show),
-    Endpoint("PUT", "/runners/{runner}", change),
-    Endpoint("DELETE", "/runners/{runner}", delete),
-    Endpoint("GET", "/runners/{runner}/jobs", list_jobs),
-    Endpoint("GET", "/runners/{runner}/managers", list_managers),
-    Endpoint("POST", "/runners/{runner}/reset_authentication_token", reset_token),
-    Endpoint("GET", "/projects/{id}/runners", list_of_project),
-    Endpoint("POST", "/projects/{id}/runners", enable),
-    Endpoint("DELETE", "/projects/{id}/runners/{runner_id}", disable),
+    Endpoint(
+        "POST",
+        "/user/runners",
+        create,
+        takes=f"runner_type!:instance_type|group_type|project_type project_id:int group_id:int {_CHANGED}",
+        gives="CreatedRunner",
+    ),
+    Endpoint("GET", "/runners", list_own, takes=_LISTED, gives="[Runner]"),
+    Endpoint("GET", "/runners/all", list_all, takes=_LISTED, gives="[Runner]"),
+    Endpoint("GET", _ONE, show, takes="include_projects:bool", gives="RunnerDetails"),
+    Endpoint("PUT", _ONE, change, takes=_CHANGED, gives="RunnerDetails"),
+    Endpoint("DELETE", _ONE, delete, gives="-"),
+    Endpoint(
+        "GET",
+        _ONE + "/jobs",
+        list_jobs,
+        takes=f"status order_by:id sort:asc|desc system_id pagination:keyset|legacy cursor {PAGE}",
+        gives="[JobBasic]",
+    ),
+    Endpoint("GET", _ONE + "/managers", list_managers, takes=PAGE, gives="[RunnerManager]"),
+    Endpoint("GET", _ONE + "/projects", list_projects, takes=PAGE, gives="[ProjectBasic]"),
+    Endpoint("POST", _ONE + "/reset_authentication_token", reset_token, gives="RunnerToken"),
+    Endpoint("GET", "/projects/{id}/runners", list_of_project, takes=_LISTED, gives="[Runner]"),
+    Endpoint("POST", "/projects/{id}/runners", enable, takes="runner_id!:int", gives="Runner"),
+    Endpoint("DELETE", "/projects/{id}/runners/{runner_id}", disable, gives="-"),
+    Endpoint("GET", "/groups/{group}/runners", list_of_group, takes=_LISTED, gives="[Runner]"),
 ]

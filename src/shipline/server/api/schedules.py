@@ -13,12 +13,11 @@ from shipline.server import tables as t
 from shipline.server.api import shapes
 from shipline.server.http.answers import Refusal, no_such, refusal, time_text
 from shipline.server.http.call import Call
-from shipline.server.http.paging import paged_query
+from shipline.server.http.paging import PAGE, paged_query
 from shipline.server.http.routes import Endpoint
 from shipline.server.schedules import ScheduleVariable, next_run, read_variables, run, seal_variables
 
-KINDS = ("env_var",)
-"""Files are kept by projects and by the instance alone."""
+KINDS = ("env_var", "file")
 
 
 async def list_schedules(call: Call) -> Response:
@@ -36,7 +35,8 @@ async def show(call: Call) -> Response:
 async def create(call: Call) -> Response:
     project = call.project(may.DEVELOPER)
     call.required("description", "ref", "cron")
-    ref, cron, zone = call.filled("ref"), call.text("cron"), call.text("cron_timezone", "UTC")
+    ref, cron, zone = call.filled("ref"), call.text("cron"), call.text("cron_timezone") or "UTC"
+    _check_ref(call, project, ref)
     now = time.time()
     number = call.instance.database.insert(
         t.schedules,
@@ -62,6 +62,8 @@ async def change(call: Call) -> Response:
     values: dict[str, Any] = {
         name: call.text(name, getattr(row, name)) for name in ("description", "ref", "cron", "cron_timezone")
     }
+    if call.given("ref"):
+        _check_ref(call, call.project(may.DEVELOPER), call.filled("ref"))
     values["active"] = call.boolean("active", row.active)
     values["next_run_at"] = _next(values["cron"], values["cron_timezone"])
     return _details(call, _change(call, row, **values))
@@ -83,6 +85,7 @@ async def take_ownership(call: Call) -> Response:
 
 async def play(call: Call) -> Response:
     row = _wanted(call, may.DEVELOPER)
+    _check_ref(call, call.project(may.DEVELOPER), row.ref)
     call.limit("play schedule", str(row.id), 10)
     await run(call.instance, row)
     return call.json({"message": "201 Created"}, 201)
@@ -139,6 +142,14 @@ def _one_variable(call: Call, row: Any) -> ScheduleVariable:
         if variable.key == call.path["key"]:
             return variable
     raise no_such("Pipeline Schedule Variable")
+
+
+def _check_ref(call: Call, project: Any, ref: str) -> None:
+    """403 for a ref on which the caller may not run pipelines."""
+    kind = "tag" if ref.startswith("refs/tags/") else "branch"
+    name = ref.removeprefix("refs/tags/").removeprefix("refs/heads/")
+    if not call.instance.projects.may_run(project, call.caller, kind, name):
+        raise refusal(403)
 
 
 def _next(cron: str, zone: str) -> float:
@@ -206,18 +217,27 @@ def _variable(variable: ScheduleVariable) -> shapes.Shape:
     }
 
 
-_ONE = "/projects/{id}/pipeline_schedules/{schedule}"
+_ALL = "/projects/{id}/pipeline_schedules"
+_ONE = _ALL + "/{schedule}"
+_VARIABLE = "/variables/{key}"
+_CHANGED = "cron_timezone active:bool"
 ENDPOINTS = [
-    Endpoint("GET", "/projects/{id}/pipeline_schedules", list_schedules),
-    Endpoint("POST", "/projects/{id}/pipeline_schedules", create),
-    Endpoint("GET", _ONE, show),
-    Endpoint("PUT", _ONE, change),
-    Endpoint("DELETE", _ONE, delete),
-    Endpoint("POST", _ONE + "/take_ownership", take_ownership),
-    Endpoint("POST", _ONE + "/play", play),
-    Endpoint("GET", _ONE + "/pipelines", list_pipelines),
-    Endpoint("POST", _ONE + "/variables", create_variable),
-    Endpoint("GET", _ONE + "/variables/{key}", show_variable),
-    Endpoint("PUT", _ONE + "/variables/{key}", change_variable),
-    Endpoint("DELETE", _ONE + "/variables/{key}", delete_variable),
+    Endpoint("GET", _ALL, list_schedules, takes=f"scope:active|inactive {PAGE}", gives="[Schedule]"),
+    Endpoint("POST", _ALL, create, takes=f"description! ref! cron! {_CHANGED}", gives="ScheduleDetails"),
+    Endpoint("GET", _ONE, show, gives="ScheduleDetails"),
+    Endpoint("PUT", _ONE, change, takes=f"description ref cron {_CHANGED}", gives="ScheduleDetails"),
+    Endpoint("DELETE", _ONE, delete, gives="-"),
+    Endpoint("POST", _ONE + "/take_ownership", take_ownership, gives="ScheduleDetails"),
+    Endpoint("POST", _ONE + "/play", play, gives="Message"),
+    Endpoint("GET", _ONE + "/pipelines", list_pipelines, takes=PAGE, gives="[PipelineBasic]"),
+    Endpoint(
+        "POST",
+        _ONE + "/variables",
+        create_variable,
+        takes="key! value! variable_type:env_var|file",
+        gives="Variable",
+    ),
+    Endpoint("GET", _ONE + _VARIABLE, show_variable, gives="Variable"),
+    Endpoint("PUT", _ONE + _VARIABLE, change_variable, takes="value variable_type:env_var|file", gives="Variable"),
+    Endpoint("DELETE", _ONE + _VARIABLE, delete_variable, gives="Variable", status=202),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from shipline.server import tables as t
 from shipline.server.http.answers import time_text
 from shipline.server.http.call import Call
 from shipline.server.instance import Instance
+from shipline.server.project_settings import settings_of
 from shipline.server.runners import status_of
 
 Shape = dict[str, Any]
@@ -59,10 +61,23 @@ def namespace_shape(call: Call, row: Any) -> Shape:
         "path": row.path.rpartition("/")[2],
         "kind": row.kind,
         "full_path": row.path,
-        "parent_id": None,
+        "parent_id": row.parent_id,
         "avatar_url": None,
         "web_url": f"{base(call)}/{prefix}{row.path}",
     }
+
+
+PROJECT_BASIC = (
+    *("id", "description", "name", "name_with_namespace", "path", "path_with_namespace", "created_at"),
+    *("default_branch", "tag_list", "topics", "ssh_url_to_repo", "http_url_to_repo", "web_url", "readme_url"),
+    *("avatar_url", "star_count", "last_activity_at", "namespace"),
+)
+
+
+def project_basic(call: Call, row: Any) -> Shape:
+    """What everybody who sees a project is told of it."""
+    full = project(call, row)
+    return {key: full[key] for key in PROJECT_BASIC}
 
 
 def project(call: Call, row: Any) -> Shape:
@@ -71,6 +86,8 @@ def project(call: Call, row: Any) -> Shape:
     path = row.full_path.rpartition("/")[2]
     level = call.instance.projects.level(row, call.caller)
     access = {"access_level": min(level, 50), "notification_level": 3} if level else None
+    in_group = owner["kind"] == "group"
+    settings = settings_of(row)
     return {
         "id": row.id,
         "description": row.description,
@@ -80,8 +97,8 @@ def project(call: Call, row: Any) -> Shape:
         "path_with_namespace": row.full_path,
         "created_at": time_text(row.created_at),
         "default_branch": row.default_branch,
-        "tag_list": [],
-        "topics": [],
+        "tag_list": settings.topics,
+        "topics": settings.topics,
         "ssh_url_to_repo": "",
         "http_url_to_repo": f"{url}.git",
         "web_url": url,
@@ -93,14 +110,37 @@ def project(call: Call, row: Any) -> Shape:
         "namespace": owner,
         "_links": {"self": f"{base(call)}/api/v4/projects/{row.id}"},
         "archived": bool(row.archived),
+        "empty_repo": not any(Path(row.path).glob("refs/heads/*")) and not Path(row.path, "packed-refs").exists(),
         "repository_object_format": "sha1",
         "jobs_enabled": True,
+        "issues_enabled": False,
+        "merge_requests_enabled": False,
+        "wiki_enabled": False,
+        "snippets_enabled": False,
+        "repository_access_level": "enabled",
+        "builds_access_level": "enabled",
+        "public_jobs": settings.public_jobs,
+        "group_runners_enabled": settings.group_runners,
+        "keep_latest_artifact": settings.keep_latest_artifact,
+        "ci_delete_pipelines_in_seconds": settings.delete_pipelines_after,
+        "ci_pipeline_variables_minimum_override_role": settings.pipeline_variables_role,
+        "restrict_user_defined_variables": settings.pipeline_variables_role != "developer",
+        "ci_job_token_scope_enabled": False,
+        "build_git_strategy": "fetch",
+        "auto_cancel_pending_pipelines": "enabled",
+        "import_url": None,
+        "import_status": "none",
+        "shared_with_groups": [],
+        "updated_at": time_text(row.last_activity_at),
         "shared_runners_enabled": row.shared_runners is not False,
         "creator_id": row.creator_id,
         "ci_default_git_depth": row.git_depth,
         "ci_config_path": row.config_path,
         "build_timeout": row.build_timeout,
-        "permissions": {"project_access": access, "group_access": None},
+        "permissions": {
+            "project_access": None if in_group else access,
+            "group_access": access if in_group else None,
+        },
     }
 
 

@@ -13,7 +13,7 @@ from shipline.server.accounts import is_active
 from shipline.server.api.shapes import Shape
 from shipline.server.http.answers import no_such, refusal, time_text, wrong_parameter
 from shipline.server.http.call import Call
-from shipline.server.http.paging import paged_query
+from shipline.server.http.paging import PAGE, paged_query
 from shipline.server.http.routes import Endpoint
 from shipline.server.permissions import SCOPES
 
@@ -28,6 +28,12 @@ async def list_tokens(call: Call) -> Response:
         query = query.where(t.tokens.c.user_id == wanted)
     if call.given("revoked"):
         query = query.where(t.tokens.c.revoked == call.boolean("revoked"))
+    if search := call.text("search"):
+        query = query.where(sa.func.lower(t.tokens.c.name).contains(search.lower(), autoescape=True))
+    if state := call.text("state"):
+        today = datetime.now(UTC).date().isoformat()
+        alive = ~t.tokens.c.revoked & (t.tokens.c.expires_at.is_(None) | (t.tokens.c.expires_at > today))
+        query = query.where(alive if state == "active" else ~alive)
     return paged_query(call, query, _shape, [t.tokens.c.id])
 
 
@@ -116,10 +122,24 @@ def _shape(row: Any) -> Shape:
     }
 
 
+_ALL = "/personal_access_tokens"
+_ONE = _ALL + "/{token}"
 ENDPOINTS = [
-    Endpoint("GET", "/personal_access_tokens", list_tokens),
-    Endpoint("GET", "/personal_access_tokens/{token}", show),
-    Endpoint("POST", "/personal_access_tokens/{token}/rotate", rotate),
-    Endpoint("DELETE", "/personal_access_tokens/{token}", revoke),
-    Endpoint("POST", "/users/{user}/personal_access_tokens", create),
+    Endpoint(
+        "GET",
+        _ALL,
+        list_tokens,
+        takes=f"user_id:int revoked:bool state:active|inactive search {PAGE}",
+        gives="[Token]",
+    ),
+    Endpoint("GET", _ONE, show, gives="Token"),
+    Endpoint("POST", _ONE + "/rotate", rotate, takes="expires_at:date", gives="TokenWithToken", status=200),
+    Endpoint("DELETE", _ONE, revoke, gives="-"),
+    Endpoint(
+        "POST",
+        "/users/{user}/personal_access_tokens",
+        create,
+        takes="name! scopes!:list expires_at:date description",
+        gives="TokenWithToken",
+    ),
 ]

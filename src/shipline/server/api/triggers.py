@@ -14,7 +14,7 @@ from shipline.server import tables as t
 from shipline.server.api.shapes import Shape, user_of
 from shipline.server.http.answers import no_record, time_text
 from shipline.server.http.call import Call
-from shipline.server.http.paging import paged_query
+from shipline.server.http.paging import PAGE, paged_query
 from shipline.server.http.routes import Endpoint
 from shipline.server.vault import digest
 
@@ -93,10 +93,12 @@ def _shape(call: Call, row: Any) -> Shape:
     }
 
 
+_ALL = "/projects/{id}/triggers"
+_ONE = _ALL + "/{trigger_id}"
 ENDPOINTS = [
-    Endpoint("GET", "/projects/{id}/triggers", list_triggers),
-    Endpoint("POST", "/projects/{id}/triggers", create),
-    Endpoint("GET", "/projects/{id}/triggers/{trigger_id}", show),
-    Endpoint("PUT", "/projects/{id}/triggers/{trigger_id}", change),
-    Endpoint("DELETE", "/projects/{id}/triggers/{trigger_id}", delete),
+    Endpoint("GET", _ALL, list_triggers, takes=PAGE, gives="[Trigger]"),
+    Endpoint("POST", _ALL, create, takes="description!", gives="Trigger"),
+    Endpoint("GET", _ONE, show, gives="Trigger"),
+    Endpoint("PUT", _ONE, change, takes="description", gives="Trigger"),
+    Endpoint("DELETE", _ONE, delete, gives="-"),
 ]

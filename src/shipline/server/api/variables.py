@@ -1,4 +1,4 @@
-"""CI/CD variables of a project and of the instance."""
+"""CI/CD variables of projects, of groups and of the instance."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from shipline.engine.records import ProjectVariable
 from shipline.engine.variable_rules import check
 from shipline.server import permissions as may
 from shipline.server import tables as t
+from shipline.server.api.groups import wanted_group
 from shipline.server.api.shapes import Shape
 from shipline.server.http.answers import Refusal, no_such, refusal
 from shipline.server.http.call import Call
-from shipline.server.http.paging import paged
+from shipline.server.http.paging import PAGE, paged
 from shipline.server.http.routes import Endpoint
 from shipline.server.store import INSTANCE
 
@@ -36,6 +37,8 @@ def _owner(call: Call) -> int:
     """Whose variables the path is about."""
     if "id" in call.path:
         return int(call.project(may.MAINTAINER).id)
+    if "group" in call.path:
+        return -int(wanted_group(call, may.OWNER).id)
     call.administrator()
     return INSTANCE
 
@@ -156,14 +159,15 @@ def _shape(kept: Kept, owner: int) -> Shape:
     return shape
 
 
+_SET = "variable_type:env_var|file protected:bool masked:bool raw:bool environment_scope description"
 ENDPOINTS = [
-    Endpoint(method, base + rest, handler)
-    for base in ("/projects/{id}/variables", "/admin/ci/variables")
-    for method, rest, handler in (
-        ("GET", "", list_variables),
-        ("POST", "", create),
-        ("GET", "/{key}", show),
-        ("PUT", "/{key}", change),
-        ("DELETE", "/{key}", delete),
+    Endpoint(method, base + rest, handler, takes=takes, gives=gives)
+    for base in ("/projects/{id}/variables", "/groups/{group}/variables", "/admin/ci/variables")
+    for method, rest, handler, takes, gives in (
+        ("GET", "", list_variables, PAGE, "[Variable]"),
+        ("POST", "", create, f"key! value! masked_and_hidden:bool {_SET}", "Variable"),
+        ("GET", "/{key}", show, "filter:hash", "Variable"),
+        ("PUT", "/{key}", change, f"value filter:hash {_SET}", "Variable"),
+        ("DELETE", "/{key}", delete, "filter:hash", "-"),
     )
 ]

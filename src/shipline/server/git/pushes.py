@@ -123,7 +123,8 @@ def _shown(finding: Finding) -> list[str]:
 def _given_variables(options: list[str]) -> list[PipelineVariable]:
     """`git push -o ci.variable="NAME=value"`."""
     pairs = [option.removeprefix("ci.variable=") for option in options if option.startswith("ci.variable=")]
-    return [PipelineVariable(*pair.split("=", 1)) for pair in pairs if "=" in pair]
+    parts = [pair.partition("=") for pair in pairs if "=" in pair]
+    return [PipelineVariable(key, value) for key, _, value in parts]
 
 
 def _adopt_default_branch(instance: Instance, project: Any, changes: list[Change]) -> None:

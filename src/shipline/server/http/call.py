@@ -9,8 +9,8 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from shipline.server.http.answers import Refusal, json_response, no_such, refusal, wrong_parameter
-from shipline.server.http.parameters import Parameters, nested
+from shipline.server.http.answers import Refusal, json_response, no_record, no_such, refusal, wrong_parameter
+from shipline.server.http.parameters import LARGEST, Parameters, has_nul, nested
 from shipline.server.instance import Instance
 from shipline.server.permissions import NO_ACCESS, Caller, visible_to_all
 
@@ -33,6 +33,8 @@ class Call(Parameters):
         values = nested(self.request.query_params.multi_items())
         if body and self.request.method not in ("GET", "HEAD"):
             values |= await self._body()
+        if has_nul(values) or has_nul(self.path):
+            raise refusal(400)
         self.values = values
 
     async def _body(self) -> dict[str, Any]:
@@ -82,9 +84,12 @@ class Call(Parameters):
 
     def number(self, name: str) -> int:
         """A number in the path."""
-        if not self.path[name].isdigit():
+        text = self.path[name]
+        if not (text.isascii() and text.isdigit()):
             raise wrong_parameter(f"{name} is invalid")
-        return int(self.path[name])
+        if len(text) > len(str(LARGEST)) or int(text) > LARGEST:
+            raise no_record()
+        return int(text)
 
     def project(self, level: int = NO_ACCESS) -> Any:
         """The project that the path names, where the caller may read it and has at least this level; else 404, 401

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from shipline.server.http.answers import wrong_parameter
 
 TRUE = ("true", "True", "1", "yes", "on", "t")
+LARGEST = 2**31 - 1
+"""What the databases keep; a larger number names nothing."""
 FALSE = ("false", "False", "0", "no", "off", "f", "")
 
 
@@ -22,6 +25,15 @@ def nested(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
         head, *rest = re.findall(r"[^\[\]]+|\[\]", name) or [name]
         _put(values, head, rest, value)
     return {key: _listed(value) for key, value in values.items()}
+
+
+def has_nul(value: Any) -> bool:
+    """Whether a NUL is somewhere in the texts of a value: no name and no database has a place for one."""
+    if isinstance(value, dict):
+        return any(has_nul(key) or has_nul(item) for key, item in value.items())
+    if isinstance(value, list):
+        return any(map(has_nul, value))
+    return isinstance(value, str) and "\0" in value
 
 
 def _put(values: dict[str, Any], key: str, rest: list[str], value: Any) -> None:
@@ -92,8 +104,11 @@ class Parameters:
         try:
             if isinstance(value, (bool, dict, list)):
                 raise ValueError
-            return int(value)
-        except ValueError:
+            number = int(value)
+            if abs(number) > LARGEST:
+                raise ValueError
+            return number
+        except (ValueError, OverflowError):
             raise wrong_parameter(f"{name} is invalid") from None
 
     def boolean(self, name: str, default: bool = False) -> bool:
@@ -107,6 +122,17 @@ class Parameters:
         if str(value) in FALSE:
             return False
         raise wrong_parameter(f"{name} is invalid")
+
+    def moment(self, name: str) -> float | None:
+        """A point in time, in Unix seconds."""
+        text = self.text(name)
+        if not text:
+            return None
+        try:
+            found = datetime.fromisoformat(text)
+            return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            raise wrong_parameter(f"{name} is invalid") from None
 
     def choice(self, name: str, allowed: Collection[str], default: str = "") -> str:
         value = self.text(name, default)

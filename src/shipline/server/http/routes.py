@@ -15,6 +15,7 @@ from shipline.engine.errors import EngineError
 from shipline.server.errors import ServerError
 from shipline.server.http.answers import Refusal, because, json_response, refused
 from shipline.server.http.call import Call
+from shipline.server.http.forms import check
 from shipline.server.instance import Instance
 
 Handler = Callable[[Call], Awaitable[Response]]
@@ -24,12 +25,22 @@ Authenticate = Callable[[Call, str], None]
 
 class Endpoint(NamedTuple):
     """`path` is relative to the interface's base. `reads_body`: whether parameters may stand in the body; an
-    endpoint that takes a stream reads it by itself."""
+    endpoint that takes a stream reads it by itself. `takes` and `gives`: the parameters, and the shape of the
+    answer (`-`: none; `text` and `file`: no JSON), in the notation of `shipline.server.http.forms`. `status`: that
+    of success, where it is not the method's usual one."""
 
     method: str
     path: str
     handler: Handler
     reads_body: bool = True
+    takes: str = ""
+    gives: str = ""
+    status: int = 0
+
+    @property
+    def success(self) -> int:
+        """The status of success."""
+        return self.status or {"POST": 201, "DELETE": 204}.get(self.method, 200)
 
 
 def routes(
@@ -45,6 +56,7 @@ def routes(
                 await call.read(body=endpoint.reads_body)
                 if authenticate is not None:
                     authenticate(call, endpoint.path)
+                check(call, endpoint.takes)
                 response = await endpoint.handler(call)
             except Refusal as refusal:
                 response = refused(refusal)

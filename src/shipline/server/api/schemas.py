@@ -1,0 +1,103 @@
+"""The shapes of the API's answers, in the notation of `shipline.server.http.forms`: what the OpenAPI document tells
+and what the tests hold the answers to."""
+
+from __future__ import annotations
+
+_USER_BASIC = "id:int username public_email~ name state locked:bool avatar_url~ web_url"
+_PIPELINE_BASIC = "id:int iid:int project_id:int sha ref status source created_at:ts updated_at:ts web_url name~*"
+_JOB_BASIC = (
+    "id:int status stage name ref tag:bool coverage~:num allow_failure:bool created_at:ts started_at~:ts "
+    "finished_at~:ts erased_at~:ts duration~:num queued_duration~:num user~:hash commit~:hash "
+    "pipeline:PipelineBasic failure_reason* web_url project:hash"
+)
+_PROJECT_BASIC = (
+    "id:int description~ name name_with_namespace path path_with_namespace created_at:ts default_branch~ "
+    "tag_list:[text] topics:[text] ssh_url_to_repo http_url_to_repo web_url readme_url~ avatar_url~ "
+    "star_count:int last_activity_at:ts namespace:Namespace"
+)
+_COMMIT = (
+    "id short_id created_at parent_ids:[text] title message author_name author_email authored_date "
+    "committer_name committer_email committed_date trailers:hash extended_trailers:hash web_url stats*:hash"
+)
+_RUNNER = (
+    "id:int description~ ip_address~ active:bool paused:bool is_shared:bool runner_type name~ online:bool "
+    "created_at:ts status job_execution_status"
+)
+_SCHEDULE = (
+    "id:int description ref cron cron_timezone next_run_at~:ts active:bool created_at:ts updated_at:ts "
+    "owner~:UserBasic"
+)
+_TOKEN = (
+    "id:int name revoked:bool created_at:ts description~ scopes:[text] user_id:int last_used_at~:ts active:bool "
+    "expires_at~:date"
+)
+_MEMBER = _USER_BASIC + " access_level:int created_at:ts expires_at~:date membership_state"
+_GROUP = (
+    "id:int web_url name path description~ visibility avatar_url~ full_name full_path created_at:ts parent_id~:int "
+    "projects*:[Project]"
+)
+_DEPLOY_TOKEN = "id:int name username expires_at~:ts scopes:[text] revoked:bool expired:bool"
+
+SHAPES: dict[str, str] = {
+    "UserBasic": _USER_BASIC,
+    "User": _USER_BASIC + " created_at*:ts bio* bot*:bool email* is_admin*:bool",
+    "Namespace": "id:int name path kind:user|group full_path parent_id~:int avatar_url~ web_url",
+    "ProjectBasic": _PROJECT_BASIC,
+    "Project": _PROJECT_BASIC
+    + " archived:bool visibility:private|internal|public empty_repo:bool permissions*~:hash build_timeout:int "
+    "ci_default_git_depth~:int ci_config_path~ shared_runners_enabled:bool group_runners_enabled:bool "
+    "public_jobs:bool jobs_enabled:bool",
+    "Group": _GROUP,
+    "Member": _MEMBER,
+    "PipelineBasic": _PIPELINE_BASIC,
+    "Pipeline": _PIPELINE_BASIC
+    + " before_sha tag:bool yaml_errors~ user~:UserBasic started_at~:ts finished_at~:ts committed_at~:ts "
+    "duration~:num queued_duration~:num coverage~ detailed_status:hash",
+    "JobBasic": _JOB_BASIC,
+    "Job": _JOB_BASIC
+    + " artifacts_file*:hash artifacts:[hash] runner~:hash runner_manager~:hash artifacts_expire_at~:ts "
+    "archived:bool tag_list:[text]",
+    "Bridge": _JOB_BASIC + " downstream_pipeline~:PipelineBasic",
+    "Runner": _RUNNER,
+    "RunnerDetails": _RUNNER
+    + " tag_list:[text] run_untagged:bool locked:bool maximum_timeout~:int access_level version~ revision~ "
+    "platform~ architecture~ contacted_at~:ts maintenance_note~ projects*:[hash] groups:[hash]",
+    "RunnerManager": "id:int system_id version~ revision~ platform~ architecture~ created_at:ts contacted_at~:ts "
+    "ip_address~ status job_execution_status",
+    "CreatedRunner": "id:int token token_expires_at~:ts",
+    "RunnerToken": "token token_expires_at~:ts",
+    "Variable": "variable_type:env_var|file key value~ hidden*:bool protected*:bool masked*:bool raw*:bool "
+    "environment_scope* description~*",
+    "Schedule": _SCHEDULE,
+    "ScheduleDetails": _SCHEDULE + " last_pipeline~:PipelineBasic variables:[Variable]",
+    "Trigger": "id:int token description created_at:ts updated_at:ts last_used~:ts expires_at~:ts owner~:UserBasic",
+    "Lint": "valid:bool errors:[text] warnings:[text] merged_yaml~ includes:[hash] jobs*:[hash]",
+    "Commit": _COMMIT,
+    "CommitDetail": _COMMIT + " status~ project_id:int last_pipeline~:PipelineBasic",
+    "CommitStatus": "id:int sha ref status name target_url~ description~ created_at:ts started_at~:ts "
+    "finished_at~:ts allow_failure:bool coverage~:num pipeline_id~:int author:UserBasic",
+    "Diff": "diff collapsed:bool too_large:bool new_path old_path a_mode b_mode new_file:bool renamed_file:bool "
+    "deleted_file:bool generated_file~:bool",
+    "Branch": "name commit~:Commit merged:bool protected:bool developers_can_push:bool developers_can_merge:bool "
+    "can_push:bool default:bool web_url",
+    "Tag": "name message~ target commit~:Commit release~:hash protected:bool created_at~",
+    "ProtectedBranch": "id:int name push_access_levels:[Access] merge_access_levels:[Access] allow_force_push:bool",
+    "ProtectedTag": "name create_access_levels:[Access]",
+    "Access": "id:int access_level:int access_level_description",
+    "File": "file_name file_path size:int encoding content_sha256 ref blob_id commit_id last_commit_id "
+    "execute_filemode:bool content",
+    "WrittenFile": "file_path branch",
+    "TreeEntry": "id name type:tree|blob|commit path mode",
+    "Blob": "size:int encoding content sha",
+    "Compare": "commit~:Commit commits:[Commit] diffs:[Diff] compare_timeout:bool compare_same_ref:bool web_url",
+    "Ref": "type:branch|tag name",
+    "Count": "count:int",
+    "Token": _TOKEN,
+    "TokenWithToken": _TOKEN + " token",
+    "DeployToken": _DEPLOY_TOKEN,
+    "DeployTokenWithToken": _DEPLOY_TOKEN + " token",
+    "JobTokenScope": "inbound_enabled:bool outbound_enabled:bool",
+    "Version": "version revision kas:hash enterprise:bool",
+    "Message": "message",
+    "AllowedAgents": "allowed_agents:list job:hash pipeline:hash project:hash user:hash environment*:hash",
+}
