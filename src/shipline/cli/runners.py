@@ -28,6 +28,7 @@ class Hands(NamedTuple):
     runners: list[RunnerConfig]
     at_most: int
     check_interval: int = 0
+    with_pods: Callable[[], Hands] | None = None
 
 
 def runners(where: Where, pods: bool, say: Callable[[str], None]) -> Hands:
@@ -57,7 +58,8 @@ def runners(where: Where, pods: bool, say: Callable[[str], None]) -> Hands:
         ]
     kept = str(home() / "cache")
     configs = [msgspec.structs.replace(config, cache_dir=config.cache_dir or kept) for config in configs]
-    return Hands(configs, where.concurrency or at_once, interval)
+    more = None if pods else lambda: runners(where, True, say)
+    return Hands(configs, where.concurrency or at_once, interval, more)
 
 
 def _aimless(config: RunnerConfig) -> bool:
