@@ -26,6 +26,7 @@ COMMANDS: dict[str, list[Row]] = {
         Row("pipelines", "pipelines:pipelines", "List the pipelines of this project."),
         Row("environments", "environments:environments", "List what is deployed where."),
         Row("variable", "variable:variable", "Keep the project's CI/CD variables."),
+        Row("cache", "cache:cache", "List what jobs left for later ones, or clear it."),
     ],
     "Configuration": [
         Row("lint", "lint:lint", "Check a .gitlab-ci.yml and say what is wrong, and where."),

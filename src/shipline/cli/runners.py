@@ -12,8 +12,10 @@ import msgspec
 from shipline.cli.state import config_path, home
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from shipline.cli.options import Where
-    from shipline.runner import RunnerConfig
+    from shipline.runner import ConfigFile, RunnerConfig
 
 AT_ONCE = 8
 """Jobs at a time, where nobody says how many."""
@@ -36,16 +38,10 @@ def runners(where: Where, pods: bool, say: Callable[[str], None]) -> Hands:
     with_pods: Callable[[], Hands] | None = None
     longest: int | None = None
     one is started. Raises RunnerError, ClusterError, ImageError."""
-    from shipline.runner import ConfigFile, RunnerConfig
-
-    path = where.config or config_path()
-    if where.config or os.environ.get("SHIPLINE_CONFIG") or path.exists():
-        file = ConfigFile.load(path)
-        for warning in file.warnings:
-            say(f"Warning: {warning}")
-        configs, at_once, interval = file.runners or [RunnerConfig()], file.concurrent, file.check_interval
-    else:
-        configs, at_once, interval = [RunnerConfig()], AT_ONCE, 0
+    file = settings(where.config)
+    for warning in file.warnings:
+        say(f"Warning: {warning}")
+    configs, at_once, interval = file.runners, file.concurrent, file.check_interval
     if where.kubeconfig or where.context:
         aim = {"kubeconfig": str(where.kubeconfig or ""), "context": where.context or ""}
         configs = [msgspec.structs.replace(config, **aim) for config in configs]
@@ -56,10 +52,23 @@ def runners(where: Where, pods: bool, say: Callable[[str], None]) -> Hands:
             msgspec.structs.replace(config, kubeconfig=kubeconfig) if _aimless(config) else config
             for config in configs
         ]
-    kept = str(home() / "cache")
-    configs = [msgspec.structs.replace(config, cache_dir=config.cache_dir or kept) for config in configs]
     more = None if pods else lambda: runners(where, True, say)
     return Hands(configs, where.concurrency or at_once, interval, more)
+
+
+def settings(config: Path | None) -> ConfigFile:
+    """The configuration file, with at least one runner, which keeps caches in the state directory unless it says
+    otherwise. Raises RunnerError."""
+    from shipline.runner import ConfigFile, RunnerConfig
+
+    path = config or config_path()
+    there = config or os.environ.get("SHIPLINE_CONFIG") or path.exists()
+    file = ConfigFile.load(path) if there else ConfigFile(concurrent=AT_ONCE)
+    kept = str(home() / "cache")
+    file.runners = file.runners or [RunnerConfig()]
+    for runner in file.runners:
+        runner.cache_dir = runner.cache_dir or kept
+    return file
 
 
 def _aimless(config: RunnerConfig) -> bool:
