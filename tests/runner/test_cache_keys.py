@@ -54,10 +54,16 @@ def test_hashed_keys():
 
 def test_the_name_in_a_bucket_is_gitlab_runners():
     key = Key("k-protected", "k-protected")
-    alone = RunnerConfig(token="glrt-t1_abcdefghijklmnop", cache=CacheConfig(type="s3", path="/ci/"))
+    alone = RunnerConfig(
+        url="https://x", token="glrt-t1_abcdefghijklmnop", cache=CacheConfig(type="s3", path="/ci/")
+    )
     assert object_name(key, PAYLOAD, alone) == "ci/runner/abcdefghi/project/7/k-protected"
-    shared = RunnerConfig(token="glrt-t1_abcdefghijklmnop", cache=CacheConfig(type="s3", shared=True))
+    shared = RunnerConfig(
+        url="https://x", token="glrt-t1_abcdefghijklmnop", cache=CacheConfig(type="s3", shared=True)
+    )
     assert object_name(key, PAYLOAD, shared) == "project/7/k-protected"
+    here = RunnerConfig(cache=CacheConfig(type="s3"))
+    assert object_name(key, PAYLOAD, here) == "local/group/app/k-protected", "a number would be another's elsewhere"
     assert short_token("glrt-abcdefghijkl") == "abcdefghi"
 
 

@@ -324,22 +324,22 @@ async def test_a_bucket(shells, source, s3):
     store(s3, "jobs").put("tries", b"")
     log = await ran(config, cached(source, FILL))
     assert "WARNING: file does not exist" in log
-    assert f"Uploading cache.zip to {s3.endpoint}/jobs/ci/project/7/k-protected" in log
+    assert f"Uploading cache.zip to {s3.endpoint}/jobs/ci/local/group/app/k-protected" in log
     log = await ran(config, cached(source, "cat vendor/a"))
-    assert f"Downloading cache from {s3.endpoint}/jobs/ci/project/7/k-protected" in log
+    assert f"Downloading cache from {s3.endpoint}/jobs/ci/local/group/app/k-protected" in log
     assert "\none\n" in log and "Archive is up to date!" in log
     assert s3.secret not in log and s3.access not in log
     await ran(config, cached(source, "echo two > vendor/a"))
     log = await ran(config, cached(source, "cat vendor/a", key="other", fallback_keys=["k-protected"]))
     assert "\ntwo\n" in log
     names = {meta["path"] for found in store(s3, "jobs").list("ci") for meta in found}
-    assert names == {"ci/project/7/k-protected", "ci/project/7/other"}
+    assert names == {"ci/local/group/app/k-protected", "ci/local/group/app/other"}
 
 
 async def test_an_archive_of_another_runner_in_the_bucket(shells, source, s3, tmp_path):
     with zipfile.ZipFile(tmp_path / "theirs.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("vendor/a", "theirs\n")
-    store(s3, "theirs").put("ci/project/7/k-protected", tmp_path / "theirs.zip")
+    store(s3, "theirs").put("ci/local/group/app/k-protected", tmp_path / "theirs.zip")
     assert "\ntheirs\n" in await ran(bucket(shells, s3, "theirs"), cached(source, "cat vendor/a"))
 
 
@@ -352,7 +352,7 @@ async def test_a_limit_on_what_is_uploaded(shells, source, s3):
 
 
 async def test_a_wrong_key_fails_no_job(shells, source, s3):
-    store(s3, "closed").put("ci/project/7/k-protected", b"x")
+    store(s3, "closed").put("ci/local/group/app/k-protected", b"x")
     log = await ran(bucket(shells, s3, "closed", secret_key="wrong"), cached(source, FILL))
     assert log.count("SignatureDoesNotMatch") == 2
     assert "Failed to extract cache" in log and "Failed to create cache" in log

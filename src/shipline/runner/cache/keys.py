@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import msgspec
 
@@ -17,6 +17,7 @@ from shipline.runner.config import RunnerConfig
 from shipline.runner.variables import Variables
 
 HASHED_KEYS = "FF_HASH_CACHE_KEYS"
+SUFFIX = ".zip"
 LONGEST = 200  # characters of a file's name that are left as they are
 _ENCODED = re.compile(r"%2f|%2e|\\", re.IGNORECASE)
 _MEANT = {"%2f": "/", "%2e": ".", "\\": "/"}
@@ -60,21 +61,39 @@ def sanitised(key: str) -> str:
 
 
 def object_name(key: Key, payload: JobPayload, config: RunnerConfig) -> str:
-    """The object in a bucket: gitlab-runner's, so that both find each other's caches."""
-    cache = config.cache
-    path = cache.path.strip("/") if cache else ""
-    own = "" if not config.token or (cache and cache.shared) else f"runner/{short_token(config.token)}"
-    parts = (path, own, "project", str(payload.job_info.project_id), key.stored)
-    return "/".join(part for part in parts if part)
+    """The object in a bucket."""
+    info = payload.job_info
+    return f"{bucket_folder(config, info.project_id, info.project_full_path)}/{key.stored}"
+
+
+def bucket_folder(config: RunnerConfig, project_id: int, project_path: str) -> str:
+    """Where a project's caches are in a bucket. A server's are where gitlab-runner has them, so that both find each
+    other's; without a server a project has a number on this machine only, so there its path names it."""
+    path = config.cache.path.strip("/") if config.cache else ""
+    if not config.url:
+        return "/".join(part for part in (path, "local", sanitised(project_path)) if part)
+    own = "" if config.cache and config.cache.shared else f"runner/{short_token(config.token)}"
+    return "/".join(part for part in (path, own, "project", str(project_id)) if part)
 
 
 def file_name(key: Key, payload: JobPayload, config: RunnerConfig) -> str:
-    """The file in a folder. Each server's projects have a folder of their own."""
-    server = re.sub(r"[^0-9A-Za-z.-]+", "_", config.url.partition("://")[2].strip("/")) or "local"
+    """The file in a folder: one name, whatever is in the key."""
     name = quote(key.stored, safe=" !$&'()*+,;=:@[]")
     if len(name) > LONGEST:
         name = f"{name[: LONGEST - 65]}-{hashlib.sha256(name.encode()).hexdigest()}"
-    return f"{server}/{payload.job_info.project_id}/{name}.zip"
+    return f"{disk_folder(config, payload.job_info.project_id)}/{name}{SUFFIX}"
+
+
+def disk_folder(config: RunnerConfig, project_id: int) -> str:
+    """Where a project's caches are in a folder. Each server's projects have a folder of their own."""
+    server = re.sub(r"[^0-9A-Za-z.-]+", "_", config.url.partition("://")[2].strip("/")) or "local"
+    return f"{server}/{project_id}"
+
+
+def shown_key(name: str) -> str:
+    """The key of an object by its name, for people."""
+    last = name.rpartition("/")[2]
+    return unquote(last.removesuffix(SUFFIX)) if last.endswith(SUFFIX) else last
 
 
 def short_token(token: str) -> str:
