@@ -8,7 +8,6 @@ from shipline.language import Context, compile
 
 REFUSED = {
     "release": "job:\n  script: [a]\n  release: {tag_name: v1, description: One}\n",
-    "id_tokens": "job:\n  script: [a]\n  id_tokens: {TOKEN: {aud: https://example.com}}\n",
     "pages": "job:\n  script: [a]\n  pages: true\n",
 }
 

@@ -88,12 +88,15 @@ class Work:
         repository = self._repositories[project_id]
         tags = tuple(sorted({tag for config in self.runners for tag in config.tags}))
         name = self.runners[0].name
+        from shipline.cli.id_token import local_issuer
+
         return Origin(
             repository.url,
             repository.project_path,
             repository.name,
             runner=name,
             runner_tags=tags,
+            issuer=local_issuer(),
             longest=self.hands.longest,
         )
 

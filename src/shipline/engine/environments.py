@@ -95,8 +95,8 @@ def stop_due(pipelines: Pipelines) -> list[tuple[Environment, list[JobRecord]]]:
 
 
 def earlier(pipelines: Pipelines, project_id: int, name: str, job_id: int | None = None) -> Deployment:
-    """The deployment to go back to: that of the job given (also the current one: it is deployed once more), else the
-    one that was there before what is there now. Raises EngineError when there is none."""
+    """The deployment to go back to: that of the job given (the current one is deployed once more), else the one
+    that was there before what is there now. Raises EngineError when there is none."""
     environment(pipelines, project_id, name)
     done = [d for d in history(pipelines, project_id, name) if d.status == "success"]
     if job_id is not None:

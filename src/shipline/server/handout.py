@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from shipline.engine.deployments import OUTDATED, record_start
 from shipline.engine.errors import EngineError
+from shipline.engine.id_tokens import Issuer
 from shipline.engine.payload import Origin, make_payload, new_token
 from shipline.engine.pipelines import Pipelines
 from shipline.engine.records import JobRecord, PipelineRecord
@@ -52,7 +53,13 @@ class Handout:
     """Hands out the pending jobs, oldest first."""
 
     def __init__(
-        self, store: DatabaseStore, pipelines: Pipelines, projects: Projects, runners: Runners, settings: Settings
+        self,
+        store: DatabaseStore,
+        pipelines: Pipelines,
+        projects: Projects,
+        runners: Runners,
+        settings: Settings,
+        issuer: Issuer,
     ) -> None:
         self.store = store
         self.database = store.database
@@ -60,6 +67,7 @@ class Handout:
         self.projects = projects
         self.runners = runners
         self.settings = settings
+        self.issuer = issuer
         self._served: dict[tuple[str, bool], tuple[int, list[int]]] = {}
 
     def tick(self) -> str:
@@ -192,6 +200,7 @@ class Handout:
             timeout=project.build_timeout,
             depth=project.git_depth,
             longest=runner.maximum_timeout,
+            issuer=self.issuer,
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from shipline.engine.id_tokens import Issuer
 from shipline.engine.pipelines import Pipelines
 from shipline.server import tables as t
 from shipline.server.accounts import Accounts
@@ -52,7 +53,8 @@ class Instance:
         self.projects = Projects(self.database, settings.home / "repositories")
         self.groups = self.projects.groups
         self.runners = Runners(self.database, self.vault, self.store.tick)
-        self.handout = Handout(self.store, self.pipelines, self.projects, self.runners, settings)
+        self.issuer = Issuer(settings.home, settings.url)
+        self.handout = Handout(self.store, self.pipelines, self.projects, self.runners, settings, self.issuer)
         self.limits = Limits()
         self.loop = asyncio.get_running_loop()
         self.stopping = asyncio.Event()

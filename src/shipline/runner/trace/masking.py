@@ -26,9 +26,16 @@ class Masker:
     """`mask` takes the next chunk and gives what may be shown by now; `flush` gives the rest."""
 
     def __init__(self, secrets: Iterable[str], prefixes: Iterable[str] = ()) -> None:
-        values = {secret.strip().encode() for secret in secrets}
-        self._secrets = [_Literal(value) for value in sorted(values - {b""}, key=len, reverse=True)]
+        self._secrets: list[_Literal] = []
+        self.add(secrets)
         self._tokens = _Tokens([prefix.encode() for prefix in (*PREFIXES, *prefixes) if prefix])
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """More secrets: what comes from now on is searched for them, too."""
+        known = {each.secret for each in self._secrets} | {b""}
+        values = {secret.strip().encode() for secret in secrets} - known
+        self._secrets += [_Literal(value) for value in values]
+        self._secrets.sort(key=lambda each: len(each.secret), reverse=True)
 
     def mask(self, data: bytes) -> bytes:
         for secret in self._secrets:

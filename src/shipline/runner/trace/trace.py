@@ -42,6 +42,10 @@ class Trace:
         self._open_section = ""
         self._sender.start()
 
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Values that the log does not show from now on, besides those known at first."""
+        self._masker.add(secrets)
+
     def write(self, data: bytes) -> None:
         """Adds output of the job's processes."""
         self._keep(self._utf8.clean(self._masker.mask(data)))
