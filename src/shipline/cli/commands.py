@@ -25,6 +25,7 @@ COMMANDS: dict[str, list[Row]] = {
         Row("logs", "logs:logs", "Print the log of a job."),
         Row("pipelines", "pipelines:pipelines", "List the pipelines of this project."),
         Row("environments", "environments:environments", "List what is deployed where."),
+        Row("id-token", "id_token:id_token", "Show what ID tokens of jobs are signed with."),
         Row("variable", "variable:variable", "Keep the project's CI/CD variables."),
         Row("cache", "cache:cache", "List what jobs left for later ones, or clear it."),
     ],
