@@ -32,11 +32,8 @@ async def test_changes_are_noticed(folder, source):
 
 
 async def test_files_with_odd_names(folder, source):
-    make = (
-        "mkdir -p 'v/a b'",
-        r"""printf 1 > "v/a b/$(printf 'new\nline')"""",
-        "printf 2 > v/ü; printf 3 > v/-rf; ln v/ü v/hard",
-    )
+    odd = r"""printf 1 > 'v/a b/'"$(printf 'new\nline')" """
+    make = ("mkdir -p 'v/a b'", odd, "printf 2 > v/ü; printf 3 > v/-rf; ln v/ü v/hard")
     await ran(folder, cached(source, *make, paths=["v"]))
     log = await ran(folder, cached(source, "cat v/a*/* v/ü v/-rf v/hard; echo", paths=["v"]))
     assert "\n1232\n" in log
