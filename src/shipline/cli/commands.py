@@ -23,7 +23,10 @@ COMMANDS: dict[str, list[Row]] = {
         Row("cancel", "cancel:cancel", "Cancel a job or a pipeline that runs in another terminal."),
         Row("status", "status:status", "Show the jobs of a pipeline and how they ended."),
         Row("logs", "logs:logs", "Print the log of a job."),
+        Row("shell", "shell:shell", "Open a shell where a job runs, or where a failed one was kept."),
+        Row("cleanup", "cleanup:cleanup", "Remove failed jobs that were kept."),
         Row("pipelines", "pipelines:pipelines", "List the pipelines of this project."),
+        Row("artifacts", "artifacts:artifacts", "List and get the files that jobs left."),
         Row("environments", "environments:environments", "List what is deployed where."),
         Row("id-token", "id_token:id_token", "Show what ID tokens of jobs are signed with."),
         Row("variable", "variable:variable", "Keep the project's CI/CD variables."),
@@ -42,6 +45,7 @@ COMMANDS: dict[str, list[Row]] = {
     ],
     "Server": [
         Row("serve", "serve:serve", "Serve projects, pipelines and runners over HTTP, as GitLab does."),
+        Row("server", "server:server", "Back a server up, restore it, and let its people in."),
         Row("runner", "runner:runner", "Serve the jobs of a server, this kind's or a GitLab's."),
     ],
     "This program": [

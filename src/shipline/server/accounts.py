@@ -63,6 +63,11 @@ class Accounts:
         known = (sa.func.lower(t.users.c.username) == wanted) | (sa.func.lower(t.users.c.email) == wanted)
         return self.database.one(sa.select(t.users).where(known))
 
+    def set_password(self, user_id: int, password: str) -> None:
+        """Gives a user another password, which is hashed here."""
+        changed = sa.update(t.users).where(t.users.c.id == user_id)
+        self.database.execute(changed.values(password=hash_password(password)))
+
     def create_token(
         self, user_id: int, name: str, scopes: Collection[str], expires_at: str | None = None, description: str = ""
     ) -> tuple[int, str]:

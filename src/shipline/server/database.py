@@ -45,8 +45,8 @@ class Database:
             for setting in ("journal_mode = wal", "synchronous = normal", "busy_timeout = 30000"):
                 self.connection.exec_driver_sql(f"pragma {setting}")
 
-    def migrate(self) -> None:
-        """Brings the database to the form that this version knows."""
+    def migrate(self, revision: str = "head") -> None:
+        """Brings the database to the form that this version knows, or to an older one."""
         from alembic import command
         from alembic.config import Config
 
@@ -55,14 +55,14 @@ class Database:
         config.attributes["connection"] = self.connection
         with self.transaction():
             try:
-                command.upgrade(config, "head")
+                command.upgrade(config, revision)
             except Exception as error:
                 if "Can't locate revision" in str(error):
                     raise ServerError(
                         "The database was written by a newer Shipline. Upgrade Shipline, or restore a backup."
                     ) from None
                 raise
-        if not self.is_sqlite:
+        if not self.is_sqlite and revision == "head":
             self.execute(sa.insert(tables.writers).values(process=self.writer, count=0))
 
     def execute(self, statement: sa.Executable, values: Values | None = None) -> sa.CursorResult[Any]:
@@ -97,8 +97,18 @@ class Database:
         return int((result.inserted_primary_key or (0,))[0])
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """What happens inside happens wholly or not at all, and no other writer comes between."""
+    def snapshot(self) -> Iterator[None]:
+        """What is read inside is all of one moment, whatever others write meanwhile."""
+        self._say("begin" if self.is_sqlite else "begin isolation level repeatable read read only")
+        try:
+            yield
+        finally:
+            self._say("rollback")
+
+    @contextmanager
+    def transaction(self, *, counted: bool = True) -> Iterator[None]:
+        """What happens inside happens wholly or not at all, and no other writer comes between. Others hear of it
+        unless it is not `counted`."""
         if self._depth:
             yield
             return
@@ -108,7 +118,7 @@ class Database:
             if not self.is_sqlite:
                 self.connection.exec_driver_sql(f"select pg_advisory_xact_lock({WRITERS_LOCK})")
             yield
-            if not self.is_sqlite:
+            if counted and not self.is_sqlite:
                 mine = tables.writers.c.process == self.writer
                 self.execute(sa.update(tables.writers).where(mine).values(count=tables.writers.c.count + 1))
         except BaseException:
