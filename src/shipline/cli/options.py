@@ -19,6 +19,22 @@ class Where(NamedTuple):
     cluster: str
     config: Path | None
     concurrency: int | None
+    executor: str | None
+    image: str | None
+    timeout: int | None
+    keep_failed: bool
+
+
+def _duration(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
+    """Seconds, from GitLab's words for a timeout."""
+    if text is None:
+        return None
+    from shipline.language.durations import seconds
+
+    found = seconds(text)
+    if not found:
+        raise click.BadParameter(f"'{text}' is no duration: write 90s, 10m or 1h 30m.", ctx, param)
+    return int(found)
 
 
 def where_jobs_run(command: F) -> F:
@@ -38,6 +54,20 @@ def where_jobs_run(command: F) -> F:
         ),
         click.option("--config", type=file, help="The runner's config.toml."),
         click.option("--concurrency", metavar="N", type=click.IntRange(min=1), help="How many jobs run at a time."),
+        click.option(
+            "--executor",
+            type=click.Choice(["auto", "shell", "kubernetes"]),
+            help="Where jobs run: in a shell of this machine, in pods, or (auto) in pods if they have an image.",
+        ),
+        click.option("--image", metavar="NAME", help="The image of jobs that name none; they run in pods then."),
+        click.option(
+            "--timeout", metavar="DURATION", callback=_duration, help="No job gets longer than that: 90s, 10m, 1h."
+        ),
+        click.option(
+            "--keep-failed",
+            is_flag=True,
+            help="Hold failed jobs' pods and folders, to look into with `shipline shell`.",
+        ),
     )
     for option in reversed(options):
         gathered = option(gathered)

@@ -19,29 +19,32 @@ if TYPE_CHECKING:
 
 AT_ONCE = 8
 """Jobs at a time, where nobody says how many."""
+LOG_LIMIT = 256 << 10
+"""KiB that are kept of a job's log, where the configuration says nothing: on one's own disk there is room."""
 SYSTEM_IMAGES = ("pause", "node", "helper")
 """What the embedded cluster and the pods of jobs are made with."""
 
 
 class Hands(NamedTuple):
     """The runners, how many jobs they run at a time together, and the seconds between two questions for one.
-    No job gets more than `longest` seconds. `with_pods` gives the runners for jobs with an image, where these are for none."""
+    `with_pods` gives the runners for jobs with an image, where these are for none. No job gets more than `longest`
+    seconds."""
 
     runners: list[RunnerConfig]
     at_most: int
     check_interval: int = 0
     with_pods: Callable[[], Hands] | None = None
+    longest: int | None = None
 
 
 def runners(where: Where, pods: bool, say: Callable[[str], None]) -> Hands:
     """Who runs the jobs. `pods`: some job has an image, so a cluster is needed; where none is named, the embedded
-    with_pods: Callable[[], Hands] | None = None
-    longest: int | None = None
     one is started. Raises RunnerError, ClusterError, ImageError."""
     file = settings(where.config)
     for warning in file.warnings:
         say(f"Warning: {warning}")
     configs, at_once, interval = file.runners, file.concurrent, file.check_interval
+    configs = [_local(config, where) for config in configs]
     if where.kubeconfig or where.context:
         aim = {"kubeconfig": str(where.kubeconfig or ""), "context": where.context or ""}
         configs = [msgspec.structs.replace(config, **aim) for config in configs]
@@ -53,7 +56,20 @@ def runners(where: Where, pods: bool, say: Callable[[str], None]) -> Hands:
             for config in configs
         ]
     more = None if pods else lambda: runners(where, True, say)
-    return Hands(configs, where.concurrency or at_once, interval, more)
+    return Hands(configs, where.concurrency or at_once, interval, more, where.timeout)
+
+
+def _local(config: RunnerConfig, where: Where) -> RunnerConfig:
+    """A runner of one's own machine: with longer logs than a server's, and as the command line says."""
+    executor = where.executor or ("kubernetes" if where.image and config.executor == "auto" else config.executor)
+    return msgspec.structs.replace(
+        config,
+        executor=executor,
+        kubernetes=msgspec.structs.replace(config.kubernetes, image=where.image or config.kubernetes.image),
+        output_limit=config.output_limit or LOG_LIMIT,
+        sites_dir=str(home() / "sites"),
+        keep_failed=where.keep_failed,
+    )
 
 
 def settings(config: Path | None) -> ConfigFile:

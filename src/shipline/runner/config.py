@@ -109,9 +109,9 @@ class RunnerConfig(msgspec.Struct):
 
     `executor` "auto" (ours) runs jobs that name an image in pods, and those that don't in a shell of this machine.
     `kubeconfig` and `context` are ours; without them `[runners.kubernetes] host` or the usual places are looked at.
-    `limit` 0 means no limit. `output_limit` is in KiB. `sites_dir` is where it is told where each job is (see
-    `shipline.runner.sites`); with it, `keep_failed` holds failed jobs' pods and folders. `cache_dir`: where caches
-    are unless `cache` names a bucket; nowhere when empty.
+    `limit` 0 means no limit. `output_limit` is in KiB; 0: 4096, and more for `shipline run`. `sites_dir`
+    is where it is told where each job is (see `shipline.runner.sites`); with it, `keep_failed` holds failed jobs'
+    pods and folders. `cache_dir`: where caches are unless `cache` names a bucket; nowhere when empty.
     """
 
     name: str = "shipline"
@@ -123,7 +123,7 @@ class RunnerConfig(msgspec.Struct):
     run_untagged: bool = True
     limit: int = 0
     request_concurrency: int = 1
-    output_limit: int = 4096
+    output_limit: int = 0
     environment: list[str] = []
     builds_dir: str = ""
     cache_dir: str = ""

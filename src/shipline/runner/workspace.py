@@ -45,13 +45,13 @@ def remove_abandoned() -> list[Path]:
     for path in temporary_folder().glob(f"{PREFIX}*"):
         owner = path.name.removeprefix(PREFIX).partition("-")[0]
         if owner.isdigit() and not _alive(int(owner)):
-            _end_processes(path)
+            end_processes(path)
             remove_tree(path)
             gone.append(path)
     return gone
 
 
-def _end_processes(folder: Path) -> None:
+def end_processes(folder: Path) -> None:
     """Kills what still runs of jobs whose runner was killed: processes that work in the folder, or were told of it
     as their builds folder."""
     told = f"CI_BUILDS_DIR={folder}/".encode()

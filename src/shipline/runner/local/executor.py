@@ -106,7 +106,7 @@ class ShellExecutor:
         script.write_text(stage.text)
         places = self._job.places
         folder = places.project if Path(places.project).is_dir() else places.builds
-        process = StageProcess([self._shell, str(script)], _environment(), folder, self._trace.write)
+        process = StageProcess([self._shell, str(script)], job_environment(), folder, self._trace.write)
         self._processes.append(process)
         return process
 
@@ -141,7 +141,7 @@ def _program(name: str) -> str:
 
 
 @functools.cache
-def _environment() -> dict[str, str]:
+def job_environment() -> dict[str, str]:
     """What a login would give; nothing else of the variables around us reaches a job."""
     user = pwd.getpwuid(os.getuid())
     usual = {"HOME": user.pw_dir, "USER": user.pw_name, "LOGNAME": user.pw_name, "PATH": os.defpath}

@@ -41,14 +41,14 @@ async def connect(config: RunnerConfig, notify: Notify) -> Cluster:
     """Opens the cluster that the configuration names, and begins to settle what was left there.
 
     RunnerError when the configuration leads to no cluster."""
-    access = _access(config)
-    namespace = config.kubernetes.namespace or access.namespace
-    cluster = Cluster(Client(access), identity(), namespace, notify)
+    found = access(config)
+    namespace = config.kubernetes.namespace or found.namespace
+    cluster = Cluster(Client(found), identity(), namespace, notify)
     cluster.settling = asyncio.create_task(_settle_quietly(cluster))
     return cluster
 
 
-def _access(config: RunnerConfig) -> Access:
+def access(config: RunnerConfig) -> Access:
     kubernetes = config.kubernetes
     if not kubernetes.host:
         return load(config.kubeconfig, config.context)
