@@ -7,11 +7,13 @@ people), `summary`. Times are seconds since 1970. docs/running.md lists the memb
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from shipline.cli.log_text import readable
+from shipline.cli.screen import own_name
 
 if TYPE_CHECKING:
     from shipline.cli.output import Output
@@ -29,9 +31,13 @@ class EventScreen:
 
     def __init__(self, output: Output) -> None:
         self.output = output
+        self.name: Callable[[JobRecord], str] = own_name
         self._rest: dict[int, bytes] = {}
+        self._known: set[int] = set()
+        self._told: dict[int, dict[str, Any]] = {}
 
     def begin(self, live: Live) -> None:
+        self._known.add(live.record.id)
         self._tell("pipeline", **pipeline_data(live.record), jobs=[job_data(job) for job in live.jobs.values()])
 
     def trace(self, job: JobRecord, offset: int, data: bytes) -> None:
@@ -44,10 +50,15 @@ class EventScreen:
             self._log(job, lines)
 
     def changed(self, record: PipelineRecord, jobs: list[JobRecord]) -> None:
+        if record.id not in self._known:
+            self._known.add(record.id)
+            self._tell("pipeline", **pipeline_data(record), jobs=[job_data(job) for job in jobs])
         for job in jobs:
             if job.finished_at is not None and (rest := self._rest.pop(job.id, b"")):
                 self._log(job, rest)
-            self._tell("job", pipeline=record.id, **job_data(job))
+            if self._told.get(job.id) != (data := job_data(job)):
+                self._told[job.id] = data
+                self._tell("job", pipeline=record.id, **data)
 
     def say(self, text: str) -> None:
         import click
@@ -58,16 +69,21 @@ class EventScreen:
         """Nothing changes by itself."""
 
     def finish(self, live: Live, store: Store) -> None:
+        from shipline.cli.hierarchy import together
         from shipline.cli.run import exit_code
         from shipline.cli.script_log import last_lines
 
-        jobs = []
-        for job in live.jobs.values():
-            data = job_data(job)
-            if job.status == "failed":
-                data["last_lines"] = last_lines(store, job.id)
-            jobs.append(data)
-        self._tell("summary", **pipeline_data(live.record), exit_code=exit_code(live), jobs=jobs)
+        def whole(each: Live) -> dict[str, Any]:
+            jobs = []
+            for job in each.jobs.values():
+                data = job_data(job)
+                if job.status == "failed":
+                    data["last_lines"] = last_lines(store, job.id)
+                jobs.append(data)
+            return {**pipeline_data(each.record), "jobs": jobs}
+
+        first, *others = [whole(each) for each in together(live, store)]
+        self._tell("summary", **first, exit_code=exit_code(live), downstream=others)
 
     def close(self) -> None:
         """Every line was written as it came."""
@@ -93,6 +109,7 @@ def pipeline_data(record: PipelineRecord) -> dict[str, Any]:
         "tag": record.commit.is_tag,
         "sha": record.commit.sha,
         "duration": _between(record.started_at, record.finished_at),
+        "upstream": record.upstream.pipeline_id if record.upstream else None,
     }
 
 
@@ -109,6 +126,7 @@ def job_data(job: JobRecord) -> dict[str, Any]:
         "exit_code": job.exit_code,
         "duration": job.duration,
         "coverage": job.coverage,
+        "downstream": job.downstream,
     }
 
 

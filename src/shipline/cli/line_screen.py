@@ -6,10 +6,12 @@ They read the same in a terminal, a file and another program.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from shipline.cli import texts
 from shipline.cli.log_text import shown
+from shipline.cli.screen import own_name
 from shipline.cli.widths import fitted, plain, width
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from shipline.engine.records import JobRecord, PipelineRecord
     from shipline.engine.store import Store
 
-_SHOWN = {"running", "failed", "success", "canceled", "canceling", "waiting_for_resource", "scheduled"}
 LONGEST = 1 << 20
 """Bytes of a line that are kept until its end comes; more are written as they are."""
 WIDEST = 40
@@ -37,10 +38,12 @@ class LineScreen:
         self.quiet = view.quiet
         self.follow = view.follow
         self.colour = colour
+        self.name: Callable[[JobRecord], str] = own_name
         self._width = 0
         self._limit = max(8, min(WIDEST, output.size()[0] // 3)) if output.is_terminal else None
         self._prefixes: dict[str, bytes] = {}
         self._rest: dict[int, bytes] = {}
+        self._told: dict[int, str] = {}
 
     def begin(self, live: Live) -> None:
         names = list(live.jobs)
@@ -51,7 +54,7 @@ class LineScreen:
 
     def trace(self, job: JobRecord, offset: int, data: bytes) -> None:
         """Only whole lines are written, the rest with what comes next."""
-        if self.quiet or (self.follow and job.name not in self.follow):
+        if self.quiet or (self.follow and self.name(job) not in self.follow):
             return
         data = self._rest.pop(job.id, b"") + data
         lines, newline, rest = data.rpartition(b"\n")
@@ -60,14 +63,15 @@ class LineScreen:
         if rest:
             self._rest[job.id] = rest
         if newline:
-            self._write(self._prefix(job.name), lines)
+            self._write(self._prefix(self.name(job)), lines)
 
     def changed(self, record: PipelineRecord, jobs: list[JobRecord]) -> None:
         for job in jobs:
             if job.status in ("success", "failed", "canceled"):
                 self._finish_line(job)
-            if not self.quiet and job.status in _SHOWN:
-                self._write(self._prefix(job.name), texts.event(job, time.time()).encode())
+            if not self.quiet and texts.is_told(job) and self._told.get(job.id) != job.status:
+                self._told[job.id] = job.status
+                self._write(self._prefix(self.name(job)), texts.event(job, time.time()).encode())
 
     def say(self, text: str) -> None:
         import click
@@ -87,7 +91,7 @@ class LineScreen:
 
     def _finish_line(self, job: JobRecord) -> None:
         if (rest := self._rest.pop(job.id, b"")) and not self.quiet:
-            self._write(self._prefix(job.name), rest)
+            self._write(self._prefix(self.name(job)), rest)
 
     def _write(self, prefix: bytes, lines: bytes) -> None:
         lines = shown(lines, self.colour)

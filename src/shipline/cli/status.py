@@ -27,7 +27,13 @@ def status(pipeline: int | None, as_json: bool) -> int:
             plain["pipeline"].pop("variables")
             for job in plain["jobs"]:
                 job.pop("variables")
+                job.pop("dotenv")
             click.echo(msgspec.json.format(msgspec.json.encode(plain)).decode())
         else:
-            click.echo("\n".join(summary(live, pipelines.store)).strip("\n"))
+            from shipline.cli.kept import sites, told
+
+            lines = summary(live, pipelines.store, whole=True)
+            known = sites()
+            kept = told(known.kept()) if known else []
+            click.echo("\n".join([*lines, *(["", *kept] if kept else [])]).strip("\n"))
         return exit_code(live)

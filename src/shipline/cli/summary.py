@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shipline.cli import texts
+from shipline.cli.kept import sites
+from shipline.cli.report_lines import report_lines
 from shipline.cli.script_log import End
 from shipline.cli.widths import cut, fitted, plain, width
 
@@ -23,64 +25,86 @@ LONGEST = 400
 """Characters of a log's line that are shown."""
 
 
-def summary(live: Live, store: Store, columns: int | None = None) -> list[str]:
-    """The lines of the summary, for a terminal of so many columns; None: it goes elsewhere."""
-    record, jobs = live.record, [live.jobs[name] for name in live.graph.nodes]
+def summary(live: Live, store: Store, columns: int | None = None, whole: bool = False) -> list[str]:
+    """The lines of the summary, with those of all that the pipeline has triggered, for a terminal of so many
+    columns; None: it goes elsewhere. `whole`: with everything, however much that is."""
+    from shipline.cli.hierarchy import Names, together
+
+    record, names = live.record, Names(store)
+    jobs = [each.jobs[name] for each in together(live, store) for name in each.graph.nodes]
     head = f"Pipeline {record.id} {texts.status(record.status)}"
     if record.started_at and record.finished_at:
         head += f" after {texts.duration(record.finished_at - record.started_at)}"
     lines = ["", f"{head}: {texts.commit(record)}"]
-    failed = [job for job in jobs if job.status == "failed"]
-    told = sorted(failed, key=lambda job: job.allow_failure)[:IN_FULL]
+    failed = [job for job in jobs if job.status == "failed" and not (job.bridge and job.downstream)]
+    told = sorted(failed, key=lambda job: job.allow_failure)[: None if whole else IN_FULL]
     for job in told:
-        lines += ["", *_failure(job, store, columns)]
-    if others := [plain(job.name) for job in failed if job not in told]:
+        lines += ["", *_failure(job, names.of(job), store, columns)]
+    if others := [plain(names.of(job)) for job in failed if job not in told]:
         lines += ["", f"And {len(others)} more failed: {', '.join(others)}"]
-    lines += ["", *(_short_table(live, columns) if columns and len(jobs) > IN_TABLE else table(live, columns))]
-    if waiting := [job for job in jobs if job.status == "manual"]:
+    short = columns and len(jobs) > IN_TABLE and not whole
+    lines += ["", *(_short_table(live, store, columns or 0) if short else table(live, store, columns))]
+    lines += report_lines([(names.of(job), job.reports) for job in jobs if job.reports], columns)
+    if waiting := [job for job in jobs if job.status == "manual" and job.downstream is None]:
         lines += ["", "Waiting for you:"]
-        lines += [f"  shipline play {_quoted(job.name)} --pipeline {record.id}" for job in waiting]
+        lines += [f"  shipline play {_quoted(job.name)} --pipeline {job.pipeline_id}" for job in waiting]
     return lines
 
 
-def _short_table(live: Live, columns: int) -> list[str]:
+def _short_table(live: Live, store: Store, columns: int) -> list[str]:
     """So that what failed is not scrolled away by what went well."""
     from collections import Counter
 
-    well = Counter(job.status for job in live.jobs.values() if job.status in ("success", "skipped", "created"))
-    lines = table(live, columns, without=tuple(well))
+    statuses = (job.status for job, _ in _rows(live, store))
+    well = Counter(status for status in statuses if status in ("success", "skipped", "created"))
+    lines = table(live, store, columns, without=tuple(well))
     counts = ", ".join(f"{count} {status}" for status, count in well.most_common())
     return [*lines, f"  {counts} (all: shipline status {live.record.id})"] if counts else lines
 
 
-def table(live: Live, columns: int | None = None, without: tuple[str, ...] = ()) -> list[str]:
+def _rows(live: Live, store: Store, depth: int = 0) -> list[tuple[JobRecord, str]]:
+    """The jobs by stage, those of a triggered pipeline below their trigger job, each with its name, indented."""
+    from shipline.cli.hierarchy import downstream
+
+    below = {job.name: triggered for job, triggered in downstream(live, store)}
+    rows = []
+    for name in live.graph.nodes:
+        rows.append((live.jobs[name], "  " * depth + plain(name)))
+        if name in below:
+            rows += _rows(below[name], store, depth + 1)
+    return rows
+
+
+def table(live: Live, store: Store, columns: int | None = None, without: tuple[str, ...] = ()) -> list[str]:
     """One line a job, by stage; `without` those that have one of these statuses."""
-    jobs = [live.jobs[name] for name in live.graph.nodes if live.jobs[name].status not in without]
-    stage = max((width(plain(job.stage)) for job in jobs), default=0)
-    longest = max((width(plain(job.name)) for job in jobs), default=0)
+    rows = [row for row in _rows(live, store) if row[0].status not in without]
+    stage = max((width(plain(job.stage)) for job, _ in rows), default=0)
+    longest = max((width(called) for _, called in rows), default=0)
     if columns is None:
         name = longest
     else:
         stage = min(stage, columns // 4) if columns >= 40 else 0
         name = min(longest, NAME, max(8, columns - stage - 24))
     lines = []
-    for job in jobs:
+    for job, called in rows:
         line = f"  {fitted(plain(job.stage), stage)}" if stage else ""
-        line += f"  {fitted(plain(job.name), name)}  {texts.status(job.status, 9)}"
+        line += f"  {fitted(called, name)}  {texts.status(job.status, 9)}"
         line += f"  {texts.duration(job.duration)}"
         if job.coverage is not None:
             line += f"  coverage {job.coverage:g} %"
+        if job.bridge and job.downstream is not None and job.status != "failed":
+            line += f"  pipeline {job.downstream}"
         if job.status == "failed":
             line += "  (allowed to fail)" if job.allow_failure else f"  {texts.outcome(job)}"
         lines.append(line.rstrip())
     return lines
 
 
-def _failure(job: JobRecord, store: Store, columns: int | None) -> list[str]:
+def _failure(job: JobRecord, called: str, store: Store, columns: int | None) -> list[str]:
     allowed = " (allowed to fail)" if job.allow_failure else ""
     from shipline.doctor import diagnose
 
-    lines = [f"{plain(job.name)} {texts.status('failed')}{allowed}: {texts.outcome(job)}"]
+    lines = [f"{plain(called)} {texts.status('failed')}{allowed}: {texts.outcome(job)}"]
     end = End(store, job.id)
     room = LONGEST if columns is None else max(20, columns) * 3
     lines += [f"  | {cut(line.expandtabs(8), room)}" for line in end.lines()]
@@ -93,6 +117,11 @@ def _failure(job: JobRecord, store: Store, columns: int | None) -> list[str]:
             *_wrapped("Cause: ", diagnosis.cause, label),
             *_wrapped("Remedy: ", diagnosis.remedy, label),
         ]
+    known = sites()
+    if known is not None and (site := known.get(job.id)) is not None and site.kept_at is not None:
+        lines.append(
+            f"  It is kept: shipline shell {job.id} opens a shell in it, shipline cleanup {job.id} removes it"
+        )
     lines.append(f"  The whole log: shipline logs {job.id}")
     lines.append(f"  To run it again: shipline retry {_quoted(job.name)} --pipeline {job.pipeline_id}")
     return lines

@@ -61,9 +61,26 @@ def commit(record: PipelineRecord) -> str:
     return f'{commit.ref} {commit.sha[:8]} "{title}"' if title else f"{commit.ref} {commit.sha[:8]}"
 
 
+def is_told(job: JobRecord) -> bool:
+    """Whether a job's status is worth a line of its own. That of a trigger job is once it has its pipeline."""
+    if job.bridge and job.status == "running" and job.downstream is None:
+        return False
+    return job.status in (
+        "running",
+        "failed",
+        "success",
+        "canceled",
+        "canceling",
+        "waiting_for_resource",
+        "scheduled",
+    )
+
+
 def event(job: JobRecord, now: float) -> str:
     """What has become of a job, for a line of its own: `failed: the script failed (exit code 3) after 1.2 s`."""
     word = status(job.status)
+    if job.bridge and job.downstream is not None and job.status in ("running", "success"):
+        word += f": pipeline {job.downstream}"
     if job.status == "failed" and (why := outcome(job)):
         word += f": {why}"
     if job.status == "scheduled" and job.scheduled_at is not None:
@@ -77,6 +94,8 @@ def event(job: JobRecord, now: float) -> str:
 
 def outcome(job: JobRecord) -> str:
     """Why a job failed, in a few words."""
+    if job.bridge and job.downstream is not None:
+        return f"its pipeline {job.downstream} did" if job.status == "failed" else ""
     words = {
         None: "",
         "script_failure": "the script failed",
@@ -88,6 +107,26 @@ def outcome(job: JobRecord) -> str:
         "runner_interrupted": "it was interrupted",
         "no_matching_runner": "no runner has its tags",
         "failed_outdated_deployment_job": "it is older than what is deployed",
+        "downstream_pipeline_creation_failed": "its pipeline could not be created",
+        "downstream_bridge_project_not_found": "the project that it triggers was not found",
+        "upstream_bridge_project_not_found": "the project that it follows was not found",
+        "insufficient_bridge_permissions": "its user may not trigger that pipeline",
+        "invalid_bridge_trigger": "it triggers its own project",
+        "reached_max_descendant_pipelines_depth": "child pipelines are nested too deep",
+        "reached_max_pipeline_hierarchy_size": "too many pipelines trigger each other",
+        "pipeline_loop_detected": "pipelines trigger each other in a circle",
+        "missing_dependency_failure": "artifacts that it needs are not there",
     }
     text = words.get(job.failure_reason, (job.failure_reason or "").replace("_", " "))
     return f"{text} (exit code {job.exit_code})" if job.exit_code else text
+
+
+def size(count: int) -> str:
+    """Bytes for people: `312 B`, `4.1 KiB`, `12 MiB`."""
+    if count < 1024:
+        return f"{count} B"
+    amount, units = count / 1024, ["KiB", "MiB", "GiB", "TiB"]
+    while amount >= 1024 and len(units) > 1:
+        amount /= 1024
+        units.pop(0)
+    return f"{amount:.1f} {units[0]}" if amount < 10 else f"{amount:.0f} {units[0]}"

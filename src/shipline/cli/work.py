@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from shipline.cli.state import home
 from shipline.engine.coordinator import EngineCoordinator
 from shipline.engine.payload import Origin, make_payload
+from shipline.engine.shelf import LocalShelf
 from shipline.engine.states import Status
 from shipline.engine.tending import tend
 from shipline.runner import Runner, RunnerConfig
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from shipline.cli.screen import Screen
     from shipline.engine.live import Live
     from shipline.engine.pipelines import Pipelines
-    from shipline.engine.records import JobRecord, PipelineRecord
+    from shipline.engine.records import JobRecord
     from shipline.engine.repository import Repository
     from shipline.engine.sources import Elsewhere
     from shipline.language.pipeline import Pipeline
@@ -55,12 +57,14 @@ class Work:
         # A runner that is registered with a server serves this machine's jobs now, and none of the server's
         self.runners = [self._with_tags(msgspec.structs.replace(config, url="")) for config in hands.runners]
         self.elsewhere = elsewhere
+        self.shelf = LocalShelf(pipelines.store, home())
         self.coordinator = EngineCoordinator(
             pipelines,
             self._payload,
             at_most=hands.at_most,
             runner=self.runners[0].name,
             on_trace=screen.trace,
+            shelf=self.shelf,
         )
         self.interrupted = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -76,7 +80,7 @@ class Work:
     def _payload(self, live: Live, job: JobRecord) -> JobPayload:
         project_id = live.record.project_id
         kept = self.pipelines.store.variables(project_id)
-        return make_payload(live, job, self._origin(project_id), kept)
+        return make_payload(live, job, self._origin(project_id), kept, shelf=self.shelf)
 
     def _origin(self, project_id: int) -> Origin:
         if project_id not in self._repositories:
@@ -181,7 +185,7 @@ class Work:
         from shipline.engine.bridges import pending, start
         from shipline.engine.local_world import LocalWorld
 
-        world = LocalWorld(self.pipelines, self.elsewhere, self._prepare, self._show)
+        world = LocalWorld(self.pipelines, self.elsewhere, self._prepare)
         begun: set[int] = set()
         async with asyncio.TaskGroup() as group:
             while True:
@@ -202,10 +206,6 @@ class Work:
         if runners != self.runners:
             self.hands, self.runners = hands, runners
             self._hire()
-
-    def _show(self, record: PipelineRecord) -> None:
-        """A pipeline has been made."""
-        self.screen.changed(record, list(self.pipelines.live(record.id).jobs.values()))
 
     async def _tick(self) -> None:
         """Keeps what is shown up to date while nothing happens."""
