@@ -80,7 +80,7 @@ def test_every_value_knows_its_place():
         ("a:\n  script: [x\n", 3, 1, "did not find expected ',' or ']'"),
         ("a: b: c\n", 1, 5, "mapping values are not allowed"),
         ("a: *b\n", 1, 4, "Unknown alias: b"),
-        ("a: 'x\n", 2, 1, "unexpected end of stream"),
+        ("a: 'x\n", 1, 4, "unexpected end of stream"),
         ("a: !ruby/object:X {}\n", 1, 4, "unspecified class"),
         ("a:\n\t- b\n", 2, 1, "cannot start any token"),
     ],

@@ -17,7 +17,7 @@ from shipline.language.context import Context
 from shipline.language.entry import did_you_mean
 from shipline.language.expansion import expand
 from shipline.language.extends import extend
-from shipline.language.findings import Finding, LanguageError, finding, refuse
+from shipline.language.findings import UNDEFINED, Finding, LanguageError, finding, refuse
 from shipline.language.includes import Includes
 from shipline.language.job_variables import by_name, expander, outer_variables, written_variables
 from shipline.language.jobs import Builder
@@ -33,7 +33,9 @@ from shipline.language.values import Map, Place
 
 
 class Compilation(msgspec.Struct):
-    """All that one compilation came to know: for lint, preview and explain."""
+    """All that one compilation came to know: for lint, preview and explain. `missing`, where it is a list, takes
+    what is wrong with includes, so that one that cannot be had does not hide what else is wrong.
+    """
 
     context: Context
     texts: dict[str, str] = {}
@@ -46,6 +48,7 @@ class Compilation(msgspec.Struct):
     workflow_circumstances: Circumstances | None = None
     pipeline: Pipeline | None = None
     blocks: dict[str, list[tuple[int, str]]] = {}
+    missing: list[Finding] | None = None
 
     def workflow_verdicts(self) -> list[Verdict]:
         """What each rule of the workflow came to."""
@@ -79,7 +82,8 @@ def run(done: Compilation, text: str, loader: Loader) -> Pipeline:
     try:
         made = steps(done, text, loader)
     except LanguageError as error:
-        error.findings = [sourced(item, done.texts) for item in error.findings]
+        noted = [item for item in done.missing or [] if item not in error.findings]
+        error.findings = [sourced(item, done.texts) for item in (*noted, *error.findings)]
         raise
     except RecursionError:
         raise refuse("The configuration is nested too deep", Place(done.context.config_path, 0, 0)) from None
@@ -93,15 +97,17 @@ def steps(done: Compilation, text: str, loader: Loader) -> Pipeline:
     known = predefined(context)
     outside = [*known, *outer_variables(context)]
     child = context.source == "parent_pipeline"
-    includes = Includes(loader, outside, repository, done.warnings, context.mend_quoted_colons, child)
+    mend = context.mend_quoted_colons
+    includes = Includes(loader, outside, repository, done.warnings, mend, child, done.missing)
     done.texts = includes.texts
     done.blocks = includes.blocks
     config = includes.main(text, context.config_path, context.inputs)
-    config, done.bases = extend(config)
+    partial = bool(done.missing)
+    config, done.bases = extend(config, partial)
     if any("!reference" in text for text in done.texts.values()):
-        config = resolve(config)
+        config = resolve(config, partial)
     done.merged = config
-    done.root = checked(config)
+    done.root = checked(config, partial)
     done.warnings += cautions(done.root)
     top = written_variables(done.root.variables, "global")
     variables = [*known, *top.values(), *outer_variables(context)]
@@ -122,16 +128,18 @@ def steps(done: Compilation, text: str, loader: Loader) -> Pipeline:
     return done.pipeline
 
 
-def checked(config: Map) -> Root:
-    """The configuration read and checked as a whole. Raises LanguageError with all that is wrong."""
+def checked(config: Map, partial: bool = False) -> Root:
+    """The configuration read and checked as a whole. Raises LanguageError with all that is wrong, and always where
+    it is `partial`: nothing can be made of a part. What the rest may hold is then not said to be missing.
+    """
     findings: list[Finding] = []
-    read = root(config, findings)
+    read = root(config, findings, partial)
     findings += check_stages(read)
     findings += needs_graph.check(read, needs_graph.Jobs(read), config)
     if not findings:
         findings += deployments.check(read)
-    errors = [item for item in findings if item.severity == "error"]
-    if errors:
+    errors = [item for item in findings if item.severity == "error" and not (partial and item.check == UNDEFINED)]
+    if errors or partial:
         raise LanguageError(sorted(errors, key=lambda item: (item.file, item.line, item.column)))
     return read
 
@@ -147,7 +155,7 @@ def check_stages(read: Root) -> list[Finding]:
             hint = did_you_mean(stage, read.stages) or (
                 None if job.get("stage") else "a job without `stage` belongs to test"
             )
-            found.append(finding(text, job.source.at("stage"), hint))
+            found.append(finding(text, job.source.at("stage"), hint, check=UNDEFINED))
     return found
 
 
@@ -192,4 +200,6 @@ def sourced(item: Finding, texts: dict[str, str]) -> Finding:
     lines = text.split("\n")
     if item.line > len(lines):
         return item
-    return msgspec.structs.replace(item, source=lines[item.line - 1].rstrip("\r"))
+    source = lines[item.line - 1].rstrip("\r")
+    at = source.find(item.part, item.column - 1) + 1 if item.part else 0
+    return msgspec.structs.replace(item, source=source, column=at or item.column, part=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shipline.language.entry import did_you_mean
-from shipline.language.findings import Finding, finding
+from shipline.language.findings import UNDEFINED, Finding, finding
 from shipline.language.keywords.root import Root
 
 
@@ -32,5 +32,6 @@ def check(root: Root) -> list[Finding]:
             text, hint = f"on_stop job {stop} needs to have action stop defined", "environment: {action: stop}"
         else:
             continue
-        found.append(finding(f"{job.name} job: {text}", place, hint))
+        check = UNDEFINED if target is None or not there else "config"
+        found.append(finding(f"{job.name} job: {text}", place, hint, check=check))
     return found

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from shipline.language.findings import Finding, finding, refuse
+from shipline.language.entry import did_you_mean
+from shipline.language.findings import Finding, LanguageError, finding, refuse
 from shipline.language.scalars import UnsafeScalar, plain_scalar
 from shipline.language.values import List, Map, Place, Reference
 
@@ -22,17 +23,17 @@ NODE_COST = 8
 
 ADVICE = {
     "mapping values are not allowed": "a colon and a space end a name: put a value that has them in quotes",
-    "tab character": "indent with spaces",
-    "cannot start any token": "put a value that begins so in quotes; indent with spaces",
     "could not find expected ':'": "a line above lacks its colon, or a quote its end",
     "did not find expected key": "check the indentation of this line and the one above, and that quotes are closed",
-    "did not find expected '-' indicator": "the items of a list stand under one another",
+    "did not find expected '-' indicator": "the items of a list stand under one another; a quote inside quotes is "
+    "written twice",
     "block sequence entries are not allowed": "a list begins on a line of its own",
     "found unexpected end of stream": "a quote or a bracket is never closed",
     "did not find expected ',' or": "a bracket is never closed",
     "found undefined tag handle": "put a value that begins with an exclamation mark in quotes",
-    "found character '%'": "put a value that begins with % in quotes",
+    "unknown escape character": "between double quotes a backslash has a meaning of its own: use single quotes",
 }
+UNCLOSED = "unexpected end of stream"
 PLACE = tuple.__new__  # a Place without the detour through its constructor: there are very many
 
 STR_TAGS = {"!", "!str", "tag:yaml.org,2002:str"}
@@ -55,11 +56,7 @@ def read_documents(text: str, file: str, warnings: list[Finding] | None = None) 
     try:
         return Reader(file, events(text), warnings if warnings is not None else []).documents()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 0, 0)
-        context = f" {error.context}" if error.context else ""
-        problem = error.problem or "invalid YAML"
-        raise refuse(f"{problem}{context}", place, advice(problem), check="yaml") from None
+        raise unreadable(error, text.split("\n"), file) from None
     except yaml.reader.ReaderError as error:
         place = Place(file, *line_and_column(text, error.position))
         raise refuse(f"{error.reason}: character {error.character!r}", place, check="yaml") from None
@@ -67,8 +64,31 @@ def read_documents(text: str, file: str, warnings: list[Finding] | None = None) 
         raise refuse(f"invalid YAML: {error}", Place(file, 0, 0), check="yaml") from None
 
 
-def advice(problem: str) -> str | None:
-    """What to do about one of libyaml's complaints."""
+def unreadable(error: yaml.MarkedYAMLError, lines: list[str], file: str) -> LanguageError:
+    """libyaml's complaint at its place. A quote or bracket that is never closed is shown where it begins."""
+    problem = error.problem or "invalid YAML"
+    mark = error.problem_mark or error.context_mark
+    if UNCLOSED in problem and error.context_mark:
+        mark = error.context_mark
+    if mark is None:
+        return refuse(problem, Place(file, 0, 0), check="yaml")
+    context = f" {error.context}" if error.context else ""
+    line = lines[mark.line] if mark.line < len(lines) else ""
+    above = next((text for text in reversed(lines[: mark.line]) if text.strip()), "")
+    hint = advice(problem, line, above, mark.column)
+    return refuse(f"{problem}{context}", Place(file, mark.line + 1, mark.column + 1), hint, check="yaml")
+
+
+def advice(problem: str, line: str, above: str, column: int) -> str | None:
+    """What to do about one of libyaml's complaints, from the line that it is about and the one above."""
+    char = line[column : column + 1]
+    if char == "\t" or "tab character" in problem or "\t" in line[: len(line) - len(line.lstrip())]:
+        return "a tab stands here: YAML is indented with spaces"
+    if "cannot start any token" in problem:
+        return f"put a value that begins with {char} in quotes"
+    deeper = len(line) - len(line.lstrip()) > len(above) - len(above.lstrip())
+    if "mapping values are not allowed" in problem and deeper and above.rstrip()[-1:] not in (":", "-", "|", ">"):
+        return "this line is indented more than the one above, which is complete already"
     return next((hint for words, hint in ADVICE.items() if words in problem), None)
 
 
@@ -194,7 +214,10 @@ class Reader:
     def alias(self, event: Any, depth: int) -> tuple[Any, Place]:
         place = self.place(event)
         if event.anchor not in self.anchors:
-            raise refuse(f"Unknown alias: {event.anchor}", place, check="yaml")
+            hint = did_you_mean(event.anchor, self.anchors) or (
+                f"its anchor &{event.anchor} must stand above; a value that begins with * stands in quotes"
+            )
+            raise refuse(f"Unknown alias: {event.anchor}", place, hint, check="yaml")
         anchored = self.anchors[event.anchor]
         if anchored is None:
             raise refuse(f"The parsed YAML is too big: *{event.anchor} holds itself", place, check="yaml")

@@ -43,14 +43,19 @@ class Entry:
     def is_list(self) -> bool:
         return isinstance(self.value, List)
 
-    def refuse(self, message: str, place: Place | None = None, hint: str | None = None) -> None:
+    def refuse(
+        self, message: str, place: Place | None = None, hint: str | None = None, check: str = "config"
+    ) -> None:
         """Reports an error about the value as a whole (`jobs:a:image config should be ...`)."""
-        self.findings.append(finding(f"{self.path} {message}", place or self.place, hint))
+        self.findings.append(finding(f"{self.path} {message}", place or self.place, hint, check=check))
 
-    def refuse_key(self, key: str, message: str, hint: str | None = None) -> None:
+    def refuse_key(
+        self, key: str, message: str, hint: str | None = None, check: str = "config", part: str | None = None
+    ) -> None:
         """Reports an error about one key of a mapping (`jobs:a:artifacts paths should be ...`)."""
         place = self.value.at(key) if self.is_map() else self.place
-        self.findings.append(finding(f"{self.path} {key.replace('_', ' ')} {message}", place, hint))
+        text = f"{self.path} {key.replace('_', ' ')} {message}"
+        self.findings.append(finding(text, place, hint, check=check, part=part))
 
     def warn(self, message: str, place: Place | None = None, check: str = "config") -> None:
         """Reports a warning."""
@@ -88,8 +93,9 @@ def did_you_mean(word: Any, known: Collection[str]) -> str | None:
     """A hint that names the nearest known word."""
     from difflib import get_close_matches  # only mistakes pay for it
 
-    near = get_close_matches(str(word), sorted(str(item) for item in known), 1, 0.6)
-    return f"did you mean `{near[0]}`?" if near else None
+    words = {str(item).lower(): str(item) for item in sorted(known, key=str)}
+    near = get_close_matches(str(word).lower(), words, 1, 0.6)
+    return f"did you mean `{words[near[0]]}`?" if near else None
 
 
 def is_string(value: Any) -> bool:
@@ -114,9 +120,20 @@ def attribute(entry: Entry, key: str, good: Callable[[Any], bool], message: str)
     if value is None:
         return None
     if not good(value):
-        entry.refuse_key(key, message)
+        entry.refuse_key(key, message, remedy(key, value, good))
         return None
     return value
+
+
+def remedy(key: str, value: Any, good: Callable[[Any], bool]) -> str | None:
+    """How a value of the wrong type is likely meant."""
+    if isinstance(value, str | int | float) and good(["text"]):
+        return f"{key}: [{value}]"
+    if isinstance(value, bool | int | float) and good("text"):
+        return f'in quotes it is text: {key}: "{str(value).lower()}"'
+    if isinstance(value, str) and value.lower() in ("true", "false", "yes", "no", "on", "off") and good(True):
+        return f"without quotes: {key}: {value.lower()}"
+    return None
 
 
 def text(entry: Entry, key: str) -> str | None:

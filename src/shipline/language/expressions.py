@@ -94,7 +94,11 @@ def unknown_word(text: str, at: int) -> str:
         return "a comparison is `==` or `=~`"
     if rest[0] in "\"'":
         return "the quote is never closed"
-    return f"unknown word {rest.split()[0]!r}"
+    word = rest.split()[0]
+    near = {"and": "&&", "or": "||", "not": "== null", "&": "&&", "|": "||"}.get(word.lower())
+    if near:
+        return f"there is no {word!r} here: write `{near}`"
+    return f"unknown word {word!r}: text stands in quotes, a variable begins with $"
 
 
 def operand(token: Token) -> Operand:

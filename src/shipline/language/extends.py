@@ -11,12 +11,13 @@ from shipline.language.values import Map, merged
 MAX_ANCESTORS = 10
 
 
-def extend(config: Map) -> tuple[Map, dict[str, list[str]]]:
+def extend(config: Map, partial: bool = False) -> tuple[Map, dict[str, list[str]]]:
     """The configuration with every `extends` carried out, and for each job the names that it extends.
 
     Raises LanguageError for names that are unknown or no mappings, for circles and for chains of more than eleven.
+    `partial`: a part of the configuration is not there, so unknown names are passed over.
     """
-    extender = Extender(config)
+    extender = Extender(config, partial)
     new = config.copy()
     for name, value in config.items():
         if isinstance(value, Map) and value.get("extends") is not None:
@@ -27,8 +28,9 @@ def extend(config: Map) -> tuple[Map, dict[str, list[str]]]:
 class Extender:
     """Carries out the extends of one configuration, each entry once."""
 
-    def __init__(self, config: Map) -> None:
+    def __init__(self, config: Map, partial: bool) -> None:
         self.config = config
+        self.partial = partial
         self.done: dict[str, Map] = {}
         self.depth: dict[str, int] = {}
         self.bases: dict[str, list[str]] = {}
@@ -63,7 +65,9 @@ class Extender:
         """The names in `extends`, checked."""
         names = extends if isinstance(extends, list) else [extends]
         unknown = [base for base in names if not isinstance(base, str) or base not in self.config]
-        if unknown:
+        if unknown and self.partial:
+            names = [base for base in names if base not in unknown]
+        elif unknown:
             listed = ", ".join(str(base) for base in unknown)
             hint = did_you_mean(unknown[0], [str(key) for key in self.config if key != name])
             raise self.error(name, f"unknown keys in `extends` ({listed})", hint)

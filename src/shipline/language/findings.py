@@ -9,12 +9,15 @@ import msgspec
 from shipline.language.values import NOWHERE, Place
 
 Severity = Literal["error", "warning"]
+UNDEFINED = "undefined"
+"""The check of errors about something that is nowhere: an include that cannot be had may have it."""
 
 
 class Finding(msgspec.Struct, frozen=True):
     """One error or warning. Line and column count from 1; 0 means the file as a whole.
 
-    `source` is the line itself where it is known, `hint` what to do about it, `check` a stable short name.
+    `source` is the line itself where it is known, `hint` what to do about it, `check` a stable short name, `part`
+    the end of a longer value from where it is wrong on.
     """
 
     message: str
@@ -25,6 +28,7 @@ class Finding(msgspec.Struct, frozen=True):
     hint: str | None = None
     source: str | None = None
     check: str = "config"
+    part: str | None = None
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: "
@@ -37,9 +41,11 @@ def finding(
     hint: str | None = None,
     severity: Severity = "error",
     check: str = "config",
+    part: str | None = None,
 ) -> Finding:
     """A finding at a place."""
-    return Finding(message, place.file or ".gitlab-ci.yml", place.line, place.column, severity, hint, None, check)
+    file = place.file or ".gitlab-ci.yml"
+    return Finding(message, file, place.line, place.column, severity, hint, None, check, part)
 
 
 class LanguageError(Exception):

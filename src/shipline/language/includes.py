@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from shipline.language.conditions import Circumstances, Repository, first_match
@@ -25,10 +27,15 @@ ALLOWED = (*SUBKEYS, "file", "ref", "rules", "inputs", "integrity", "cache", "jo
 YAML_ENDINGS = (".yml", ".yaml")
 
 
+class TooManyIncludes(LanguageError):
+    """The limit of a pipeline, or a file that includes itself: reading on would only repeat it."""
+
+
 class Includes:
     """Reads a file and all that it includes. One for each pipeline: it counts files and keeps what was read.
 
-    `child`: for a child pipeline, which may include what jobs of its parent have made.
+    `child`: for a child pipeline, which may include what jobs of its parent have made. `missing`: where to note
+    includes that cannot be had or read, so that the rest can be looked at all the same; None raises for the first.
     """
 
     def __init__(
@@ -39,7 +46,9 @@ class Includes:
         warnings: list[Finding],
         mend: bool = False,
         child: bool = False,
+        missing: list[Finding] | None = None,
     ) -> None:
+        self.missing = missing
         self.loader = loader
         self.child = child
         self.values = by_name(variables)
@@ -95,21 +104,38 @@ class Includes:
         """The mappings of one include: none where its rules do not hold, several for globs and file lists."""
         if isinstance(item, str):
             item = expand(item, self.plain_values(), keep_undefined=True)
-        written = checked(item, place, self.child)
-        if not self.wanted(written, place, parent):
-            return []
-        found = []
-        for origin in self.origins_of(written, place, parent):
-            self.count += 1
-            if self.count > MAX_INCLUDES:
-                again = next((name for name in chain if chain.count(name) > 1), None)
-                hint = f"`{again}` includes itself" if again else "files are counted each time they are included"
-                raise refuse(f"Maximum of {MAX_INCLUDES} nested includes are allowed!", place, hint)
-            loaded = self.load(origin, place)
-            file = str(loaded.origin)
-            content = self.content(loaded, file, written.get("inputs"), place)
-            found.append(self.expanded(content, loaded.origin, (*chain, file)))
+        found: list[Map] = []
+        with self.noted():
+            written = checked(item, place, self.child)
+            if not self.wanted(written, place, parent):
+                return []
+            for origin in self.origins_of(written, place, parent):
+                self.counted(place, chain)
+                with self.noted():
+                    loaded = self.load(origin, place)
+                    file = str(loaded.origin)
+                    content = self.content(loaded, file, written.get("inputs"), place)
+                    found.append(self.expanded(content, loaded.origin, (*chain, file)))
         return found
+
+    def counted(self, place: Place, chain: tuple[str, ...]) -> None:
+        """Counts one more file. Raises TooManyIncludes."""
+        self.count += 1
+        if self.count > MAX_INCLUDES:
+            again = next((name for name in chain if chain.count(name) > 1), None)
+            hint = f"`{again}` includes itself" if again else "files are counted each time they are included"
+            text = f"Maximum of {MAX_INCLUDES} nested includes are allowed!"
+            raise TooManyIncludes(finding(text, place, hint))
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Notes what is wrong with an include where that is wished, and goes on without it."""
+        try:
+            yield
+        except LanguageError as error:
+            if self.missing is None or isinstance(error, TooManyIncludes):
+                raise
+            self.missing += error.findings
 
     def wanted(self, written: Map, place: Place, parent: Origin) -> bool:
         """Whether the rules of an include hold; files are looked for where the including file is from."""

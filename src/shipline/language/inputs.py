@@ -147,7 +147,7 @@ def values(
     found: dict[str, Any] = {}
     for item in in_order(inputs, findings):
         applied = conditional(item, found, variables)
-        where = given.values_at.get(item.name, place)
+        where = given.values_at.get(item.name, item.place if item.has_default else place)
         found[item.name] = Valuation(applied, where, findings).value(given)
     return found
 

@@ -15,7 +15,7 @@ def lint(text: str, context: Context, loader: Loader | None = None) -> list[Find
 
     Each finding has its file, line, column, message, hint and, where the text is known, the line itself.
     """
-    done = Compilation(context)
+    done = Compilation(context, missing=[])
     errors: list[Finding] = []
     try:
         run(done, text, loader or MemoryLoader())

@@ -173,7 +173,12 @@ class Sources:
     def template(self, name: str) -> str:
         """One of GitLab's templates: from the directory that was given, else from GitLab itself."""
         if self.templates is None and self.fetch is not None:
-            return self.fetch(f"{TEMPLATES}/{name}").decode("utf-8-sig", "replace")
+            try:
+                return self.fetch(f"{TEMPLATES}/{name}").decode("utf-8-sig", "replace")
+            except NotLoaded as error:
+                raise NotLoaded(
+                    f"Template file `{name}` could not be had: --templates DIR gives them. {error}"
+                ) from None
         text = self.templates.read(name, None) if self.templates is not None else None
         if text is None:
             raise NotLoaded(f"Template file `{name}` is not here: give GitLab's templates with --templates DIR")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from shipline.language.entry import did_you_mean
-from shipline.language.findings import Finding, LanguageError, finding
+from shipline.language.findings import UNDEFINED, Finding, LanguageError, finding
 from shipline.language.keywords.job import JobConfig
 from shipline.language.keywords.needs import Needed
 from shipline.language.keywords.root import Root
@@ -89,10 +89,12 @@ def check_needs(needs: list[Needed], config: JobConfig, own: int | None, jobs: J
         if not jobs.known(need.job):
             if not need.optional:
                 hint = did_you_mean(need.job, jobs.configs)
-                found.append(finding(f"{config.name} job: undefined need: {need.job}", need.place, hint))
+                found.append(
+                    finding(f"{config.name} job: undefined need: {need.job}", need.place, hint, check=UNDEFINED)
+                )
         elif jobs.is_parallel(need.job) and not need.optional and (part := unknown_part(need, jobs)):
             hint = did_you_mean(part, jobs.owner)
-            found.append(finding(f"{config.name} job: undefined need: {part}", need.place, hint))
+            found.append(finding(f"{config.name} job: undefined need: {part}", need.place, hint, check=UNDEFINED))
         elif own is not None and stage is not None and stage > own:
             message = f"{config.name} job: need {need.job} is not defined in current or prior stages"
             found.append(finding(message, need.place, "a job can need only jobs of its own or an earlier stage"))
@@ -112,7 +114,7 @@ def check_dependencies(config: JobConfig, own: int | None, jobs: Jobs) -> list[F
         stage = jobs.stage_of(name)
         if not jobs.known(name):
             hint = did_you_mean(name, jobs.configs)
-            found.append(finding(f"{config.name} job: undefined dependency: {name}", place, hint))
+            found.append(finding(f"{config.name} job: undefined dependency: {name}", place, hint, check=UNDEFINED))
         elif own is not None and stage is not None and stage > own:
             message = f"{config.name} job: dependency {name} is not defined in current or prior stages"
             found.append(finding(message, place))

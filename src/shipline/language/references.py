@@ -10,9 +10,12 @@ from shipline.language.findings import refuse
 from shipline.language.values import List, Map, Place, Reference
 
 
-def resolve(config: Map) -> Map:
-    """The configuration without references. Raises LanguageError for one that is wrong or runs in a circle."""
-    resolved: Map = Resolver(config).value(config, ())
+def resolve(config: Map, partial: bool = False) -> Map:
+    """The configuration without references. Raises LanguageError for one that is wrong or runs in a circle.
+
+    `partial`: a part of the configuration is not there: a reference to something unknown is then nothing.
+    """
+    resolved: Map = Resolver(config, partial).value(config, ())
     return resolved
 
 
@@ -24,8 +27,9 @@ def shown(path: Any) -> str:
 class Resolver:
     """Resolves the references of one configuration, each path once."""
 
-    def __init__(self, config: Map) -> None:
+    def __init__(self, config: Map, partial: bool) -> None:
         self.config = config
+        self.partial = partial
         self.done: dict[tuple[str, ...], Any] = {}
 
     def value(self, value: Any, chain: tuple[tuple[str, ...], ...]) -> Any:
@@ -58,7 +62,8 @@ class Resolver:
         changed = False
         for item, place in value.entries():
             if isinstance(item, Reference):
-                new.add(*self.target(item, chain))
+                found, found_at = self.target(item, chain)
+                new.add(List(found_at) if found is None else found, found_at)
                 changed = True
             else:
                 resolved = self.value(item, chain)
@@ -91,6 +96,8 @@ class Resolver:
             if isinstance(value, Reference):
                 value, place = self.target(value, (path,))
             if not isinstance(value, Map) or value.get(part) is None:
+                if self.partial:
+                    return None, reference.place
                 raise refuse(f"{shown(list(path))} could not be found", reference.place, self.near(value, part))
             value, place = value[part], value.at(part)
         if value is False:

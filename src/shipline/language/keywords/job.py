@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from shipline.language.entry import Entry, is_string, one_of, strings, text
+from shipline.language.findings import UNDEFINED
 from shipline.language.keywords import (
     artifacts,
     cache,
@@ -216,7 +217,8 @@ def simple_keywords(entry: Entry, found: JobConfig) -> None:
 def tags(entry: Entry) -> list[str] | None:
     """`tags:`, fewer than fifty."""
     if not isinstance(entry.value, list) or not all(isinstance(item, str) for item in entry.value):
-        entry.refuse("config should be an array of strings")
+        hint = f"tags: [{entry.value}]" if isinstance(entry.value, str) else None
+        entry.refuse("config should be an array of strings", hint=hint)
         return None
     if len(entry.value) >= MAX_TAGS:
         entry.refuse(f"config must be less than the limit of {MAX_TAGS} tags")
@@ -232,7 +234,7 @@ def check_script(entry: Entry, bridge: bool) -> None:
             if key in source:
                 entry.refuse(f"config these keys cannot be used together: {key}, run", source.key_at(key))
     elif source.get("script") in (None, "", []):
-        entry.refuse_key("script", "can't be blank")
+        entry.refuse_key("script", "can't be blank", "a job needs at least one command", UNDEFINED)
 
 
 def check_when(entry: Entry, found: JobConfig, bridge: bool) -> None:
@@ -242,7 +244,9 @@ def check_when(entry: Entry, found: JobConfig, bridge: bool) -> None:
         found.values["when"] = when
     if bridge:
         return
-    if when == "delayed":
+    if when == "delayed" and source.get("start_in") is None:
+        entry.refuse_key("start_in", "should be a duration", "when: delayed needs start_in: 30 minutes")
+    elif when == "delayed":
         timing.start_in(entry, found.values)
     elif source.get("start_in") is not None:
         entry.refuse_key("start_in", "must be blank", "it belongs to when: delayed")

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from shipline.language.entry import Entry, did_you_mean
-from shipline.language.findings import Finding, finding
-from shipline.language.keywords.job import KEYWORDS, JobConfig, Known, job, tags
+from shipline.language.findings import UNDEFINED, Finding, finding
+from shipline.language.keywords.job import ALLOWED, KEYWORDS, JobConfig, Known, job, tags
 from shipline.language.keywords.variables import Written, variables
 from shipline.language.keywords.workflow import Workflow, workflow
 from shipline.language.values import List, Map, Place
@@ -59,15 +59,15 @@ class Root(msgspec.Struct):
     names_at: dict[str, Place] = {}
 
 
-def root(config: Map, findings: list[Finding]) -> Root:
-    """Reads the merged configuration; what is wrong goes to findings."""
+def root(config: Map, findings: list[Finding], partial: bool = False) -> Root:
+    """Reads the merged configuration; what is wrong goes to findings. `partial`: a job may be continued elsewhere."""
     entry = Entry(config, config.place, "", findings)
     found = Root(stages=stages(top(entry, "stages")))
     defaults(entry, found)
     found.variables = variables(top(entry, "variables"), "global")
     if not is_job(config.get("workflow")):
         found.workflow = workflow(top(entry, "workflow"))
-    found.jobs = jobs(entry)
+    found.jobs = jobs(entry, partial)
     found.names_at = config.keys_at
     return found
 
@@ -133,7 +133,7 @@ def take(entry: Entry, key: str, found: Root) -> None:
         found.default_at[key] = entry.place
 
 
-def jobs(entry: Entry) -> list[JobConfig]:
+def jobs(entry: Entry, partial: bool) -> list[JobConfig]:
     """Every visible job. At least one is needed."""
     config: Map = entry.value
     found = []
@@ -147,20 +147,36 @@ def jobs(entry: Entry) -> list[JobConfig]:
         visible += 1
         if not good_name(entry, name, key_at):
             continue
-        if not is_job(value):
+        if not is_job(value) and not (partial and isinstance(value, Map)):
             entry.findings.append(no_job(name, value, key_at))
             continue
         found.append(job(Entry(value, value_at, f"jobs:{name}", entry.findings), name, known))
     if not visible:
-        Entry(config, config.place, "jobs", entry.findings).refuse("config should contain at least one visible job")
+        hint = "a job is a name with `script:` under it; one that begins with a dot is only a template"
+        jobs_entry = Entry(config, config.place, "jobs", entry.findings)
+        jobs_entry.refuse("config should contain at least one visible job", hint=hint, check=UNDEFINED)
     return found
 
 
 def no_job(name: str, value: Any, place: Place) -> Finding:
-    hint = did_you_mean(name, RESERVED)
+    text = f"jobs {name} config should implement the script:, run:, or trigger: keyword"
+    return finding(text, place, job_advice(name, value), check=UNDEFINED)
+
+
+def job_advice(name: str, value: Any) -> str | None:
+    """What to do about something at the top level that is no job."""
     if isinstance(value, Map):
-        hint = next((did_you_mean(key, ("script", "trigger")) for key in value), None) or hint
-    return finding(f"jobs {name} config should implement the script:, run:, or trigger: keyword", place, hint)
+        near = next((hint for key in value if (hint := did_you_mean(key, ("script", "trigger")))), None)
+        near = near or did_you_mean(name, RESERVED)
+        return near or f"give it a `script:`; if it is only a template, call it `.{name}`"
+    if name in ALLOWED and name not in RESERVED:
+        near = did_you_mean(name, RESERVED) if isinstance(value, List) else None
+        return near or f"`{name}` belongs to a job: indent it under the job's name"
+    if near := did_you_mean(name, RESERVED):
+        return near
+    if value is None:
+        return "nothing stands under it: a job's keywords are indented"
+    return f"{name}: {{script: {value}}}" if isinstance(value, str) else None
 
 
 def good_name(entry: Entry, name: Any, place: Place) -> bool:

@@ -191,7 +191,8 @@ def condition(entry: Entry) -> tuple[str | None, Node | None]:
     try:
         return value, parse(value)
     except ExpressionError as error:
-        entry.refuse_key("if", "invalid expression syntax", str(error))
+        part = None if error.position is None else value[error.position :].rstrip()
+        entry.refuse_key("if", "invalid expression syntax", str(error), part=part)
         return value, None
 
 
