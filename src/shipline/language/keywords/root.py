@@ -60,7 +60,7 @@ class Root(msgspec.Struct):
 
 
 def root(config: Map, findings: list[Finding], partial: bool = False) -> Root:
-    """Reads the merged configuration; what is wrong goes to findings. `partial`: a job may be continued elsewhere."""
+    """Reads the merged configuration; what is wrong goes to findings. `partial`: a job may go on elsewhere."""
     entry = Entry(config, config.place, "", findings)
     found = Root(stages=stages(top(entry, "stages")))
     defaults(entry, found)
