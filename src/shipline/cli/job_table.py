@@ -38,10 +38,15 @@ LEAST_OUTPUT = 20
 
 
 class Row(NamedTuple):
-    """A job, and the end of what it has printed."""
+    """A job, the end of what it has printed, and what it is called, where that is not just its name."""
 
     job: JobRecord
     output: str = ""
+    called: str = ""
+
+    @property
+    def name(self) -> str:
+        return plain(self.called or self.job.name)
 
 
 class Size(NamedTuple):
@@ -101,7 +106,7 @@ class _Columns(NamedTuple):
 
 def _columns(rows: list[Row], columns: int) -> _Columns:
     stage = min(STAGE, max(width(plain(row.job.stage)) for row in rows))
-    name = min(max(NAME, columns // 2), max(width(plain(row.job.name)) for row in rows))
+    name = min(max(NAME, columns // 2), max(width(row.name) for row in rows))
     left = columns - STATUS - 2
     duration = DURATION if left - DURATION - 2 >= min(name, 16) else 0
     left -= duration + 2 if duration else 0
@@ -117,7 +122,7 @@ def _line(row: Row, now: float, columns: _Columns) -> str:
 
     job = row.job
     cells = [fitted(plain(job.stage), columns.stage)] if columns.stage else []
-    cells += [fitted(plain(job.name), columns.name)]
+    cells += [fitted(row.name, columns.name)]
     word = fitted(_word(job.status), columns.status)
     cells.append(click.style(word, fg=texts.COLOURS.get(job.status)))
     if columns.duration:
@@ -130,6 +135,8 @@ def _line(row: Row, now: float, columns: _Columns) -> str:
 
 def _beside(row: Row) -> str:
     job = row.job
+    if job.bridge and job.downstream is not None and job.status in ("running", "success"):
+        return f"pipeline {job.downstream}"
     if job.status in ("failed", "canceled"):
         return texts.outcome(job) + (" (allowed to fail)" if job.allow_failure and job.status == "failed" else "")
     return row.output if job.status in ("running", "canceling") else ""

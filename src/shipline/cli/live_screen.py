@@ -9,11 +9,13 @@ last column. When the terminal gets narrower, the lines on it are taken to have 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from shipline.cli import texts
 from shipline.cli.job_table import Row, Size, table
 from shipline.cli.log_text import readable, shown
+from shipline.cli.screen import own_name
 from shipline.cli.widths import cut, fitted, plain, width
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class LiveScreen:
         self.output = output
         self.follow = set(follow)
         self.colour = colour
+        self.name: Callable[[JobRecord], str] = own_name
         self._head = ""
         self._jobs: dict[tuple[int, str], JobRecord] = {}
         self._tails: dict[int, bytes] = {}
@@ -65,7 +68,7 @@ class LiveScreen:
     def trace(self, job: JobRecord, offset: int, data: bytes) -> None:
         self._tails[job.id] = (self._tails.get(job.id, b"") + data[-TAIL:])[-TAIL:]
         self._changed = True
-        if job.name not in self.follow:
+        if self.name(job) not in self.follow:
             return
         lines, newline, rest = (self._rest.pop(job.id, b"") + data).rpartition(b"\n")
         if rest:
@@ -113,7 +116,7 @@ class LiveScreen:
     def _follow(self, job: JobRecord, lines: bytes) -> None:
         lines = shown(lines, self.colour)
         if len(self.follow) > 1:
-            prefix = f"{plain(job.name)} | ".encode(errors="replace")
+            prefix = f"{plain(self.name(job))} | ".encode(errors="replace")
             lines = prefix + lines.replace(b"\n", b"\n" + prefix)
         self._above.append(lines + b"\n")
         if sum(map(len, self._above)) > HELD:
@@ -150,7 +153,7 @@ class LiveScreen:
     def _lines(self, columns: int, height: int) -> list[str]:
         now = time.time()
         room = max(1, columns - 1)
-        rows = [Row(job, self._output(job)) for job in self._jobs.values()]
+        rows = [Row(job, self._output(job), self.name(job)) for job in self._jobs.values()]
         most = height - 1
         if most < 3:
             return table(rows, now, Size(room, max(1, most)))
@@ -166,7 +169,7 @@ class LiveScreen:
 
     def _output(self, job: JobRecord) -> str:
         """The last line that a job has printed."""
-        tail = (self._rest if job.name in self.follow else self._tails).get(job.id)
+        tail = (self._rest if self.name(job) in self.follow else self._tails).get(job.id)
         if not tail or job.status not in ("running", "canceling"):
             return ""
         lines = readable(tail[-TAIL:]).rstrip().rsplit("\n", 1)

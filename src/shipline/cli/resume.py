@@ -64,6 +64,9 @@ def _need_pods(live: Live, asked: list[str]) -> bool:
 
 def _watch(pipelines: Pipelines, pipeline_id: int, screen: Screen) -> int:
     """Shows a pipeline that another process runs, until nothing is left to do there."""
+    from shipline.cli.hierarchy import Names
+
+    screen.name = Names(pipelines.store).of
     try:
         screen.begin(pipelines.live(pipeline_id))
         screen.say(f"Pipeline {pipeline_id} is run by another process; here is what it does.")

@@ -11,6 +11,7 @@ the jobs are done; `close` always, at last, however the command ends.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ class Screen(Protocol):
     every: float | None
     """Seconds between two calls of `tick`; None: it is not needed."""
 
+    name: Callable[[JobRecord], str]
+    """What a job is called; those of triggered pipelines have longer names (`shipline.cli.hierarchy`)."""
+
     def begin(self, live: Live) -> None:
         """A pipeline is about to run."""
 
@@ -55,6 +59,11 @@ class Screen(Protocol):
 
     def close(self) -> None:
         """Leaves the terminal as it was."""
+
+
+def own_name(job: JobRecord) -> str:
+    """What a job is called where there is one pipeline only."""
+    return job.name
 
 
 def chosen_screen(view: View) -> Screen:

@@ -16,7 +16,9 @@ import msgspec
 
 from shipline.cli.state import home
 from shipline.engine.coordinator import EngineCoordinator
+from shipline.engine.local_publisher import LocalPublisher
 from shipline.engine.payload import Origin, make_payload
+from shipline.engine.publishing import Publishing
 from shipline.engine.shelf import LocalShelf
 from shipline.engine.states import Status
 from shipline.engine.tending import tend
@@ -58,6 +60,7 @@ class Work:
         self.runners = [self._with_tags(msgspec.structs.replace(config, url="")) for config in hands.runners]
         self.elsewhere = elsewhere
         self.shelf = LocalShelf(pipelines.store, home())
+        pipelines.publishing = Publishing(pipelines.store, LocalPublisher(pipelines.store, home()))
         self.coordinator = EngineCoordinator(
             pipelines,
             self._payload,

@@ -29,19 +29,17 @@ from shipline.language.pipeline import Pipeline
 
 class LocalWorld:
     """Implements `shipline.engine.bridges.World`. `elsewhere`: what includes may name outside of a repository.
-    `prepare` is awaited before a pipeline is stored, with what it will be; `made` is called with it afterwards."""
+    `prepare` is awaited before a pipeline is stored, with what it will be."""
 
     def __init__(
         self,
         pipelines: Pipelines,
         elsewhere: Elsewhere,
         prepare: Callable[[Pipeline], Awaitable[None]],
-        made: Callable[[PipelineRecord], None],
     ) -> None:
         self.pipelines = pipelines
         self.elsewhere = elsewhere
         self.prepare = prepare
-        self.made = made
 
     def facts(self, live: Live) -> Facts:
         return Facts(self.pipelines.store.variables(live.record.project_id), token="", repository_url="")
@@ -77,7 +75,7 @@ class LocalWorld:
         self, asked: Asked, project: Project, commit: Commit, compiled: Pipeline, source: str
     ) -> None:
         await self.prepare(compiled)
-        record = self.pipelines.create(
+        self.pipelines.create(
             project,
             commit,
             lean(compiled),
@@ -86,7 +84,6 @@ class LocalWorld:
             upstream=asked.bridge,
             merge_request=asked.parent.merge_request if source == "parent_pipeline" else None,
         )
-        self.made(record)
 
     def _child(self, asked: Asked, parent: Live, project: Project, kept: list[ProjectVariable]) -> Pipeline:
         repository = Repository.find(Path(project.path))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -27,16 +27,21 @@ from shipline.engine.states import ACTIVE, COMPLETED, Status
 from shipline.engine.store import Store
 from shipline.language.pipeline import Job, Pipeline
 
+if TYPE_CHECKING:
+    from shipline.engine.publishing import Publishing
+
 Listener = Callable[[PipelineRecord, list[JobRecord]], None]
 
 
 class Pipelines:
-    """`listeners` are called with a pipeline and its changed jobs after each change; `bell` rings then, too."""
+    """`listeners` are called with a pipeline and its changed jobs after each change; `bell` rings then, too.
+    `publishing` publishes what jobs that succeed are to publish."""
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.time) -> None:
         self.store = store
         self.clock = clock
         self.listeners: list[Listener] = []
+        self.publishing: Publishing | None = None
         self.bell = Bell()
         self.owned: set[int] = set()
         self._live: dict[int, Live] = {}
@@ -82,6 +87,7 @@ class Pipelines:
             self._live[record.id] = Live(record, jobs, compiled)
             self.owned.add(record.id)
             if upstream:
+                self._untold.append((self._live[record.id], jobs))
                 hierarchy.link(self, upstream, record.id)
             with self.changing(record.id) as change:
                 process(change.graph, change.states)
@@ -140,6 +146,9 @@ class Pipelines:
         """A runner reports how the job ended, with the test coverage that its log tells. A job that was being
         cancelled is canceled, whatever is reported; one that is over already stays as it is."""
         doomed = False
+        if status == "success" and self.publishing is not None and self._runs(job):
+            if not self.publishing.job_succeeded(self.live(job.pipeline_id), job, self.clock()):
+                status, failure_reason = "failed", "script_failure"
         with self.changing(job.pipeline_id) as change:
             current = change.job(job.name)
             if current.id != job.id or current.status in COMPLETED:
@@ -166,6 +175,10 @@ class Pipelines:
                 doomed = cancel_others and not change.states.allow_failure[job.name]
         if doomed:
             hierarchy.cancel_children(self, job.pipeline_id)
+
+    def _runs(self, job: JobRecord) -> bool:
+        current = self.live(job.pipeline_id).jobs[job.name]
+        return current.id == job.id and current.status == "running"
 
     def reported(self, job: JobRecord, dotenv: list[PipelineVariable] | None, report: Report | None) -> None:
         """A running job leaves variables for later ones, or a report."""
