@@ -126,12 +126,15 @@ def work_on(
     `elsewhere`: what includes of triggered pipelines may name."""
     from shipline.cli.hierarchy import Names
     from shipline.cli.kept import remove_replaced
+    from shipline.cli.kept import remove_replaced
     from shipline.cli.work import Work
 
     screen.name = Names(pipelines.store).of
     try:
         screen.begin(pipelines.live(pipeline_id))
         finished = Work(pipelines, pipeline_id, repository, hands, screen, elsewhere).run()
+        for complaint in remove_replaced(pipelines.live(pipeline_id), hands.config):
+            screen.say(complaint)
         for complaint in remove_replaced(pipelines.live(pipeline_id), hands.config):
             screen.say(complaint)
         screen.finish(pipelines.live(pipeline_id), pipelines.store)

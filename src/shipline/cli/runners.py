@@ -28,13 +28,14 @@ SYSTEM_IMAGES = ("pause", "node", "helper")
 class Hands(NamedTuple):
     """The runners, how many jobs they run at a time together, and the seconds between two questions for one.
     `with_pods` gives the runners for jobs with an image, where these are for none. No job gets more than `longest`
-    seconds."""
+    seconds. `config` is the configuration file that was named."""
 
     runners: list[RunnerConfig]
     at_most: int
     check_interval: int = 0
     with_pods: Callable[[], Hands] | None = None
     longest: int | None = None
+    config: Path | None = None
 
 
 def runners(where: Where, pods: bool, say: Callable[[str], None]) -> Hands:
@@ -56,7 +57,7 @@ def runners(where: Where, pods: bool, say: Callable[[str], None]) -> Hands:
             for config in configs
         ]
     more = None if pods else lambda: runners(where, True, say)
-    return Hands(configs, where.concurrency or at_once, interval, more, where.timeout)
+    return Hands(configs, where.concurrency or at_once, interval, more, where.timeout, where.config)
 
 
 def _local(config: RunnerConfig, where: Where) -> RunnerConfig:
