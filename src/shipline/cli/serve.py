@@ -12,10 +12,11 @@ import click
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8929, show_default=True, help="The port to listen on.")
 @click.option("--external-url", default="", help="What browsers, git and runners call the server.")
+@click.option("--registry", default="", metavar="HOST[:PORT]", help="The container registry of this server.")
 @click.option(
     "--database", default="", envvar="SHIPLINE_DATABASE", help="A PostgreSQL URL; without it, SQLite in the home."
 )
-def serve(home: Path | None, host: str, port: int, external_url: str, database: str) -> int:
+def serve(home: Path | None, host: str, port: int, external_url: str, registry: str, database: str) -> int:
     """Serve projects, pipelines and runners over HTTP, as GitLab does.
 
     The first start makes the user root and prints its password, once. Nothing listens beyond this machine unless
@@ -26,7 +27,9 @@ def serve(home: Path | None, host: str, port: int, external_url: str, database: 
     from shipline.server.settings import Settings
 
     place = (home or state() / "server").absolute()
-    settings = Settings(home=place, host=host, port=port, external_url=external_url, database=database)
+    settings = Settings(
+        home=place, host=host, port=port, external_url=external_url, registry=registry, database=database
+    )
     listener = listening(settings)
     serving = Serving(settings, started=lambda password: _say(settings.url, password))
     serving.run(sockets=[listener])

@@ -112,6 +112,25 @@ def password(user: str, password: str, home: Path | None, database: str) -> None
     click.echo(f"{user} has a new password.")
 
 
+@server.command("registry-config")
+@click.option("--external-url", required=True, help="The server's address, as the registry's visitors reach it.")
+@click.option("--listen", default=":5000", show_default=True, help="Where the registry listens.")
+@click.option("--directory", default="/var/lib/registry", show_default=True, help="Where it keeps its layers.")
+@click.option("--certificate", help="Where the registry finds registry.crt of the home; by default there.")
+@of_server
+def registry_config(
+    external_url: str, listen: str, directory: str, certificate: str | None, home: Path | None, database: str
+) -> None:
+    """Print a config.yml for the CNCF registry that lets the server's people and jobs in."""
+    from shipline.server.registry_key import RegistryKey, configuration
+
+    with _accounts(home, database):
+        key = RegistryKey(_settings(home, database).home)
+    key.ensure()
+    place = certificate or str(key.certificate_path)
+    click.echo(configuration(external_url.rstrip("/"), place, directory, listen), nl=False)
+
+
 def _settings(home: Path | None, database: str) -> Settings:
     from shipline.cli.state import home as state
     from shipline.server.settings import Settings

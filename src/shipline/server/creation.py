@@ -146,6 +146,7 @@ def context_of(instance: Instance, order: Order, commit: Commit) -> Context:
         user_email=caller.email,
         server_url=instance.settings.url,
         server_version=VERSION,
+        registry=instance.settings.registry,
         schedule_description=order.schedule,
         inputs=order.inputs,
         variables=given(order.variables),

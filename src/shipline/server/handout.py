@@ -19,8 +19,9 @@ from shipline.engine.errors import EngineError
 from shipline.engine.id_tokens import Issuer
 from shipline.engine.payload import Origin, make_payload, new_token
 from shipline.engine.pipelines import Pipelines
+from shipline.engine.publishing import promise
 from shipline.engine.records import JobRecord, PipelineRecord
-from shipline.protocol.payload import JobPayload
+from shipline.protocol.payload import Credentials, JobPayload
 from shipline.server import tables as t
 from shipline.server.prepared import Prepared
 from shipline.server.project_settings import settings_of
@@ -173,6 +174,7 @@ class Handout:
             if why := record_start(self.store, live, job, payload):
                 self._refuse(job, why, OUTDATED)
                 return None
+            promise(self.store, live, job, payload)
             return _with_refs(payload, live.record)
         except EngineError as error:
             self._refuse(job, str(error), "scheduler_failure")
@@ -201,7 +203,13 @@ class Handout:
             depth=project.git_depth,
             longest=runner.maximum_timeout,
             issuer=self.issuer,
+            credentials=self._logins(token),
         )
+
+    def _logins(self, token: str) -> tuple[Credentials, ...]:
+        """With which the job's images are pulled from the instance's registry."""
+        registry = self.settings.registry
+        return (Credentials("registry", registry, JOB_USER, token),) if registry else ()
 
 
 def _with_refs(payload: JobPayload, record: PipelineRecord) -> JobPayload:

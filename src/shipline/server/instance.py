@@ -19,6 +19,7 @@ from shipline.server.errors import ServerError
 from shipline.server.handout import Handout
 from shipline.server.limits import Limits
 from shipline.server.projects import Projects
+from shipline.server.registry_key import RegistryKey
 from shipline.server.runners import Runners
 from shipline.server.settings import Settings
 from shipline.server.store import DatabaseStore
@@ -55,6 +56,7 @@ class Instance:
         self.runners = Runners(self.database, self.vault, self.store.tick)
         self.issuer = Issuer(settings.home, settings.url)
         self.handout = Handout(self.store, self.pipelines, self.projects, self.runners, settings, self.issuer)
+        self.registry_key = RegistryKey(settings.home)
         self.limits = Limits()
         self.loop = asyncio.get_running_loop()
         self.stopping = asyncio.Event()

@@ -43,7 +43,7 @@ def job_caller(instance: Instance, token: str) -> Caller | None:
     user = instance.accounts.user(pipeline.user_id) if pipeline else None
     if pipeline is None or user is None or user.state != "active":
         return None
-    named = caller_of(user, frozenset({"read_repository"}))
+    named = caller_of(user, frozenset({"read_repository", "read_registry", "write_registry"}))
     return Caller(
         named.user_id,
         named.username,

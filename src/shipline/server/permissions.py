@@ -22,6 +22,8 @@ SCOPES = (
     "manage_runner",
     "read_repository",
     "write_repository",
+    "read_registry",
+    "write_registry",
 )
 """The scopes that a personal access token may have here."""
 READING = ("GET", "HEAD")

@@ -13,6 +13,8 @@ class Settings(msgspec.Struct, frozen=True):
     """`home` holds database, key, repositories, logs and artifacts. `database`: an SQLAlchemy URL; empty means
     SQLite in `home`. `external_url`: what browsers, git and runners call the server, without a slash at its end.
 
+    `registry`: the host (and port) of the container registry that sends its visitors here.
+
     Sizes are bytes, times seconds.
     """
 
@@ -21,6 +23,7 @@ class Settings(msgspec.Struct, frozen=True):
     port: int = 8929
     database: str = ""
     external_url: str = ""
+    registry: str = ""
     trace_limit: int = 100 * MIB
     artifact_limit: int = 100 * MIB
     artifacts_expire_in: str = "30 days"

@@ -21,12 +21,12 @@ CHALLENGE = {"WWW-Authenticate": 'Basic realm="Shipline"'}
 
 async def reader(call: Call) -> tuple[Any, Caller | None]:
     """The project and who reads it."""
-    caller = await _caller(call)
+    caller = await named(call)
     project = call.instance.projects.find(_project_path(call))
     if project is not None and visible_to_all(project, caller):
         return project, caller
     if caller is None:
-        raise _unknown()
+        raise unknown()
     if project is None or not call.instance.projects.level(project, caller):
         raise refusal(404, "The project you were looking for could not be found.")
     if not caller.has("api", "read_repository", "write_repository"):
@@ -36,9 +36,9 @@ async def reader(call: Call) -> tuple[Any, Caller | None]:
 
 async def pusher(call: Call) -> tuple[Any, Caller]:
     """The project and who writes to it. A project that is not there is made, where the user may make it."""
-    caller = await _caller(call)
+    caller = await named(call)
     if caller is None:
-        raise _unknown()
+        raise unknown()
     if caller.job_id is not None or not caller.has("api", "write_repository"):
         raise refusal(403, "This token may not push: it needs the scope write_repository.")
     project = call.instance.projects.find(_project_path(call)) or _new_project(call, caller)
@@ -67,7 +67,7 @@ def _new_project(call: Call, caller: Caller) -> Any:
     return project
 
 
-async def _caller(call: Call) -> Caller | None:
+async def named(call: Call) -> Caller | None:
     """Who it is; None when nobody is named. 401 for a wrong password or token."""
     kind, _, encoded = call.request.headers.get("authorization", "").partition(" ")
     if kind.lower() != "basic":
@@ -75,7 +75,7 @@ async def _caller(call: Call) -> Caller | None:
     try:
         username, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
-        raise _unknown() from None
+        raise unknown() from None
     if password.startswith(JOB_TOKEN_PREFIX):
         caller = job_caller(call.instance, password)
     elif password.startswith(TOKEN_PREFIX):
@@ -83,7 +83,7 @@ async def _caller(call: Call) -> Caller | None:
     else:
         caller = await _with_password(call, username, password)
     if caller is None:
-        raise _unknown()
+        raise unknown()
     return caller
 
 
@@ -96,5 +96,5 @@ async def _with_password(call: Call, username: str, password: str) -> Caller | N
     return caller_of(user) if fits else None
 
 
-def _unknown() -> Refusal:
+def unknown() -> Refusal:
     return Refusal(401, {"message": "HTTP Basic: Access denied"}, CHALLENGE)
