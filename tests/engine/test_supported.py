@@ -7,8 +7,6 @@ from shipline.engine.supported import refuse_unsupported
 from shipline.language import Context, compile
 
 REFUSED = {
-    "release": "job:\n  script: [a]\n  release: {tag_name: v1, description: One}\n",
-    "pages": "job:\n  script: [a]\n  pages: true\n",
 }
 
 

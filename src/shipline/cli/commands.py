@@ -28,6 +28,8 @@ COMMANDS: dict[str, list[Row]] = {
         Row("pipelines", "pipelines:pipelines", "List the pipelines of this project."),
         Row("artifacts", "artifacts:artifacts", "List and get the files that jobs left."),
         Row("environments", "environments:environments", "List what is deployed where."),
+        Row("releases", "releases:releases", "List what has been released."),
+        Row("pages", "pages:pages", "List and serve the sites that jobs have published."),
         Row("id-token", "id_token:id_token", "Show what ID tokens of jobs are signed with."),
         Row("variable", "variable:variable", "Keep the project's CI/CD variables."),
         Row("cache", "cache:cache", "List what jobs left for later ones, or clear it."),

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Literal
 
 from shipline.engine.coverage import coverage
-from shipline.engine.dependencies import COULD_NOT_RETRIEVE, gone, sources
+from shipline.engine.dependencies import COULD_NOT_RETRIEVE, gone
 from shipline.engine.deployments import OUTDATED, record_start
 from shipline.engine.errors import EngineError
 from shipline.engine.live import Live
 from shipline.engine.pipelines import Pipelines
+from shipline.engine.publishing import promise
 from shipline.engine.records import JobRecord
 from shipline.engine.shelf import LocalShelf, copy_archive
 from shipline.engine.states import COMPLETED, Status
@@ -52,6 +53,8 @@ class EngineCoordinator:
         self.at_most = at_most
         self.runner = runner
         self.on_trace = on_trace
+        if pipelines.publishing is not None:
+            pipelines.publishing.on_trace = on_trace
         self.shelf = shelf
         self.closed = False
         self.failure: Exception | None = None
@@ -161,6 +164,7 @@ class EngineCoordinator:
             self._out.discard(job.id)
             self._refuse(job, why, OUTDATED)
             return None
+        promise(self.pipelines.store, live, job, payload)
         return payload
 
     def _refuse(self, job: JobRecord, why: str, reason: str) -> None:

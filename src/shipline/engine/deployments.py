@@ -71,7 +71,7 @@ def record_ends(store: Store, live: Live, jobs: Iterable[JobRecord], now: float)
         if job.status in COMPLETED and live.definitions[job.name].environment:
             deployment = store.deployment_of(job.id)
             if deployment is not None and deployment.status == "running":
-                url = _with_reported(store, job, deployment.url)
+                url = _with_reported(job, deployment.url)
                 ended = msgspec.structs.replace(deployment, status=job.status, finished_at=now, url=url)
                 store.save_deployment(live.record.project_id, ended)
                 _settle(store, live.record.project_id, ended, now)
@@ -132,17 +132,16 @@ def _outdated(store: Store, project_id: int, deployment: Deployment) -> str | No
     )
 
 
-def _with_reported(store: Store, job: JobRecord, url: str | None) -> str | None:
+def _with_reported(job: JobRecord, url: str | None) -> str | None:
     """The URL with what the job itself has reported: an address that is known only once it has deployed."""
     if not url or "$" not in url:
         return url
-    return expand(url, dotenv_of(store, job))
+    return expand(url, dotenv_of(job))
 
 
-def dotenv_of(store: Store, job: JobRecord) -> Mapping[str, str]:
+def dotenv_of(job: JobRecord) -> Mapping[str, str]:
     """The variables that a job has reported (`artifacts:reports:dotenv`)."""
-    reported = getattr(job, "dotenv", None) or []
-    return {variable.key: variable.value for variable in reported}
+    return {variable.key: variable.value for variable in job.dotenv}
 
 
 def _expanded(text: str | None, values: dict[str, str]) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from shipline.engine.graph import Graph, graph_of
+from shipline.engine.graph import Graph, graph_of, is_bridge
 from shipline.engine.processing import States
 from shipline.engine.records import JobRecord, PipelineRecord
 from shipline.engine.states import ACTIVE, COMPLETED, Status
@@ -151,4 +151,20 @@ def _next_try(old: JobRecord, now: float) -> JobRecord:
         tags=old.tags,
         variables=old.variables,
         bridge=old.bridge,
+    )
+
+
+def new_job(job: Job, now: float) -> JobRecord:
+    """The first try of a job, not in a pipeline yet."""
+    return JobRecord(
+        id=0,
+        pipeline_id=0,
+        name=job.name,
+        stage=job.stage,
+        when=job.when,
+        created_at=now,
+        allow_failure=job.allow_failure,
+        resource_group=job.resource_group,
+        tags=job.tags,
+        bridge=is_bridge(job),
     )

@@ -17,8 +17,8 @@ import msgspec
 from shipline.engine import deployments, events, hierarchy, resources
 from shipline.engine.bell import Bell
 from shipline.engine.errors import EngineError
-from shipline.engine.graph import graph_of, is_bridge
-from shipline.engine.live import Change, Live
+from shipline.engine.graph import graph_of
+from shipline.engine.live import Change, Live, new_job
 from shipline.engine.processing import new_states, process
 from shipline.engine.records import Commit, JobRecord, PipelineRecord, PipelineVariable, Project, Report
 from shipline.engine.redundant import is_older, redundant_jobs
@@ -83,7 +83,7 @@ class Pipelines:
         with self.store.transaction():
             if upstream:
                 hierarchy.check_waiting(self, upstream)
-            record, jobs = self.store.add_pipeline(record, compiled, [_new_job(job, now) for job in compiled.jobs])
+            record, jobs = self.store.add_pipeline(record, compiled, [new_job(job, now) for job in compiled.jobs])
             self._live[record.id] = Live(record, jobs, compiled)
             self.owned.add(record.id)
             if upstream:
@@ -146,9 +146,8 @@ class Pipelines:
         """A runner reports how the job ended, with the test coverage that its log tells. A job that was being
         cancelled is canceled, whatever is reported; one that is over already stays as it is."""
         doomed = False
-        if status == "success" and self.publishing is not None and self._runs(job):
-            if not self.publishing.job_succeeded(self.live(job.pipeline_id), job, self.clock()):
-                status, failure_reason = "failed", "script_failure"
+        if status == "success" and self.publishing and not self.publishing.succeeded(self, job):
+            status, failure_reason = "failed", "script_failure"
         with self.changing(job.pipeline_id) as change:
             current = change.job(job.name)
             if current.id != job.id or current.status in COMPLETED:
@@ -175,10 +174,6 @@ class Pipelines:
                 doomed = cancel_others and not change.states.allow_failure[job.name]
         if doomed:
             hierarchy.cancel_children(self, job.pipeline_id)
-
-    def _runs(self, job: JobRecord) -> bool:
-        current = self.live(job.pipeline_id).jobs[job.name]
-        return current.id == job.id and current.status == "running"
 
     def reported(self, job: JobRecord, dotenv: list[PipelineVariable] | None, report: Report | None) -> None:
         """A running job leaves variables for later ones, or a report."""
@@ -394,18 +389,3 @@ class Pipelines:
         for listener in self.listeners:
             listener(live.record, jobs)
         self.bell.ring()
-
-
-def _new_job(job: Job, now: float) -> JobRecord:
-    return JobRecord(
-        id=0,
-        pipeline_id=0,
-        name=job.name,
-        stage=job.stage,
-        when=job.when,
-        created_at=now,
-        allow_failure=job.allow_failure,
-        resource_group=job.resource_group,
-        tags=job.tags,
-        bridge=is_bridge(job),
-    )

@@ -67,9 +67,18 @@ class Release(msgspec.Struct, frozen=True):
     author_id: int | None = None
 
 
+class Promise(msgspec.Struct, frozen=True):
+    """What a running job will publish when it has succeeded, with variables replaced; `number` is the job's, as
+    text."""
+
+    number: str
+    release: dict[str, Any] = {}
+    pages: dict[str, Any] = {}
+
+
 class Site(msgspec.Struct, frozen=True):
-    """Pages that a job has published under `prefix` (empty: at the top). `root` is the folder in the job's
-    artifacts that is the site's top."""
+    """Pages that a job has published under `prefix` (empty: at the top). `root` is the folder of the archive that
+    is the site's top; `file` is the archive's name, a copy of what the job left."""
 
     prefix: str
     job_id: int
@@ -77,7 +86,7 @@ class Site(msgspec.Struct, frozen=True):
     root: str
     created_at: float
     expires_at: float | None = None
-    folder: str = ""
+    file: str = ""
 
 
 class ArtifactFile(msgspec.Struct, frozen=True):
@@ -112,11 +121,12 @@ class ProjectSettings(msgspec.Struct, frozen=True):
     forward_deployment_rollback: bool = True
 
 
-Record = TypeVar("Record", Environment, ResourceGroup, Release, Site, JobArtifacts)
+Record = TypeVar("Record", Environment, ResourceGroup, Release, Promise, Site, JobArtifacts)
 KINDS: dict[type[Any], tuple[str, str]] = {
     Environment: ("environment", "name"),
     ResourceGroup: ("resource_group", "key"),
     Release: ("release", "tag"),
+    Promise: ("promise", "number"),
     Site: ("site", "prefix"),
     JobArtifacts: ("artifacts", "number"),
 }

@@ -26,16 +26,13 @@ NOT_YET: dict[str, tuple[Callable[[Job], bool], str]] = {
 """By keyword: whether a job uses it, and why it is refused."""
 
 EXTRA: dict[str, str] = {
-    "release": "releases are not made yet",
-    "pages": "pages are not published yet",
-    "publish": "pages are not published yet",
     "run": "steps are not run yet",
     "inputs": "a job's inputs are not asked for yet",
     "dast_configuration": "it belongs to a scanner of GitLab's own",
 }
 """Keywords that the compiled job carries in `extra`."""
 
-CARRIED_OUT = {"hooks", "coverage", "id_tokens", "secrets", "identity"}
+CARRIED_OUT = {"hooks", "coverage", "id_tokens", "secrets", "identity", "release", "pages", "publish"}
 """The keywords of `extra` that are."""
 
 

@@ -77,7 +77,9 @@ async def _ask(session: aiohttp.ClientSession, name: str, method: str, url: str,
     if 300 <= status < 400:
         raise _failed(name, f"Vault redirects to {location}: name that server in VAULT_SERVER_URL", url)
     errors = answer.get("errors") if isinstance(answer, dict) else None
-    said = "; ".join(map(str, errors)) if errors else "no such secret" if status == 404 else "no reason given"
+    said = "no such secret" if status == 404 else "no reason given"
+    if errors:
+        said = " ".join("; ".join(map(str, errors)).split())
     raise _failed(name, f"Vault answered {status}: {said}", url)
 
 
