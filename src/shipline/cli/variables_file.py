@@ -23,6 +23,11 @@ def variables_of(path: Path) -> list[tuple[str, str]]:
         raise click.UsageError(f"{path} is not UTF-8 text: byte {error.start} cannot be read.") from None
     except OSError as error:
         raise click.UsageError(f"{path} cannot be read: {error.strerror}.") from None
+    return parsed(path, text)
+
+
+def parsed(path: Path, text: str) -> list[tuple[str, str]]:
+    """The variables of a text; `path` is what errors call it, and tells its form."""
     if path.suffix.lower() in (".yml", ".yaml", ".json"):
         return _of_mapping(path, text)
     return _of_lines(path, text)
@@ -53,7 +58,7 @@ def _of_mapping(path: Path, text: str) -> list[tuple[str, str]]:
 
 def _of_lines(path: Path, text: str) -> list[tuple[str, str]]:
     pairs = []
-    lines = iter(enumerate(text.splitlines(), 1))
+    lines = iter(enumerate(text.split("\n"), 1))
     for number, line in lines:
         line = line.strip()
         if not line or line.startswith("#"):

@@ -108,6 +108,7 @@ class JobRecord(msgspec.Struct, frozen=True):
     the person who started it. `start_at_once`: see `shipline.engine.processing.States`. `bridge`: no runner takes
     it (`shipline.engine.bridges`); `downstream` is then the number of the pipeline that it follows, once there is
     one. `dotenv`: the variables that the job reported for later ones; `reports`: what its other reports come to.
+    `files_gone`: what it left has been erased, or has expired.
     """
 
     id: int
@@ -137,6 +138,7 @@ class JobRecord(msgspec.Struct, frozen=True):
     downstream: int | None = None
     dotenv: list[PipelineVariable] = []
     reports: list[Report] = []
+    files_gone: bool = False
 
     @property
     def duration(self) -> float | None:
@@ -150,7 +152,7 @@ class ProjectVariable(msgspec.Struct, frozen=True):
     """A CI/CD variable kept for a project. `environment_scope`: `*`, a name, or a pattern with `*`.
 
     `file`: jobs get the path of a file with the value. `protected`: only pipelines of the default branch get
-    it. `raw`: its value is never expanded.
+    it. `raw`: its value is never expanded. `hidden`: it is masked, and nobody is shown it any more.
     """
 
     key: str
@@ -160,6 +162,8 @@ class ProjectVariable(msgspec.Struct, frozen=True):
     protected: bool = False
     raw: bool = False
     environment_scope: str = "*"
+    hidden: bool = False
+    description: str = ""
 
 
 class Deployment(msgspec.Struct, frozen=True):
