@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import shutil
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -124,12 +122,11 @@ class ShellFiles:
                     Path(path).mkdir(parents=True, exist_ok=True)
                     modes.append((path, member.mode, member.mtime))
                     continue
-                with contextlib.suppress(FileNotFoundError):
+                try:
+                    _write(path, member)
+                except FileExistsError:
                     os.unlink(path)  # noqa: PTH108
-                if member.kind == "link":
-                    os.symlink(member.target, path)  # noqa: PTH211
-                elif member.content is not None:
-                    _write_file(path, member)
+                    _write(path, member)
             except OSError as error:
                 raise FilesError(f"{member.path} cannot be written: {error.strerror}") from None
         for path, mode, mtime in reversed(modes):  # a folder that may not be written to is closed last
@@ -146,6 +143,8 @@ class _Inside:
 
     def place(self, member: Member) -> str:
         """Where a member is to be written. FilesError when that is outside, because of a link on the way."""
+        if member.kind != "folder" and os.path.dirname(member.path) in self._known:  # noqa: PTH120 (a hot path)
+            return f"{self._project}/{member.path}"
         for folder in folders_of([member]):
             if folder in self._known:
                 continue
@@ -157,13 +156,21 @@ class _Inside:
         return f"{self._project}/{member.path}"
 
 
-def _write_file(path: str, member: Member) -> None:
-    assert member.content is not None
+def _write(path: str, member: Member) -> None:
+    """Makes a file or a link where nothing is. FileExistsError when something is."""
+    if member.kind == "link":
+        os.symlink(member.target, path)  # noqa: PTH211
+    if member.content is None:
+        return
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with open(descriptor, "wb", buffering=0) as file:
-        shutil.copyfileobj(member.content, file, BLOCK)
+    try:
+        while data := member.content.read(BLOCK):
+            while data:
+                data = data[os.write(descriptor, data) :]
         os.fchmod(descriptor, member.mode)
-    os.utime(path, (member.mtime, member.mtime))
+        os.utime(descriptor, (member.mtime, member.mtime))
+    finally:
+        os.close(descriptor)
 
 
 def _kind(mode: int) -> Kind | None:
