@@ -8,6 +8,7 @@ from typing import Any
 
 from shipline.language.conditions import Circumstances, Repository, first_match
 from shipline.language.documents import read_documents
+from shipline.language.durations import MINUTE, seconds
 from shipline.language.entry import Entry, did_you_mean
 from shipline.language.expansion import expand
 from shipline.language.findings import Finding, LanguageError, finding, refuse
@@ -267,6 +268,8 @@ def checked(item: Any, place: Place, child: bool = False) -> Map:
         raise refuse("include inputs should be a hash", item.at("inputs"), "inputs: {name: value}")
     if item.get("integrity") is not None:
         check_integrity(item)
+    if item.get("cache"):
+        check_cache(item)
     unknown = [key for key in item if key not in ALLOWED]
     if unknown:
         raise refuse(
@@ -275,6 +278,16 @@ def checked(item: Any, place: Place, child: bool = False) -> Map:
             did_you_mean(unknown[0], ALLOWED),
         )
     return item
+
+
+def check_cache(item: Map) -> None:
+    """Raises LanguageError for a cache that is no duration, too short, or that stands where it means nothing."""
+    value, place = item["cache"], item.at("cache")
+    if item.get("remote") is None:
+        raise refuse("include config cache can only be specified for remote includes", place)
+    length = seconds(value) if isinstance(value, str) else None
+    if value is not True and (length is None or length < MINUTE):
+        raise refuse("include config cache must be true or a duration of at least 1 minute", place, "cache: 1 day")
 
 
 def check_integrity(item: Map) -> None:

@@ -231,17 +231,20 @@ class Valuation:
 
     def check(self, value: Any, origin: str) -> None:
         item = self.item
-        if item.options is not None and item.type not in ("string", "number"):
-            self.refuse("Options can only be used with string and number inputs")
+        if item.options is not None and item.type == "boolean":
+            self.refuse("Options can only be used with string, number and array inputs")
             return
         if item.regex is not None and item.type != "string":
             self.refuse("RegEx validation can only be used with string inputs")
             return
         if not self.check_type(value, origin):
             return
-        if item.options is not None and value not in item.options:
-            hint = did_you_mean(value, [str(option) for option in item.options])
-            self.refuse(f"`{as_text(value)}` cannot be used because it is not in the list of allowed options", hint)
+        chosen = value if isinstance(value, list) else [value]
+        wrong = [part for part in chosen if item.options is not None and part not in item.options]
+        if wrong:
+            hint = did_you_mean(wrong[0], [str(option) for option in item.options or []])
+            text = f"`{as_text(wrong[0])}` cannot be used because it is not in the list of allowed options"
+            self.refuse(text, hint)
         if item.regex is not None:
             self.check_regex(item.regex, str(value), origin)
 

@@ -103,7 +103,15 @@ def included_inputs(spec: Entry, header_file: Callable[[Any, Place], Map]) -> Ma
         if isinstance(document.get("inputs"), Map):
             result = merged(result, document["inputs"])
     own = spec.value.get("inputs")
-    return merged(result, own) if isinstance(own, Map) else result
+    if not isinstance(own, Map):
+        return result
+    twice = next((key for key in own if key in result), None)
+    if twice is not None:
+        text = (
+            f"Duplicate input keys found: {twice}. Input keys must be unique across included files and the header"
+        )
+        raise LanguageError(finding(text, own.key_at(twice), f"it is at {result.key_at(twice)} too"))
+    return merged(result, own)
 
 
 def components(spec: Entry) -> list[str]:

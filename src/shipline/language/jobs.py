@@ -241,7 +241,7 @@ class Builder:
 def with_pages(name: str, values: dict[str, Any]) -> dict[str, Any]:
     """The values of a job that publishes pages: what it publishes is among its artifacts."""
     pages = values.get("pages")
-    if not pages and not (name == "pages" and pages is None and "publish" in values):
+    if not pages and (name != "pages" or pages is False):
         return values
     published = (pages.get("publish") if isinstance(pages, dict) else None) or values.get("publish") or "public"
     artifacts = values.get("artifacts") or {}

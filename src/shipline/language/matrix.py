@@ -20,14 +20,17 @@ class Instance(msgspec.Struct, frozen=True):
 
 
 def instances(config: JobConfig) -> list[Instance]:
-    """The jobs that a written job stands for: `job 1/3`, `job: [a, b]`, or just the job."""
+    """The jobs that a written job stands for: `job 1/3`, `job: [a, b]`, or just the job. Of two rows with the same
+    values, which make the same name, the last counts, in the place of the first.
+    """
     parallel = config.parallel
     if parallel is None:
         return [Instance(config.name)]
     if isinstance(parallel, int):
         return [Instance(f"{config.name} {index}/{parallel}", index, parallel) for index in range(1, parallel + 1)]
     chosen = rows(parallel)
-    return [Instance(matrix_name(config.name, row), index, len(chosen), row) for index, row in enumerate(chosen, 1)]
+    named = {matrix_name(config.name, row): (index, row) for index, row in enumerate(chosen, 1)}
+    return [Instance(name, index, len(chosen), row) for name, (index, row) in named.items()]
 
 
 def rows(matrix: list[dict[str, list[str]]]) -> list[dict[str, str]]:

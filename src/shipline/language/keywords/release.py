@@ -80,7 +80,8 @@ def pages(entry: Entry) -> Any:
         text(entry, key)
     expire_in = entry.value.get("expire_in")
     if expire_in is not None and (
-        not isinstance(expire_in, str) or (expire_in != "never" and seconds(expire_in) is None)
+        not isinstance(expire_in, str)
+        or ("$" not in expire_in and expire_in != "never" and seconds(expire_in) is None)
     ):
         entry.refuse_key("expire_in", "should be a duration", "for example 1 week, or never")
     return plain(entry.value)
