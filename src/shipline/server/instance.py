@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,6 +29,14 @@ from shipline.server.vault import Vault
 
 VERSION = "18.0.0"
 """The version of GitLab's interfaces that clients are told."""
+
+
+@dataclass
+class Update:
+    """The update of a mirror that runs; `again`: another is wanted when it has ended."""
+
+    task: asyncio.Task[None]
+    again: bool = False
 
 
 class Instance:
@@ -60,6 +69,7 @@ class Instance:
         self.limits = Limits()
         self.loop = asyncio.get_running_loop()
         self.stopping = asyncio.Event()
+        self.mirror_updates: dict[int, Update] = {}
         self.short_traces: set[int] = set()
         self.pipelines.owned.update(record.id for record in self.store.unfinished())
 

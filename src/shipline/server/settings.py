@@ -30,6 +30,7 @@ class Settings(msgspec.Struct, frozen=True):
     long_poll: float = 50.0
     acknowledge_within: float = 120.0
     silent_for: float = 3600.0
+    mirror_every: float = 300.0
     requests_a_minute: int = 2000
     pipelines_a_minute: int = 60
 

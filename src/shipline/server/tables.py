@@ -102,6 +102,19 @@ members = Table(
     Column("access_level", Integer, nullable=False),
     Column("created_at", Float, nullable=False),
 )
+mirrors = Table(
+    "mirrors",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("user_id", Integer, nullable=False),
+    Column("url", LargeBinary, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("status", String, nullable=False),
+    Column("error", Text),
+    Column("started_at", Float),
+    Column("updated_at", Float),
+    Column("succeeded_at", Float),
+)
 protected_refs = _table(
     "protected_refs",
     _id(),

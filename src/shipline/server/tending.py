@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from shipline.engine.environments import stop_due
 from shipline.server import tables as t
 from shipline.server.instance import Instance
+from shipline.server.mirrors import update_due
 from shipline.server.schedules import run_due
 
 LOOK_AROUND = 0.25
@@ -47,9 +48,11 @@ def _look(instance: Instance) -> None:
 
 async def _round(instance: Instance) -> None:
     give_up_on_silent_runners(instance)
-    instance.artifacts.expire()
+    for job_id in instance.artifacts.expire():
+        instance.pipelines.files_gone(job_id)
     stop_due(instance.pipelines)
     instance.pipelines.forget_settled()
+    update_due(instance)
     await run_due(instance)
 
 

@@ -25,7 +25,11 @@ FOR_JOBS = (
     "/projects/{id}/trigger/pipeline",
 )
 """What a job's token may call (all below these too, reading only, but for the last)."""
-ANONYMOUS = ("/projects/{id}/trigger/pipeline", "/projects/{id}/ref/{ref}/trigger/pipeline")
+ANONYMOUS = (
+    "/projects/{id}/trigger/pipeline",
+    "/projects/{id}/ref/{ref}/trigger/pipeline",
+    "/projects/{id}/webhook",
+)
 """What is open without a caller, since the call carries a token of its own."""
 
 

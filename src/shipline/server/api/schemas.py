@@ -48,6 +48,8 @@ SHAPES: dict[str, str] = {
     "ci_default_git_depth~:int ci_config_path~ shared_runners_enabled:bool group_runners_enabled:bool "
     "public_jobs:bool jobs_enabled:bool",
     "Group": _GROUP,
+    "PullMirror": "id:int enabled:bool url update_status last_error~ last_update_started_at~:ts last_update_at~:ts "
+    "last_successful_update_at~:ts",
     "Member": _MEMBER,
     "PipelineBasic": _PIPELINE_BASIC,
     "Pipeline": _PIPELINE_BASIC

@@ -74,12 +74,17 @@ def _wanted(call: Call) -> Any:
     return row
 
 
+def token_of(call: Call, row: Any) -> str:
+    """The token itself, of a row of the triggers."""
+    return call.instance.vault.unseal(row.token, _place(row.project_id))
+
+
 def _place(project_id: int) -> str:
     return f"trigger token of project {project_id}"
 
 
 def _shape(call: Call, row: Any) -> Shape:
-    token = call.instance.vault.unseal(row.token, _place(row.project_id))
+    token = token_of(call, row)
     mine = call.user().user_id == row.owner_id
     return {
         "id": row.id,

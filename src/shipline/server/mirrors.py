@@ -1,0 +1,174 @@
+"""Projects whose repository lives elsewhere: what has changed there is fetched, and makes pipelines as a push does.
+
+A webhook of the other side says when; otherwise it is looked at every now and then. Pipelines run in the name of
+whoever set the mirror up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import sqlalchemy as sa
+
+from shipline.engine.errors import EngineError
+from shipline.engine.git import GitCall
+from shipline.engine.repository import NO_SHA
+from shipline.server import tables as t
+from shipline.server.accounts import caller_of
+from shipline.server.git.pushes import Change, pushed
+from shipline.server.instance import Instance, Update
+
+SCHEMES = ("http", "https")
+FETCHED = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+LONGEST_MESSAGE = 500
+
+
+def mirror_of(instance: Instance, project_id: int) -> Any | None:
+    """The project's mirror; None when its repository is its own."""
+    return instance.database.one(sa.select(t.mirrors).where(t.mirrors.c.project_id == project_id))
+
+
+def set_mirror(instance: Instance, project_id: int, user_id: int, url: str, enabled: bool) -> None:
+    """Makes the project a mirror of `url`, which may carry user and password: they are encrypted."""
+    sealed = instance.vault.seal(url, _place(project_id))
+    values = {"user_id": user_id, "url": sealed, "enabled": enabled, "status": "none"}
+    with instance.database.transaction():
+        instance.database.execute(sa.delete(t.mirrors).where(t.mirrors.c.project_id == project_id))
+        instance.database.execute(sa.insert(t.mirrors).values(project_id=project_id, **values))
+
+
+def url_of(instance: Instance, mirror: Any) -> str:
+    """The address, with its secrets."""
+    return instance.vault.unseal(bytes(mirror.url), _place(mirror.project_id))
+
+
+def update(instance: Instance, project_id: int) -> None:
+    """Starts an update. One of a project runs at a time: who asks meanwhile gets another one afterwards."""
+    running = instance.mirror_updates
+    if project_id in running:
+        running[project_id].again = True
+        return
+    running[project_id] = Update(asyncio.create_task(_update(instance, project_id)))
+    running[project_id].task.add_done_callback(lambda _: _ended(instance, project_id))
+
+
+def _ended(instance: Instance, project_id: int) -> None:
+    if instance.mirror_updates.pop(project_id).again:
+        update(instance, project_id)
+
+
+def update_due(instance: Instance) -> None:
+    """Starts the updates of mirrors that have not been looked at for long."""
+    before = time.time() - instance.settings.mirror_every
+    due = t.mirrors.c.enabled & (sa.func.coalesce(t.mirrors.c.started_at, 0.0) < before)
+    for row in instance.database.all(sa.select(t.mirrors.c.project_id).where(due)):
+        if row.project_id not in instance.mirror_updates:
+            update(instance, row.project_id)
+
+
+async def _update(instance: Instance, project_id: int) -> None:
+    mirror, project = mirror_of(instance, project_id), instance.projects.by_id(project_id)
+    if mirror is None or project is None:
+        return
+    url, path = url_of(instance, mirror), Path(project.path)
+    _note(instance, project_id, status="started", started_at=time.time())
+    try:
+        changes = await asyncio.to_thread(_fetched, path, url)
+        if mirror.succeeded_at is None:
+            changes = await _at_first(instance, project, url, changes)
+        wrong = await _pipelines(instance, project_id, mirror.user_id, changes)
+    except EngineError as error:
+        text = str(error).replace(url, shown(url))[:LONGEST_MESSAGE]
+        _note(instance, project_id, status="failed", error=text, updated_at=time.time())
+        return
+    now = time.time()
+    _note(instance, project_id, status="finished", error=wrong, updated_at=now, succeeded_at=now)
+
+
+async def _at_first(instance: Instance, project: Any, url: str, changes: list[Change]) -> list[Change]:
+    """A project that is a mirror from now on has the other side's default branch; only that gets a pipeline."""
+    head = await asyncio.to_thread(_head, Path(project.path), url)
+    if head:
+        instance.projects.set_default_branch(project, head)
+    return [change for change in changes if change.kind == "branch" and change.name == head]
+
+
+async def _pipelines(instance: Instance, project_id: int, user_id: int, changes: list[Change]) -> str | None:
+    """Makes the pipelines; gives what is wrong with those that could not be made."""
+    user = instance.accounts.user(user_id)
+    if not changes or user is None or user.state != "active":
+        return None
+    lines = await pushed(instance, instance.projects.by_id(project_id), caller_of(user), changes, [])
+    text = "\n".join(lines)
+    return text[:LONGEST_MESSAGE] if "could not be created" in text else None
+
+
+def _note(instance: Instance, project_id: int, **values: Any) -> None:
+    instance.database.execute(sa.update(t.mirrors).where(t.mirrors.c.project_id == project_id).values(**values))
+
+
+def acceptable(url: str) -> str | None:
+    """Why the address cannot be mirrored; None when it can."""
+    parts = urlsplit(url)
+    if parts.scheme not in SCHEMES or not parts.hostname:
+        return f"must be an address that begins with {' or '.join(f'{scheme}://' for scheme in SCHEMES)}"
+    return None
+
+
+def shown(url: str) -> str:
+    """The address as others may see it: without password."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"*****:*****@{host}" if "@" in parts.netloc else host))
+
+
+def _fetched(path: Path, url: str) -> list[Change]:
+    """Fetches all branches and tags, and gives what has changed. Blocks: for a thread."""
+    before = _refs(path)
+    address, environment = _without_secrets(url)
+    GitCall(path, "fetch", "--quiet", "--prune", "--no-tags", address, *FETCHED, environment=environment).output()
+    after = _refs(path)
+    return [
+        Change(before.get(ref, NO_SHA), after.get(ref, NO_SHA), ref)
+        for ref in sorted(before.keys() | after.keys())
+        if before.get(ref) != after.get(ref)
+    ]
+
+
+def _head(path: Path, url: str) -> str:
+    """The other side's default branch; empty when it does not say."""
+    address, environment = _without_secrets(url)
+    text = GitCall(path, "ls-remote", "--symref", address, "HEAD", environment=environment).output(missing=b"")
+    for line in text.decode(errors="replace").splitlines():
+        if line.startswith("ref: refs/heads/"):
+            return line.split()[1].removeprefix("refs/heads/")
+    return ""
+
+
+def _refs(path: Path) -> dict[str, str]:
+    text = GitCall(path, "for-each-ref", "--format=%(refname) %(objectname)", "refs/heads", "refs/tags").output()
+    return dict(line.rsplit(" ", 1) for line in text.decode().splitlines())
+
+
+def _without_secrets(url: str) -> tuple[str, dict[str, str]]:
+    """The address for git's arguments, and the login for its environment: arguments are for everybody to see."""
+    parts = urlsplit(url)
+    login, _, host = parts.netloc.rpartition("@")
+    if not login:
+        return url, {}
+    address = urlunsplit(parts._replace(netloc=host))
+    header = base64.b64encode(":".join(map(unquote, login.split(":", 1))).encode()).decode()
+    return address, {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"http.{address}.extraHeader",
+        "GIT_CONFIG_VALUE_0": f"Authorization: Basic {header}",
+    }
+
+
+def _place(project_id: int) -> str:
+    return f"mirror of project {project_id}"
