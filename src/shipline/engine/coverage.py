@@ -11,17 +11,18 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 def coverage(pattern: str, log: bytes) -> float | None:
-    """The last line of the log that the RE2 pattern (without its slashes) matches, as a number: that of its first
-    group where it has one. None where there is none."""
+    """The last match of the RE2 pattern (without its slashes) in the last line of the log that it is in, as a number:
+    the first one in it, or in its last group where the pattern has groups. None where there is none."""
     try:
         compiled = Pattern(pattern).compiled
     except BadPattern:
         return None
     for line in reversed(_COLOUR.sub("", log.decode("utf-8", errors="replace")).splitlines()):
-        match = compiled.search(line)
-        if match is None:
+        found = compiled.findall(line)
+        if not found:
             continue
-        number = _NUMBER.search(match.group(1) or "" if compiled.groups else match.group(0))
+        last = found[-1][-1] if isinstance(found[-1], tuple) else found[-1]
+        number = _NUMBER.search(last or "")
         if number is not None:
             return float(number[0])
     return None

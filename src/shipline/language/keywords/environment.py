@@ -37,7 +37,7 @@ def environment(entry: Entry) -> dict[str, Any] | None:
         allowed = "start, stop, prepare, verify, or access"
         entry.refuse_key("action", f"should be {allowed}", did_you_mean(action, ACTIONS))
     tier = text(entry, "deployment_tier")
-    if tier is not None and tier not in TIERS:
+    if tier is not None and tier not in TIERS and "$" not in tier:
         entry.refuse_key("deployment_tier", f"must be one of {', '.join(TIERS)}", did_you_mean(tier, TIERS))
     check_stop(entry)
     if entry.value.get("kubernetes") is not None:
