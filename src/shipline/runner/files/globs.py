@@ -80,7 +80,7 @@ def _braces(text: str) -> list[str] | None:
 
 
 def _expression(glob: str) -> str:
-    segments = re.sub("/+", "/", glob).split("/")
+    segments = re.sub(r"(?<![^/])\*\*(?:/\*\*)+(?![^/])", "**", re.sub("/+", "/", glob)).split("/")
     out: list[str] = []
     between = ""
     for place, segment in enumerate(segments):
