@@ -54,7 +54,7 @@ def test_yaml_and_json_keep_what_is_written():
     assert parsed(Path("v.json"), '{"A": "1"}') == [("A", "1")]
     assert parsed(Path("v.yml"), "") == []
     for bad in ("- a\n", "A: [1]\n", "a: b: c\n"):
-        with pytest.raises(click.UsageError, match="v.yml"):
+        with pytest.raises(click.UsageError, match=r"v\.yml"):
             parsed(Path("v.yml"), bad)
 
 

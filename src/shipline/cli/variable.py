@@ -218,7 +218,7 @@ def _text(data: bytes, source: str) -> str:
         return data.decode()
     except UnicodeDecodeError as error:
         raise click.UsageError(
-            f"{source} is not UTF-8 text (byte {error.start}): a variable is text. Encode it, as base64 for instance."
+            f"{source} is not UTF-8 text (byte {error.start}): a variable is text. Encode it, as base64 say."
         ) from None
 
 
