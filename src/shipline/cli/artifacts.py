@@ -67,7 +67,7 @@ def get(job: str | None, pipeline: int | None, path: str | None, report: str | N
         if report:
             _report(shelf, chosen[0], report, output)
             return 0
-        archives = [left for left in chosen if shelf.archive(int(left.number)) is not None]
+        archives = [left for left in chosen if shelf.archives([int(left.number)])]
         if not archives:
             raise EngineError(_nothing(chosen, job))
         if path:

@@ -117,7 +117,7 @@ class EngineCoordinator:
         return "201 Created"
 
     async def download_artifacts(self, job: JobPayload, dependency: Dependency, to: Path, attempt: int = 0) -> str:
-        if self.shelf is None or self.shelf.archive(dependency.id) is None:
+        if self.shelf is None or not self.shelf.archives([dependency.id]):
             raise FileRefused("404 Not Found")
         await asyncio.to_thread(copy_archive, self.shelf.archive_path(dependency.id), to)
         return "200 OK"
@@ -150,7 +150,7 @@ class EngineCoordinator:
         job = live.jobs[job.name]
         self._given[job.id] = job
         self._out.add(job.id)
-        if lost := gone(sources(live, live.definitions[job.name]), self.shelf):
+        if lost := gone(live, job.name):
             self._out.discard(job.id)
             self._refuse(job, f"{COULD_NOT_RETRIEVE}: {', '.join(lost)}", "missing_dependency_failure")
             return None

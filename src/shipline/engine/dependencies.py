@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -26,11 +26,8 @@ class Archive(msgspec.Struct, frozen=True):
 class Shelf(Protocol):
     """Where the files are that jobs left."""
 
-    def archive(self, job_id: int) -> Archive | None:
-        """The job's archive; None where it left none, or it is gone."""
-
-    def is_gone(self, job_id: int) -> bool:
-        """Whether the job's files have been erased, or have expired."""
+    def archives(self, job_ids: Collection[int]) -> Mapping[int, Archive]:
+        """Of these jobs, the archives that are there."""
 
 
 def uploads(artifacts: dict[str, Any]) -> list[protocol.Artifacts]:
@@ -80,16 +77,21 @@ def sources(live: Live, definition: Job) -> list[JobRecord]:
     return sorted((live.jobs[name] for name in names), key=lambda job: job.id)
 
 
-def gone(jobs: Iterable[JobRecord], shelf: Shelf | None) -> list[str]:
-    """The names of the jobs whose files were there once and are no more."""
-    return [job.name for job in jobs if shelf is not None and shelf.is_gone(job.id)]
+def gone(live: Live, name: str) -> list[str]:
+    """The jobs whose files a job gets and whose files were there once and are no more."""
+    return [job.name for job in sources(live, live.definitions[name]) if job.files_gone]
 
 
-def dependencies(jobs: Iterable[JobRecord], shelf: Shelf | None, token: str) -> list[protocol.Dependency]:
+def dependencies(
+    live: Live, jobs: Iterable[JobRecord], shelf: Shelf | None, token: str
+) -> list[protocol.Dependency]:
     """The jobs as a runner gets them. `token` is that of the job which is about to run."""
+    jobs = list(jobs)
+    leaving = [job.id for job in jobs if live.definitions[job.name].artifacts]
+    archives = shelf.archives(leaving) if shelf is not None and leaving else {}
     found = []
     for job in jobs:
-        archive = shelf.archive(job.id) if shelf is not None else None
+        archive = archives.get(job.id)
         file = protocol.ArtifactsFile(archive.filename, archive.size) if archive else None
         found.append(protocol.Dependency(job.id, job.name, token, file))
     return found

@@ -107,7 +107,7 @@ def make_payload(
             index=origin.cache_index,
         ),
         artifacts=uploads(definition.artifacts),
-        dependencies=dependencies(earlier, shelf, token),
+        dependencies=dependencies(live, earlier, shelf, token),
         credentials=list(origin.credentials),
         hooks=[protocol.Hook(name, list(script)) for name, script in definition.extra.get("hooks", {}).items()],
         secrets=secrets_of(definition, variables) or None,

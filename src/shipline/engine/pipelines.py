@@ -25,7 +25,7 @@ from shipline.engine.redundant import is_older, redundant_jobs
 from shipline.engine.retries import tried_again
 from shipline.engine.states import ACTIVE, COMPLETED, Status
 from shipline.engine.store import Store
-from shipline.language.pipeline import Job, Pipeline
+from shipline.language.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from shipline.engine.publishing import Publishing
@@ -320,6 +320,15 @@ class Pipelines:
                 with self.changing(pipeline_id):
                     pass
         return next_due
+
+    def files_gone(self, job_id: int) -> None:
+        """What a job left has been erased, or has expired."""
+        job = self.store.job(job_id)
+        if job is None:
+            return
+        with self.changing(job.pipeline_id) as change:
+            if job.name in change.live.jobs and change.job(job.name).id == job_id:
+                change.set(job.name, files_gone=True)
 
     def rename(self, pipeline_id: int, name: str) -> None:
         """Gives the pipeline another name."""

@@ -68,7 +68,7 @@ def summarise(kind: str, path: Path, file_format: str) -> Report:
         return Report(kind, problem=str(error))
 
 
-def test_cases(path: Path, file_format: str) -> list[junit.TestCase]:
+def cases_of(path: Path, file_format: str) -> list[junit.TestCase]:
     """All test cases of a junit upload. Raises JunitError, UnreadableReport."""
     return [case for text in contents(path, file_format) for case in junit.parse(text)]
 

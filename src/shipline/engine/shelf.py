@@ -10,7 +10,7 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import msgspec
@@ -58,14 +58,14 @@ class LocalShelf:
         found = self._store.possessions(project_id, JobArtifacts)
         return sorted(found, key=lambda each: int(each.number), reverse=True)
 
-    def archive(self, job_id: int) -> Archive | None:
-        left = self.of(job_id)
-        found = next((file for file in left.files if file.file_type == ARCHIVE), None) if left else None
-        return Archive(found.filename, found.size) if found else None
-
-    def is_gone(self, job_id: int) -> bool:
-        left = self.of(job_id)
-        return left is not None and left.expired
+    def archives(self, job_ids: Collection[int]) -> dict[int, Archive]:
+        found = {}
+        for job_id in job_ids:
+            left = self.of(job_id)
+            for file in left.files if left else ():
+                if file.file_type == ARCHIVE:
+                    found[job_id] = Archive(file.filename, file.size)
+        return found
 
     def archive_path(self, job_id: int) -> Path:
         """The archive's file."""
@@ -94,7 +94,7 @@ class LocalShelf:
             if dotenv is not None or report is not None:
                 pipelines.reported(job, dotenv, report)
 
-    def expire(self, project_id: int) -> list[JobArtifacts]:
+    def expire(self, pipelines: Pipelines, project_id: int) -> list[JobArtifacts]:
         """Removes what is past its time; gives what it was."""
         now = self._clock()
         everything = self.all(project_id)
@@ -106,6 +106,7 @@ class LocalShelf:
         for each in gone:
             shutil.rmtree(self.folder(int(each.number)), ignore_errors=True)
             self._store.possess(project_id, msgspec.structs.replace(each, files=[], expired=True))
+            pipelines.files_gone(int(each.number))
         return gone
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from shipline.engine.dependencies import COULD_NOT_RETRIEVE, gone
 from shipline.engine.deployments import OUTDATED, record_start
 from shipline.engine.errors import EngineError
 from shipline.engine.id_tokens import Issuer
@@ -23,6 +24,7 @@ from shipline.engine.publishing import promise
 from shipline.engine.records import JobRecord, PipelineRecord
 from shipline.protocol.payload import Credentials, JobPayload
 from shipline.server import tables as t
+from shipline.server.artifacts import Artifacts
 from shipline.server.prepared import Prepared
 from shipline.server.project_settings import settings_of
 from shipline.server.projects import Projects
@@ -61,6 +63,7 @@ class Handout:
         runners: Runners,
         settings: Settings,
         issuer: Issuer,
+        artifacts: Artifacts,
     ) -> None:
         self.store = store
         self.database = store.database
@@ -69,6 +72,7 @@ class Handout:
         self.runners = runners
         self.settings = settings
         self.issuer = issuer
+        self.artifacts = artifacts
         self._served: dict[tuple[str, bool], tuple[int, list[int]]] = {}
 
     def tick(self) -> str:
@@ -170,7 +174,10 @@ class Handout:
             if project is None:
                 raise EngineError("The project has been deleted.")
             origin = self._origin(project, runner, token)
-            payload = make_payload(live, job, origin, self.store.variables(project.id), token)
+            if lost := gone(live, job.name):
+                self._refuse(job, f"{COULD_NOT_RETRIEVE}: {', '.join(lost)}", "missing_dependency_failure")
+                return None
+            payload = make_payload(live, job, origin, self.store.variables(project.id), token, self.artifacts)
             if why := record_start(self.store, live, job, payload):
                 self._refuse(job, why, OUTDATED)
                 return None

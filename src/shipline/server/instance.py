@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from shipline.engine.id_tokens import Issuer
 from shipline.engine.pipelines import Pipelines
+from shipline.engine.publishing import Publishing
 from shipline.server import tables as t
 from shipline.server.accounts import Accounts
 from shipline.server.artifacts import Artifacts
@@ -20,6 +21,7 @@ from shipline.server.errors import ServerError
 from shipline.server.handout import Handout
 from shipline.server.limits import Limits
 from shipline.server.projects import Projects
+from shipline.server.publisher import ServerPublisher
 from shipline.server.registry_key import RegistryKey
 from shipline.server.runners import Runners
 from shipline.server.settings import Settings
@@ -64,7 +66,11 @@ class Instance:
         self.groups = self.projects.groups
         self.runners = Runners(self.database, self.vault, self.store.tick)
         self.issuer = Issuer(settings.home, settings.url)
-        self.handout = Handout(self.store, self.pipelines, self.projects, self.runners, settings, self.issuer)
+        self.publisher = ServerPublisher(self)
+        self.pipelines.publishing = Publishing(self.store, self.publisher)
+        self.handout = Handout(
+            self.store, self.pipelines, self.projects, self.runners, settings, self.issuer, self.artifacts
+        )
         self.registry_key = RegistryKey(settings.home)
         self.limits = Limits()
         self.loop = asyncio.get_running_loop()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
+import stat
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, Response, StreamingResponse
 
+from shipline.engine.hierarchy import family
 from shipline.server import permissions as may
 from shipline.server import tables as t
 from shipline.server.api import shapes
@@ -18,9 +21,13 @@ from shipline.server.api.jobs import wanted_job
 from shipline.server.api.pipelines import reading
 from shipline.server.http.answers import no_such, refusal
 from shipline.server.http.call import Call
+from shipline.server.http.paging import PAGE, paged
 from shipline.server.http.routes import Endpoint
 
-LARGEST_FILE = 100 << 20
+BLOCK = 1 << 18
+RECENT = 100
+"""Pipelines that are looked through for one with the artifacts that are wanted."""
+PAGES = ("text/html", "application/xhtml+xml", "image/svg+xml", "text/xml", "application/xml")
 
 
 async def download(call: Call) -> Response:
@@ -53,28 +60,85 @@ async def keep(call: Call) -> Response:
 async def delete(call: Call) -> Response:
     _, row = wanted_job(call, may.MAINTAINER)
     call.instance.artifacts.delete(row.id)
+    call.instance.pipelines.files_gone(row.id)
     call.audit("delete artifacts", str(row.id))
     return Response(status_code=204)
 
 
+async def delete_all(call: Call) -> Response:
+    """What the project's jobs left and would expire some day."""
+    project = call.project(may.MAINTAINER)
+    for job_id in call.instance.artifacts.expirable(project.id):
+        call.instance.artifacts.delete(job_id)
+        call.instance.pipelines.files_gone(job_id)
+    call.audit("delete artifacts of project", project.full_path)
+    return call.json({"message": "202 Accepted"}, 202)
+
+
+async def tree(call: Call) -> Response:
+    """What is in an archive: the entries of one folder, or all below it."""
+    _, row = wanted_job(call, reading(call))
+    archive = call.instance.artifacts.archive(row.id)
+    if archive is None:
+        raise no_such("Artifacts")
+    folder = call.text("path").strip("/")
+    names = await asyncio.to_thread(_entries, call.instance.artifacts.path(archive))
+    found = [shape for path, shape in sorted(names.items()) if _is_in(path, folder, call.boolean("recursive"))]
+    if folder and folder not in names:
+        raise no_such("Path")
+    return paged(call, found, lambda shape: shape)
+
+
+def _is_in(path: str, folder: str, recursive: bool) -> bool:
+    if folder and not path.startswith(f"{folder}/"):
+        return False
+    rest = path[len(folder) + 1 if folder else 0 :]
+    return recursive or "/" not in rest
+
+
+def _entries(path: Path) -> dict[str, dict[str, Any]]:
+    """The archive's entries by path, with the folders that it has no entry for."""
+    found: dict[str, dict[str, Any]] = {}
+    try:
+        with zipfile.ZipFile(path) as file:
+            infos = file.infolist()
+    except zipfile.BadZipFile:
+        return {}
+    for info in infos:
+        name = info.filename.rstrip("/")
+        parts = name.split("/")
+        for end in range(1, len(parts)):
+            above = "/".join(parts[:end])
+            found.setdefault(above, {"name": parts[end - 1], "path": above, "type": "directory", "size": 0})
+        kind = "directory" if info.is_dir() else "file"
+        found[name] = {"name": parts[-1], "path": name, "type": kind, "size": info.file_size}
+    return found
+
+
 def _newest(call: Call) -> int:
+    """The job of that name in the newest pipeline of the ref that succeeded, or in one that it triggered. With
+    `search_recent_successful_pipelines`, the newest of those pipelines that has such a job with an archive."""
     project = call.project(reading(call))
     call.required("job")
-    query = (
-        sa.select(t.jobs.c.id)
-        .join(t.pipelines, t.pipelines.c.id == t.jobs.c.pipeline_id)
-        .where(
-            t.pipelines.c.project_id == project.id,
-            t.pipelines.c.ref == call.path["ref_name"],
-            t.pipelines.c.status == "success",
-            t.jobs.c.name == call.text("job"),
-            t.jobs.c.latest,
-        )
-    )
-    found = call.instance.database.one(query.order_by(t.jobs.c.id.desc()).limit(1))
-    if found is None:
-        raise no_such("Job")
-    return int(found[0])
+    mine = (t.pipelines.c.project_id == project.id) & (t.pipelines.c.ref == call.path["ref_name"])
+    query = sa.select(t.pipelines.c.id).where(mine, t.pipelines.c.status == "success")
+    search = call.boolean("search_recent_successful_pipelines")
+    rows = call.instance.database.all(query.order_by(t.pipelines.c.id.desc()).limit(RECENT if search else 1))
+    if not rows:
+        raise refusal(404, "404 Not found")
+    for row in rows:
+        job_id = _job_in(call, project.id, family(call.instance.pipelines, row[0]), call.text("job"))
+        if job_id is not None and (not search or call.instance.artifacts.archive(job_id) is not None):
+            return job_id
+    raise no_such("Job")
+
+
+def _job_in(call: Call, project_id: int, pipelines: list[int], name: str) -> int | None:
+    mine = t.jobs.c.pipeline_id.in_(pipelines) & (t.jobs.c.project_id == project_id)
+    known = mine & (t.jobs.c.name == name) & t.jobs.c.latest
+    query = sa.select(t.jobs.c.id).where(known, t.jobs.c.status == "success").order_by(t.jobs.c.id.desc()).limit(1)
+    found = call.instance.database.one(query)
+    return int(found[0]) if found is not None else None
 
 
 def _archive(call: Call, job_id: int) -> Response:
@@ -87,36 +151,50 @@ def _archive(call: Call, job_id: int) -> Response:
 
 
 async def _file(call: Call, job_id: int) -> Response:
+    """One file of an archive, in constant memory."""
     wanted = call.path["artifact_path"]
     if ".." in wanted.split("/"):
         raise refusal(400)
     archive = call.instance.artifacts.archive(job_id)
-    content = (
-        await asyncio.to_thread(_read, archive, call.instance.artifacts.path(archive), wanted) if archive else None
-    )
-    if content is None:
+    if archive is None:
+        raise refusal(404)
+    path = call.instance.artifacts.path(archive)
+    size = await asyncio.to_thread(_size, path, wanted)
+    if size is None:
         raise refusal(404)
     kind = mimetypes.guess_type(wanted)[0] or "application/octet-stream"
-    if kind.startswith("text/html"):
+    if kind in PAGES:
         kind = "text/plain"  # a job's page must not act in the server's name
-    return Response(content, media_type=kind)
+    headers = {"Content-Length": str(size), "X-Content-Type-Options": "nosniff"}
+    return StreamingResponse(_content(path, wanted), media_type=kind, headers=headers)
 
 
-def _read(archive: Any, path: Path, wanted: str) -> bytes | None:
+def _size(path: Path, wanted: str) -> int | None:
+    """The size of a file of the archive; None where there is no such file."""
     try:
         with zipfile.ZipFile(path) as file:
-            if file.getinfo(wanted).file_size > LARGEST_FILE:
-                raise refusal(413)
-            return file.read(wanted)
+            info = file.getinfo(wanted)
+            return None if info.is_dir() or stat.S_ISLNK(info.external_attr >> 16) else info.file_size
     except (KeyError, zipfile.BadZipFile):
         return None
 
 
+def _content(path: Path, wanted: str) -> Iterator[bytes]:
+    with zipfile.ZipFile(path) as file, file.open(wanted) as content:
+        while block := content.read(BLOCK):
+            yield block
+
+
+_JOB = "/projects/{id}/jobs/{job_id}/artifacts"
+_REF = "/projects/{id}/jobs/artifacts/{ref_name:path}"
+_LATEST = "job! search_recent_successful_pipelines:bool"
 ENDPOINTS = [
-    Endpoint("GET", "/projects/{id}/jobs/artifacts/{ref_name:path}/download", download_latest),
-    Endpoint("GET", "/projects/{id}/jobs/artifacts/{ref_name:path}/raw/{artifact_path:path}", download_latest_file),
-    Endpoint("GET", "/projects/{id}/jobs/{job_id}/artifacts", download),
-    Endpoint("DELETE", "/projects/{id}/jobs/{job_id}/artifacts", delete),
-    Endpoint("POST", "/projects/{id}/jobs/{job_id}/artifacts/keep", keep),
-    Endpoint("GET", "/projects/{id}/jobs/{job_id}/artifacts/{artifact_path:path}", download_file),
+    Endpoint("DELETE", "/projects/{id}/artifacts", delete_all, gives="any", status=202),
+    Endpoint("GET", _REF + "/download", download_latest, takes=_LATEST, gives="file"),
+    Endpoint("GET", _REF + "/raw/{artifact_path:path}", download_latest_file, takes=_LATEST, gives="file"),
+    Endpoint("GET", _JOB, download, gives="file"),
+    Endpoint("DELETE", _JOB, delete, gives="-"),
+    Endpoint("POST", _JOB + "/keep", keep, gives="Job", status=200),
+    Endpoint("GET", _JOB + "/tree", tree, takes=f"{PAGE} path recursive:bool", gives="[any]"),
+    Endpoint("GET", _JOB + "/{artifact_path:path}", download_file, gives="file"),
 ]

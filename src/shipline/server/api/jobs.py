@@ -153,6 +153,7 @@ async def erase(call: Call) -> Response:
         raise because(403, "Job is not erasable!")
     call.instance.traces.erase(row.id)
     call.instance.artifacts.delete(row.id)
+    call.instance.pipelines.files_gone(row.id)
     erased = sa.update(t.jobs).where(t.jobs.c.id == row.id)
     call.instance.database.execute(erased.values(erased_at=time.time()))
     call.audit("erase job", str(row.id))

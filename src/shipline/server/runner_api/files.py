@@ -2,89 +2,124 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
+from collections.abc import AsyncGenerator
+from typing import IO
 
+from starlette.concurrency import run_in_threadpool
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse, Response
 
-from shipline.language.durations import seconds
+from shipline.engine.records import PipelineVariable, Report
+from shipline.engine.report_types import FILE_TYPES
+from shipline.engine.shelf import expiry, read_report
+from shipline.protocol.coordinator import FileRefused
+from shipline.server.artifacts import Received
 from shipline.server.http.answers import refusal, wrong_parameter
 from shipline.server.http.call import Call
 from shipline.server.http.routes import Endpoint
 from shipline.server.job_tokens import job_caller
-from shipline.server.runner_api.authentication import running_job
+from shipline.server.runner_api.authentication import RunningJob, running_job
 
 FORMATS = ("zip", "gzip", "raw")
-TYPES = frozenset(
-    [
-        "archive",
-        "metadata",
-        "trace",
-        "junit",
-        "cobertura",
-        "jacoco",
-        "dotenv",
-        "metrics",
-        "cyclonedx",
-        "annotations",
-        "repository_xray",
-        "lsif",
-        "dependency_scanning",
-        "sast",
-        "secret_detection",
-        "container_scanning",
-        "cluster_image_scanning",
-        "dast",
-        "license_scanning",
-        "codequality",
-        "accessibility",
-        "performance",
-        "browser_performance",
-        "load_performance",
-        "terraform",
-        "requirements",
-        "requirements_v2",
-        "coverage_fuzzing",
-        "api_fuzzing",
-    ]
-)
 UPLOADS_A_MINUTE = 200
 OVERHEAD = 1 << 16
 """Bytes that a form adds to its file."""
 
 
+async def authorize(call: Call) -> Response:
+    """POST: whether an upload would be taken. GitLab's own proxy asks; no runner does."""
+    running_job(call, limit="jobs", a_minute=UPLOADS_A_MINUTE)
+    if (call.integer("filesize") or 0) > call.instance.settings.artifact_limit:
+        raise refusal(413)
+    return call.json({}, 200)
+
+
 async def upload(call: Call) -> Response:
     """POST: a form with one file. A larger file than is allowed is not read to its end."""
     running = running_job(call, limit="jobs", a_minute=UPLOADS_A_MINUTE)
-    file_type = call.choice("artifact_type", TYPES, "archive")
+    file_type = call.choice("artifact_type", FILE_TYPES, "archive")
     file_format = call.choice("artifact_format", FORMATS, "zip")
     expire_at = _expiry(call)
     limit = call.instance.settings.artifact_limit
     if int(call.request.headers.get("content-length", "0")) > limit + OVERHEAD:
         raise refusal(413)
-    async with call.request.form(max_files=1, max_fields=8) as form:
+    parser = MultiPartParser(call.request.headers, _limited(call, limit + OVERHEAD), max_files=2, max_fields=8)
+    try:
+        form = await parser.parse()
+    except (MultiPartException, KeyError):
+        raise wrong_parameter("file is invalid") from None
+    try:
         file = form.get("file")
         if file is None or isinstance(file, str):
             raise wrong_parameter("file is missing")
         if (file.size or 0) > limit:
             raise refusal(413)
-        artifacts = call.instance.artifacts
-        size, sha256 = await asyncio.to_thread(artifacts.keep, running.job.id, file_type, file.file)
         name = (file.filename or file_type).rpartition("/")[2]
-    values = {"file_format": file_format, "filename": name, "size": size, "sha256": sha256, "expire_at": expire_at}
-    artifacts.add(running.job.id, file_type, **values)
+        return await _keep(call, running, file.file, file_type, file_format, name, expire_at)
+    finally:
+        await form.close()
+
+
+async def _limited(call: Call, limit: int) -> AsyncGenerator[bytes, None]:
+    """The body, which is given up when it gets too long: a runner does not say beforehand how long it is."""
+    size = 0
+    try:
+        async for part in call.request.stream():
+            size += len(part)
+            if size > limit:
+                raise refusal(413)
+            yield part
+    except ClientDisconnect:
+        raise refusal(400) from None
+
+
+async def _keep(
+    call: Call,
+    running: RunningJob,
+    source: IO[bytes],
+    file_type: str,
+    file_format: str,
+    name: str,
+    expire_at: float | None,
+) -> Response:
+    artifacts, job_id = call.instance.artifacts, running.job.id
+    receiving = artifacts.received(job_id, source)
+    received = await run_in_threadpool(receiving.__enter__)
+    try:
+        there = artifacts.one(job_id, file_type)
+        if there is not None and there.sha256 != received.sha256:
+            raise refusal(400, "another artifact of the same type already exists")
+        if there is None:
+            dotenv, report = await run_in_threadpool(_read, file_type, received, file_format)
+            artifacts.place(received, file_type)
+            size, sha256 = received.size, received.sha256
+            values = {"file_format": file_format, "filename": name, "size": size, "sha256": sha256}
+            artifacts.add(job_id, file_type, **values, expire_at=expire_at)
+            if dotenv is not None or report is not None:
+                call.instance.pipelines.reported(running.job, dotenv, report)
+    finally:
+        receiving.__exit__(None, None, None)
     return Response("201", 201, media_type="application/json")
+
+
+def _read(
+    file_type: str, received: Received, file_format: str
+) -> tuple[list[PipelineVariable] | None, Report | None]:
+    """What a report says; a dotenv file that is wrong is refused."""
+    try:
+        return read_report(file_type, received.path, file_format)
+    except FileRefused as refused:
+        raise refusal(400, str(refused)) from None
 
 
 def _expiry(call: Call) -> float | None:
     """When the file is to be removed; None for never."""
-    text = call.text("expire_in") or call.instance.settings.artifacts_expire_in
-    if text in ("never", "0"):
-        return None
-    after = seconds(text)
-    if after is None:
-        raise wrong_parameter("expire_in is invalid")
-    return time.time() + after
+    try:
+        return expiry(call.text("expire_in") or call.instance.settings.artifacts_expire_in, time.time())
+    except FileRefused:
+        raise wrong_parameter("expire_in is invalid") from None
 
 
 async def download(call: Call) -> Response:
@@ -106,6 +141,7 @@ async def download(call: Call) -> Response:
 
 
 ENDPOINTS = [
+    Endpoint("POST", "/jobs/{id}/artifacts/authorize", authorize),
     Endpoint("POST", "/jobs/{id}/artifacts", upload, reads_body=False),
     Endpoint("GET", "/jobs/{id}/artifacts", download),
 ]

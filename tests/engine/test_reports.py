@@ -1,0 +1,109 @@
+"""Reports that jobs leave: dotenv files become variables, the others numbers."""
+
+import gzip
+import json
+
+import pytest
+
+from shipline.engine.dotenv import DotenvError, parse
+from shipline.engine.reports import cases_of, summarise
+
+
+def variables(text: str | bytes) -> dict[str, str]:
+    content = text.encode() if isinstance(text, str) else text
+    return {each.key: each.value for each in parse([content], len(content))}
+
+
+def test_a_dotenv_file_is_lines_of_names_and_values():
+    assert variables('A=1\nB = two words \nC=x=y\nD="quoted"\nE=') == {
+        "A": "1",
+        "B": "two words",
+        "C": "x=y",
+        "D": '"quoted"',
+        "E": "",
+    }
+    assert variables("A=1\nA=2\n") == {"A": "2"}
+    assert variables("") == {}
+
+
+def test_windows_line_ends_and_encodings():
+    assert variables("A=1\r\nB=2\r\n") == {"A": "1", "B": "2"}
+    assert variables("\ufeffA=ä".encode()) == {"A": "ä"}
+    assert variables(b"\xff\xfe" + "A=1\r\n".encode("utf-16-le")) == {"A": "1"}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("A=1\n\nB=2\n", "Invalid Format"),
+        ("# a comment\n", "Invalid Format"),
+        ("just text\n", "Invalid Format"),
+        ("A-B=1\n", "can contain only letters, digits and '_'"),
+        ("=1\n", "can't be blank"),
+        ("export A=1\n", "can contain only letters"),
+        ("A=" + "x" * 5118 + "\n", "Dotenv Artifact Too Big. Maximum Allowable Size: 5120"),
+        ("".join(f"V{n}=1\n" for n in range(21)), "Dotenv files cannot have more than 20 variables"),
+    ],
+)
+def test_what_is_no_dotenv_file_is_refused_in_gitlabs_words(text, why):
+    with pytest.raises(DotenvError, match=why.replace("(", r"\(")):
+        variables(text)
+
+
+JUNIT = """<?xml version="1.0"?>
+<testsuites xmlns="urn:x"><testsuite name="outer"><testsuite name="inner">
+<testcase classname="C" name="fine" time="0.25"/>
+<testcase classname="C" name="bad" time="1,000.5" file="c.py"><failure message="no">at line 3</failure></testcase>
+</testsuite><testcase name="broken"><error>oh</error></testcase>
+<testcase name="later"><skipped/></testcase></testsuite></testsuites>
+"""
+
+
+def test_junit_counts_cases_of_all_suites_and_files(tmp_path):
+    (tmp_path / "j").write_bytes(
+        gzip.compress(JUNIT.encode()) + gzip.compress(b'<testsuite><testcase name="x"/></testsuite>')
+    )
+    found = summarise("junit", tmp_path / "j", "gzip")
+    assert (found.total, found.failed, found.errors, found.skipped) == (5, 1, 1, 1)
+    assert found.names == ["C: bad", "broken"]
+    assert found.seconds == 1000.75
+    cases = cases_of(tmp_path / "j", "gzip")
+    assert [case.status for case in cases] == ["success", "failed", "error", "skipped", "success"]
+    assert (cases[1].output, cases[1].file) == ("no\n\nat line 3", "c.py")
+
+
+def test_a_report_that_cannot_be_read_says_so(tmp_path):
+    (tmp_path / "j").write_bytes(gzip.compress(b"<testsuite>"))
+    assert "JUnit XML parsing failed" in summarise("junit", tmp_path / "j", "gzip").problem
+    (tmp_path / "s").write_text("{")
+    assert "no JSON" in summarise("sast", tmp_path / "s", "raw").problem
+    (tmp_path / "t").write_bytes(gzip.compress(JUNIT.encode())[:40])
+    assert summarise("junit", tmp_path / "t", "gzip").problem
+    bomb = gzip.compress(b"\0" * (101 << 20))
+    (tmp_path / "b").write_bytes(bomb)
+    assert "too large" in summarise("junit", tmp_path / "b", "gzip").problem
+
+
+def test_an_xml_that_grows_without_end_is_no_report(tmp_path):
+    levels = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 10))
+    text = f'<!DOCTYPE x [<!ENTITY e0 "boom">{levels}]><testsuite><testcase name="a">&e9;</testcase></testsuite>'
+    (tmp_path / "j").write_bytes(gzip.compress(text.encode()))
+    assert summarise("junit", tmp_path / "j", "gzip").problem
+
+
+def test_coverage(tmp_path):
+    cobertura = b'<coverage lines-valid="200" lines-covered="150" line-rate="0.75"/>'
+    package = b'<package><counter type="LINE" missed="9" covered="1"/></package>'
+    jacoco = b"<report>" + package + b'<counter type="LINE" missed="1" covered="3"/></report>'
+    for kind, text in (("cobertura", cobertura), ("jacoco", jacoco)):
+        (tmp_path / kind).write_bytes(gzip.compress(text))
+        assert summarise(kind, tmp_path / kind, "gzip").coverage == 75.0
+
+
+def test_findings_are_counted_by_severity(tmp_path):
+    quality = [{"severity": "minor"}, {"severity": "minor"}, {"severity": "blocker"}, {}]
+    (tmp_path / "q").write_text(json.dumps(quality))
+    assert summarise("codequality", tmp_path / "q", "raw").counts == {"minor": 2, "blocker": 1, "unknown": 1}
+    (tmp_path / "s").write_text(json.dumps({"vulnerabilities": [{"severity": "High"}]}))
+    found = summarise("sast", tmp_path / "s", "raw")
+    assert (found.total, found.counts) == (1, {"high": 1})
