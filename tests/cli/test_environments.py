@@ -99,3 +99,15 @@ def test_an_older_pipeline_does_not_deploy_over_a_newer_one(repository):
 def test_coverage_is_in_the_summary(repository):
     repository.commit(ci="test:\n  script: ['echo Lines: 81.5%']\n  coverage: '/Lines: \\d+\\.\\d+%/'\n")
     assert re.search(r"test +success .* coverage 81\.5 %", repository.shipline("run"))
+
+
+def test_an_address_may_be_what_the_job_reports(repository):
+    ci = """
+deploy:
+  script: ['echo "HOST=abc" > deploy.env']
+  artifacts: {reports: {dotenv: deploy.env}}
+  environment: {name: production, url: "https://$HOST.example.com/$CI_JOB_NAME"}
+"""
+    repository.commit(ci=ci)
+    repository.shipline("run")
+    assert "  https://abc.example.com/deploy" in repository.shipline("environments")

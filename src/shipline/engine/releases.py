@@ -85,13 +85,17 @@ def link(written: dict[str, Any]) -> ReleaseLink:
     return ReleaseLink(0, name, url, path, kind)
 
 
-def numbered(links: list[ReleaseLink], first: int = 1) -> list[ReleaseLink]:
+def numbered(links: list[ReleaseLink]) -> list[ReleaseLink]:
     """The links with numbers. Raises EngineError where two have one name, address or path."""
+    check_different(links)
+    return [
+        ReleaseLink(number, each.name, each.url, each.path, each.link_type) for number, each in enumerate(links, 1)
+    ]
+
+
+def check_different(links: list[ReleaseLink]) -> None:
+    """Raises EngineError where two links have one name, address or path."""
     for field in ("name", "url", "path"):
         values = [value for each in links if (value := getattr(each, field))]
         if twice := sorted({value for value in values if values.count(value) > 1}):
             raise EngineError(f"links have duplicate values ({field}): {', '.join(twice)}")
-    return [
-        ReleaseLink(number, each.name, each.url, each.path, each.link_type)
-        for number, each in enumerate(links, first)
-    ]

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from shipline.server import api, discovery, health, registry, runner_api
+from shipline.server import api, discovery, health, pages, registry, runner_api
 from shipline.server.api.authentication import authenticate
 from shipline.server.git import smart_http
 from shipline.server.http.answers import json_response
@@ -57,6 +57,7 @@ def application(settings: Settings, opened: Opened = lambda instance: None) -> A
             *routes("", health.ENDPOINTS, lambda: instances[0], None),
             *routes("", registry.ENDPOINTS, lambda: instances[0], None),
             *routes("", discovery.ENDPOINTS, lambda: instances[0], None),
+            *routes("", pages.ENDPOINTS, lambda: instances[0], authenticate),
             *routes("", smart_http.ENDPOINTS, lambda: instances[0], None),
         ],
         lifespan=lifespan,

@@ -21,10 +21,13 @@ FOR_JOBS = (
     "/projects/{id}/pipelines",
     "/projects/{id}/environments",
     "/projects/{id}/deployments",
+    "/projects/{id}/releases",
     "/projects/{id}/repository/commits/{sha}",
     "/projects/{id}/trigger/pipeline",
 )
 """What a job's token may call (all below these too, reading only, but for the last)."""
+CHANGED_BY_JOBS = ("/projects/{id}/environments", "/projects/{id}/deployments", "/projects/{id}/releases")
+"""Of these, what it may change, too."""
 ANONYMOUS = (
     "/projects/{id}/trigger/pipeline",
     "/projects/{id}/ref/{ref}/trigger/pipeline",
@@ -47,7 +50,7 @@ def authenticate(call: Call, path: str) -> None:
     if token.startswith(JOB_TOKEN_PREFIX):
         caller = job_caller(call.instance, token)
         allowed = method in READING and path.startswith(FOR_JOBS) and not path.endswith("/variables")
-        if caller is None or not allowed:
+        if caller is None or not (allowed or path.startswith(CHANGED_BY_JOBS)):
             raise refusal(401)
         call.caller = caller
         return
