@@ -18,6 +18,7 @@ class Row(NamedTuple):
 COMMANDS: dict[str, list[Row]] = {
     "Pipelines": [
         Row("run", "run:run", "Run the pipeline of the repository you are in."),
+        Row("watch", "watch:watch", "Run the pipelines of a repository that is hosted elsewhere."),
         Row("play", "play:play", "Start a manual job that waits."),
         Row("retry", "retry:retry", "Run a job, or all failed jobs of a pipeline, again."),
         Row("cancel", "cancel:cancel", "Cancel a job or a pipeline that runs in another terminal."),

@@ -7,24 +7,21 @@ whoever set the mirror up.
 from __future__ import annotations
 
 import asyncio
-import base64
 import time
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import sqlalchemy as sa
 
 from shipline.engine.errors import EngineError
-from shipline.engine.git import GitCall
-from shipline.engine.repository import NO_SHA
+from shipline.engine.remote import Remote
 from shipline.server import tables as t
 from shipline.server.accounts import caller_of
 from shipline.server.git.pushes import Change, pushed
 from shipline.server.instance import Instance, Update
 
 SCHEMES = ("http", "https")
-FETCHED = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 LONGEST_MESSAGE = 500
 
 
@@ -78,7 +75,8 @@ async def _update(instance: Instance, project_id: int) -> None:
     url, path = url_of(instance, mirror), Path(project.path)
     _note(instance, project_id, status="started", started_at=time.time())
     try:
-        changes = await asyncio.to_thread(_fetched, path, url)
+        found = await asyncio.to_thread(Remote(url).fetch, path)
+        changes = [Change(*change) for change in found]
         if mirror.succeeded_at is None:
             changes = await _at_first(instance, project, url, changes)
         wrong = await _pipelines(instance, project_id, mirror.user_id, changes)
@@ -92,7 +90,7 @@ async def _update(instance: Instance, project_id: int) -> None:
 
 async def _at_first(instance: Instance, project: Any, url: str, changes: list[Change]) -> list[Change]:
     """A project that is a mirror from now on has the other side's default branch; only that gets a pipeline."""
-    head = await asyncio.to_thread(_head, Path(project.path), url)
+    head = await asyncio.to_thread(Remote(url).head, Path(project.path))
     if head:
         instance.projects.set_default_branch(project, head)
     return [change for change in changes if change.kind == "branch" and change.name == head]
@@ -125,49 +123,6 @@ def shown(url: str) -> str:
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"*****:*****@{host}" if "@" in parts.netloc else host))
-
-
-def _fetched(path: Path, url: str) -> list[Change]:
-    """Fetches all branches and tags, and gives what has changed. Blocks: for a thread."""
-    before = _refs(path)
-    address, environment = _without_secrets(url)
-    GitCall(path, "fetch", "--quiet", "--prune", "--no-tags", address, *FETCHED, environment=environment).output()
-    after = _refs(path)
-    return [
-        Change(before.get(ref, NO_SHA), after.get(ref, NO_SHA), ref)
-        for ref in sorted(before.keys() | after.keys())
-        if before.get(ref) != after.get(ref)
-    ]
-
-
-def _head(path: Path, url: str) -> str:
-    """The other side's default branch; empty when it does not say."""
-    address, environment = _without_secrets(url)
-    text = GitCall(path, "ls-remote", "--symref", address, "HEAD", environment=environment).output(missing=b"")
-    for line in text.decode(errors="replace").splitlines():
-        if line.startswith("ref: refs/heads/"):
-            return line.split()[1].removeprefix("refs/heads/")
-    return ""
-
-
-def _refs(path: Path) -> dict[str, str]:
-    text = GitCall(path, "for-each-ref", "--format=%(refname) %(objectname)", "refs/heads", "refs/tags").output()
-    return dict(line.rsplit(" ", 1) for line in text.decode().splitlines())
-
-
-def _without_secrets(url: str) -> tuple[str, dict[str, str]]:
-    """The address for git's arguments, and the login for its environment: arguments are for everybody to see."""
-    parts = urlsplit(url)
-    login, _, host = parts.netloc.rpartition("@")
-    if not login:
-        return url, {}
-    address = urlunsplit(parts._replace(netloc=host))
-    header = base64.b64encode(":".join(map(unquote, login.split(":", 1))).encode()).decode()
-    return address, {
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"http.{address}.extraHeader",
-        "GIT_CONFIG_VALUE_0": f"Authorization: Basic {header}",
-    }
 
 
 def _place(project_id: int) -> str:
