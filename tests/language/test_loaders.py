@@ -6,6 +6,7 @@ import pytest
 
 from shipline.language import Context, NotLoaded, Origin, compile
 from shipline.language.fetched import Fetched
+from shipline.language.loader import NotThere
 from shipline.language.loaders import Directory, Sources, integrity
 
 URL = "https://example.com/a.yml"
@@ -45,7 +46,9 @@ def test_a_project_of_the_server_is_read_file_by_file(tmp_path):
 
     sources = Sources(Directory(tmp_path), fetch=fetch, server="https://gitlab.example.com")
     assert sources.load(Origin("project", "ci/a.yml", "group/lib", "v1")).text == "a: 1\n"
-    assert asked == ["https://gitlab.example.com/group/lib/-/raw/v1/ci/a.yml"]
+    assert asked == [
+        "https://gitlab.example.com/api/v4/projects/group%2Flib/repository/files/ci%2Fa.yml/raw?ref=v1"
+    ]
 
 
 class Web:
@@ -87,7 +90,8 @@ def test_the_files_of_a_project_of_the_server_are_listed_page_by_page(tmp_path):
 
     def fetch(url):
         if "/repository/tree?" not in url:
-            return b"job-" + url.rpartition("/")[2].encode() + b": {script: x}\n"
+            name = url.rpartition("/raw")[0].rpartition("%2F")[2]
+            return f"job-{name}: {{script: x}}\n".encode()
         page = int(url.rpartition("page=")[2])
         assert "projects/group%2Flib/" in url and "recursive=true&ref=v1&" in url
         return json.dumps(tree[100 * (page - 1) : 100 * page]).encode()
@@ -113,3 +117,26 @@ def test_a_project_that_the_server_does_not_list_is_refused_by_name(tmp_path):
         sources = Sources(Directory(tmp_path), fetch=lambda url, answer=answer: answer, server="https://x")
         with pytest.raises(NotLoaded, match="group/lib"):
             sources.paths("group/lib", None)
+
+
+def test_what_a_server_does_not_have_and_what_it_does_not_answer_are_two_things(tmp_path):
+    def gone(url):
+        raise NotThere("404")
+
+    def down(url):
+        raise NotLoaded("no answer")
+
+    for origin in (Origin("project", "a.yml", "g/p"), Origin("component", "host/g/p/c", ref="1.0.0")):
+        for fetch, told in ((gone, "does not exist|not found"), (down, "could not be fetched.*no answer")):
+            with pytest.raises(NotLoaded, match=told):
+                Sources(Directory(tmp_path), fetch=fetch, server="https://x").load(origin)
+
+
+def test_a_file_that_is_gone_is_not_taken_from_the_cache(tmp_path):
+    assert Fetched(lambda url: b"one", tmp_path)(URL) == b"one"
+
+    def gone(url):
+        raise NotThere("404")
+
+    with pytest.raises(NotThere):
+        Fetched(gone, tmp_path)(URL)

@@ -336,17 +336,21 @@ def fetcher(given: Given, root: Path) -> Any:
 
 def download(url: str) -> bytes:
     """The content of a URL. Raises NotLoaded."""
-    from urllib.error import URLError
+    from urllib.error import HTTPError, URLError
     from urllib.request import urlopen
 
     from shipline.language import NotLoaded
     from shipline.language.documents import MAX_BYTES
+    from shipline.language.loader import NotThere
 
     if not url.startswith(("http://", "https://")):
         raise NotLoaded(f"Remote file `{url}` does not have a valid address!")
     try:
         with urlopen(url, timeout=FETCH_TIMEOUT) as answer:
             content: bytes = answer.read(MAX_BYTES + 1)
+    except HTTPError as error:
+        kind = NotThere if error.code in (404, 410) else NotLoaded
+        raise kind(f"Remote file `{url}` could not be fetched: {error.code} {error.reason}") from None
     except (URLError, OSError, ValueError) as error:
         raise NotLoaded(f"Remote file `{url}` could not be fetched: {getattr(error, 'reason', error)}") from None
     if len(content) > MAX_BYTES:

@@ -11,7 +11,7 @@ import json
 import os
 from pathlib import Path
 
-from shipline.language.loader import NotLoaded
+from shipline.language.loader import NotLoaded, NotThere
 from shipline.language.loaders import Fetch, integrity
 
 
@@ -41,6 +41,8 @@ class Fetched:
             raise NotLoaded(f"Remote file `{url}` was never fetched on this machine, and --offline forbids asking")
         try:
             content = self.fetch(url)
+        except NotThere:
+            raise
         except NotLoaded:
             if kept is None:
                 raise

@@ -54,6 +54,10 @@ def no_artifact(origin: Origin) -> NotLoaded:
     return NotLoaded(f"Job `{origin.job}` not found in parent pipeline or does not have artifacts!")
 
 
+class NotThere(NotLoaded):
+    """A file that does not exist, as the place where it would be says itself: asking again is of no use."""
+
+
 class Loader(Protocol):
     """What `compile` asks of the world outside."""
 

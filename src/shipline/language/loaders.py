@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from shipline.language.loader import Loaded, NotLoaded, Origin, no_artifact
-from shipline.language.versions import chosen_version
+from shipline.language.loader import Loaded, NotLoaded, NotThere, Origin, no_artifact
+from shipline.language.versions import chosen_version, is_range, is_version
 
 Fetch = Callable[[str], bytes]
 TEMPLATES = "https://gitlab.com/gitlab-org/gitlab/-/raw/master/lib/gitlab/ci/templates"
@@ -70,11 +70,14 @@ class WebProject:
         self.listed: dict[str | None, list[str]] = {}
 
     def read(self, path: str, ref: str | None) -> str | None:
-        url = f"{self.server}/{self.path}/-/raw/{quoted(ref or 'HEAD')}/{quoted(path.lstrip('/'), '/')}"
+        files = f"{self.server}/api/v4/projects/{quoted(self.path)}/repository/files"
         try:
-            return self.fetch(url).decode("utf-8-sig", "replace")
-        except NotLoaded:
+            content = self.fetch(f"{files}/{quoted(path.lstrip('/'))}/raw?ref={quoted(ref or 'HEAD')}")
+        except NotThere:
             return None
+        except NotLoaded as error:
+            raise NotLoaded(f"Project `{self.path}` file `{path}` could not be fetched. {error}") from None
+        return content.decode("utf-8-sig", "replace")
 
     def paths(self, ref: str | None) -> Sequence[str]:
         if ref not in self.listed:
@@ -85,7 +88,7 @@ class WebProject:
     def versions(self) -> Sequence[str]:
         try:
             return [str(tag["name"]) for tag in self.all_of("tags", "")]
-        except (NotLoaded, KeyError):
+        except (NotThere, KeyError):
             return []
 
     def all_of(self, what: str, query: str) -> list[dict[str, Any]]:
@@ -175,10 +178,10 @@ class Sources:
         if self.templates is None and self.fetch is not None:
             try:
                 return self.fetch(f"{TEMPLATES}/{name}").decode("utf-8-sig", "replace")
+            except NotThere:
+                raise NotLoaded(f"Template file `{name}` does not exist!") from None
             except NotLoaded as error:
-                raise NotLoaded(
-                    f"Template file `{name}` could not be had: --templates DIR gives them. {error}"
-                ) from None
+                raise NotLoaded(f"Template file `{name}` could not be fetched (--templates DIR). {error}") from None
         text = self.templates.read(name, None) if self.templates is not None else None
         if text is None:
             raise NotLoaded(f"Template file `{name}` is not here: give GitLab's templates with --templates DIR")
@@ -189,14 +192,22 @@ class Sources:
         address, _, name = origin.path.rpartition("/")
         _host, _, path = address.partition("/")
         project = self.projects.get(address) or self.projects.get(path) or self.project(path or address)
-        ref = chosen_version(origin.ref or "", project.versions())
-        if ref is None:
-            raise NotLoaded(f"Component `{origin}` - no version fits")
-        for file in (f"templates/{name}.yml", f"templates/{name}/template.yml"):
-            text = project.read(file, ref)
-            if text is not None:
-                facts = {"name": name, "version": ref, "reference": origin.ref or "", "sha": ref}
-                return Loaded(text, Origin("component", file, path or address, ref), facts)
+        wanted = origin.ref or ""
+        try:
+            ref = chosen_version(wanted, project.versions()) if is_range(wanted) else wanted
+            if ref is None:
+                raise NotThere(f"Component `{origin}` - no version fits")
+            files = [f"templates/{name}.yml", f"templates/{name}/template.yml"]
+            found = next(((file, text) for file in files if (text := project.read(file, ref)) is not None), None)
+        except NotThere:
+            raise
+        except NotLoaded as error:
+            raise NotLoaded(f"Component `{origin}` could not be fetched. {error}") from None
+        if found is not None:
+            file, text = found
+            version = ref if is_version(ref) else ""
+            facts = {"name": name, "version": version, "reference": wanted, "sha": ref}
+            return Loaded(text, Origin("component", file, path or address, ref), facts)
         raise NotLoaded(f"Component `{origin}` - content not found")
 
     def paths(self, project: str | None = None, ref: str | None = None) -> Sequence[str]:
@@ -206,11 +217,11 @@ class Sources:
         return self.compare(compare_to) if self.compare is not None else None
 
 
-def quoted(text: str, safe: str = "") -> str:
+def quoted(text: str) -> str:
     """A text as a part of a URL."""
     from urllib.parse import quote
 
-    return quote(text, safe=safe)
+    return quote(text, safe="")
 
 
 def integrity(content: bytes) -> str:

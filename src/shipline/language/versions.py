@@ -22,6 +22,16 @@ def chosen_version(wanted: str, versions: Sequence[str]) -> str | None:
     return max(released)[1] if released else None
 
 
+def is_range(wanted: str) -> bool:
+    """Whether a version stands for the newest of several, so that the released ones must be known."""
+    return wanted == LATEST or PARTIAL.match(wanted) is not None
+
+
+def is_version(ref: str) -> bool:
+    """Whether a ref is a version, and no branch or commit."""
+    return FULL.match(ref) is not None
+
+
 def is_release(name: str) -> bool:
     match = FULL.match(name)
     return match is not None and match[4] is None
