@@ -74,6 +74,7 @@ class Work:
         self._running: asyncio.Task[None] | None = None
         self._stops: list[asyncio.Event] = []
         self._group: asyncio.TaskGroup | None = None
+        self._stopping = False
         self._repositories = {pipelines.live(pipeline_id).record.project_id: repository}
         pipelines.listeners.append(screen.changed)
         for number in sorted(pipelines.owned):
@@ -142,6 +143,7 @@ class Work:
             aborted = self.coordinator.failure is not None or triggering.done()
         finally:
             stop.set()
+            self._stopping = True
             for each in self._stops:
                 each.set()
             self.coordinator.close()
@@ -168,7 +170,8 @@ class Work:
         """The runners, and those that take their place (`_prepare`), until `stop`."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            self._hire()
+            if not stop.is_set():
+                self._hire()
             await stop.wait()
 
     def _hire(self) -> None:
@@ -206,7 +209,7 @@ class Work:
             hands = await asyncio.to_thread(hands.with_pods)
         tags = frozenset(tag for job in compiled.jobs for tag in job.tags)
         runners = [self._with_tags(msgspec.structs.replace(config, url=""), tags) for config in hands.runners]
-        if runners != self.runners:
+        if runners != self.runners and self._group is not None and not self._stopping:
             self.hands, self.runners = hands, runners
             self._hire()
 
