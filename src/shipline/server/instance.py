@@ -68,7 +68,9 @@ class Instance:
         self.issuer = Issuer(settings.home, settings.url)
         self.publisher = ServerPublisher(self)
         self.pipelines.publishing = Publishing(self.store, self.publisher)
-        self.handout = Handout(self.store, self.pipelines, self.projects, self.runners, settings, self.issuer)
+        self.handout = Handout(
+            self.store, self.pipelines, self.projects, self.runners, settings, self.issuer, self.artifacts
+        )
         self.registry_key = RegistryKey(settings.home)
         self.limits = Limits()
         self.loop = asyncio.get_running_loop()
