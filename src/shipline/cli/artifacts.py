@@ -171,7 +171,7 @@ def _file(shelf: LocalShelf, left: JobArtifacts, path: str, output: Path | None)
         except KeyError:
             from difflib import get_close_matches
 
-            near = get_close_matches(name, archive.namelist(), n=1)
+            near = get_close_matches(name, [each for each in archive.namelist() if not each.endswith("/")], n=1)
             hint = f" Did you mean {near[0]}?" if near else ""
             raise EngineError(f"There is no {name} in the artifacts of job '{left.job}'.{hint}") from None
         with source:

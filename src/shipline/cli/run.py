@@ -14,6 +14,7 @@ from shipline.cli.options import Where, how_shown, where_jobs_run
 if TYPE_CHECKING:
     from shipline.cli.runners import Hands
     from shipline.cli.screen import Screen, View
+    from shipline.engine.creation import Plan
     from shipline.engine.live import Live
     from shipline.engine.pipelines import Pipelines
     from shipline.engine.repository import Repository
@@ -86,6 +87,7 @@ def run(
         commit, request = asked_for(given, repository, selection, dirty)
         plan = plan_pipeline(pipelines, repository, commit, request)
         tell_warnings(plan.warnings)
+        tell_missing(pipelines, plan)
         confirm([j for j in plan.compiled.jobs if j.manual_confirmation and j.when != "manual"], yes)
         screen = chosen_screen(view)
         pods = any(job.image and job.when != "manual" for job in plan.compiled.jobs)
@@ -104,6 +106,25 @@ def confirm(jobs: list[Job], yes: bool) -> None:
         if not sys.stdin.isatty():
             raise click.UsageError(f"Job '{job.name}' asks: {job.manual_confirmation} Say --yes.")
         click.confirm(f"{job.name}: {job.manual_confirmation}", abort=True)
+
+
+def tell_missing(pipelines: Pipelines, plan: Plan) -> None:
+    """Says of jobs that run alone whose files they lack."""
+    if not any(job.borrows for job in plan.compiled.jobs):
+        return
+    from shipline.cli.state import home
+    from shipline.engine.borrowing import missing
+    from shipline.engine.shelf import LocalShelf
+
+    shelf = LocalShelf(pipelines.store, home())
+    for job in plan.compiled.jobs:
+        if names := missing(pipelines.store, shelf, plan.project.id, plan.commit, job):
+            listed = ", ".join(f"'{name}'" for name in names)
+            click.echo(
+                f"Warning: Job '{job.name}' gets files of {listed}, of which there are none here. "
+                "With --needs, the jobs before it run first.",
+                err=True,
+            )
 
 
 def tell_warnings(warnings: list[Finding]) -> None:
@@ -126,20 +147,19 @@ def work_on(
     `elsewhere`: what includes of triggered pipelines may name."""
     from shipline.cli.hierarchy import Names
     from shipline.cli.kept import remove_replaced
-    from shipline.cli.kept import remove_replaced
     from shipline.cli.work import Work
 
     screen.name = Names(pipelines.store).of
     try:
         screen.begin(pipelines.live(pipeline_id))
-        finished = Work(pipelines, pipeline_id, repository, hands, screen, elsewhere).run()
-        for complaint in remove_replaced(pipelines.live(pipeline_id), hands.config):
-            screen.say(complaint)
+        work = Work(pipelines, pipeline_id, repository, hands, screen, elsewhere)
+        finished = work.run()
         for complaint in remove_replaced(pipelines.live(pipeline_id), hands.config):
             screen.say(complaint)
         screen.finish(pipelines.live(pipeline_id), pipelines.store)
     finally:
         screen.close()
+    work.shelf.expire(pipelines, pipelines.live(pipeline_id).record.project_id)
     return exit_code(pipelines.live(pipeline_id)) if finished else INTERRUPTED
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from shipline.cli.state import home
+from shipline.engine.borrowing import borrowed
 from shipline.engine.coordinator import EngineCoordinator
 from shipline.engine.local_publisher import LocalPublisher
 from shipline.engine.payload import Origin, make_payload
@@ -84,7 +85,8 @@ class Work:
     def _payload(self, live: Live, job: JobRecord) -> JobPayload:
         project_id = live.record.project_id
         kept = self.pipelines.store.variables(project_id)
-        return make_payload(live, job, self._origin(project_id), kept, shelf=self.shelf)
+        others = borrowed(self.pipelines.store, self.shelf, live, job.name)
+        return make_payload(live, job, self._origin(project_id), kept, shelf=self.shelf, others=others)
 
     def _origin(self, project_id: int) -> Origin:
         if project_id not in self._repositories:

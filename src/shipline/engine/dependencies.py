@@ -87,7 +87,7 @@ def dependencies(
 ) -> list[protocol.Dependency]:
     """The jobs as a runner gets them. `token` is that of the job which is about to run."""
     jobs = list(jobs)
-    leaving = [job.id for job in jobs if live.definitions[job.name].artifacts]
+    leaving = [job.id for job in jobs if job.pipeline_id != live.record.id or live.definitions[job.name].artifacts]
     archives = shelf.archives(leaving) if shelf is not None and leaving else {}
     found = []
     for job in jobs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -62,9 +63,11 @@ def make_payload(
     project_variables: list[ProjectVariable],
     token: str = "",
     shelf: Shelf | None = None,
+    others: Sequence[JobRecord] = (),
 ) -> protocol.JobPayload:
     """The payload of a job that a runner has just taken. It carries a token that is good for this job alone, made
-    here unless it is given. `shelf` has the files of earlier jobs."""
+    here unless it is given. `shelf` has the files of earlier jobs; `others` are jobs of other pipelines whose files
+    this one gets as well."""
     definition = live.definitions[job.name]
     token = token or new_token()
     timeout = min(definition.timeout or origin.timeout, origin.longest or sys.maxsize)
@@ -79,7 +82,7 @@ def make_payload(
         origin.instance_variables,
         origin.group_variables,
     )
-    earlier = sources(live, definition)
+    earlier = [*others, *sources(live, definition)]
     variables = job_variables(live, job, facts, reported(earlier))
     variables += token_variables(origin.issuer, live, job, variables, timeout, origin.runner_id)
     return protocol.JobPayload(

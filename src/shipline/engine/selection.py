@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from shipline.engine.borrowing import lenders
 from shipline.engine.errors import EngineError
 from shipline.language.pipeline import Job, Pipeline
 
@@ -107,6 +108,7 @@ def _with(compiled: Pipeline, wanted: set[str], started: set[str]) -> Pipeline:
         when = job.when
         if job.name in started and when in ("manual", "delayed"):
             when = "on_success"
-        jobs.append(msgspec.structs.replace(job, needs=needs, when=when))
+        borrows = lenders(compiled.jobs, job, wanted)
+        jobs.append(msgspec.structs.replace(job, needs=needs, when=when, borrows=borrows))
     stages = [stage for stage in compiled.stages if any(job.stage == stage for job in jobs)]
     return msgspec.structs.replace(compiled, jobs=jobs, stages=stages)

@@ -71,6 +71,8 @@ class Job(msgspec.Struct):
     last wins), unexpanded: `expansion.expand_all` finishes them when the job's own variables are known.
     `start_in` is in seconds, as is `timeout`. `allow_failure` stays false where exit codes decide.
 
+    `borrows`: jobs that are left out of this pipeline and whose artifacts the job gets all the same.
+
     `line` is where the job stands in `file`; `places` gives a place for each key that the job has (`image`,
     `script`, ...), so that a later refusal can name it.
     """
@@ -92,6 +94,7 @@ class Job(msgspec.Struct):
     manual_confirmation: str | None = None
     needs: list[Need] | None = None
     dependencies: list[str] | None = None
+    borrows: list[str] = []
     timeout: int | None = None
     interruptible: bool = False
     resource_group: str | None = None
