@@ -9,6 +9,7 @@ import time
 
 import pytest
 from tests.cli.conftest import SHIPLINE
+from tests.cli.terminal import Terminal
 from tests.cli.test_later import started, wait_for_line
 
 pytestmark = pytest.mark.engine
@@ -178,3 +179,78 @@ current-context: x
     )
     text = repository.shipline("run", "--kubeconfig", str(kubeconfig), code=1)
     assert server.removeprefix("https://") in text
+
+
+KEPT = """
+default:
+  image: {name: shipline/debian, pull_policy: if-not-present}
+broken:
+  script: ['echo left > made', 'echo "LATER=from the script" >> $GITLAB_ENV', 'test "$FIX" = yes']
+"""
+
+
+def test_a_failed_job_s_pod_is_kept_entered_and_removed(pods):
+    pods.commit(ci=KEPT)
+    pods.shipline("variable", "set", "TOKEN", "--masked", stdin="very-secret")
+    text = run(pods, "--keep-failed", code=1)
+    assert "It is kept: shipline shell" in text
+    assert "pod default/runner-" in pods.shipline("status", code=1)
+    command = 'pwd; cat made; echo "$TOKEN|$LATER"; exit 4'
+    inside = pods.shipline("shell", "broken", "--", "sh", "-c", command, code=4)
+    assert inside == "/builds/local/work\nleft\nvery-secret|from the script\n"
+    assert pods.shipline("shell", "broken", stdin="cat made; exit 5\n", code=5) == "left\n"
+    view = Terminal([str(SHIPLINE), "shell", "broken"], pods.directory, pods.environment, columns=120)
+    try:
+        view.line("[broken] /builds/local/work")
+        view.type("stty size; sleep 60\n")
+        view.line("24 120")
+        view.resize(77, 20)
+        view.type("\x03stty size; tty\n")
+        view.line("20 77")
+        view.line("/dev/pts/")
+        view.type("exit 3\n")
+        assert view.end() == 3
+    finally:
+        view.close()
+    run(pods, "-v", "FIX=yes")
+    wait_until_gone(pods)
+    assert "Kept:" not in pods.shipline("status")
+
+
+def test_a_kept_pod_outlives_other_runs_and_goes_with_cleanup(pods):
+    pods.commit(ci=KEPT + "other: {script: [echo x]}\n")
+    run(pods, "--keep-failed", "--job", "broken", code=1)
+    kept = pods_left(pods)
+    run(pods, "--job", "other")
+    assert pods_left(pods).split()[0] == kept.strip()
+    assert "Removed broken" in pods.shipline("cleanup")
+    wait_until_gone(pods)
+    assert pods_left(pods) == ""
+
+
+def test_ctrl_c_ends_a_pod_that_will_not(pods):
+    """Also one whose processes ignore every signal that can be ignored, in its script and after it."""
+    pods.commit(
+        ci="""
+stubborn:
+  image: {name: shipline/debian, pull_policy: if-not-present}
+  script:
+    - trap '' TERM INT HUP
+    - (trap '' TERM INT HUP; sleep 90.75) &
+    - echo ready
+    - while true; do sleep 90.75; done
+  after_script: ["trap '' TERM INT; sleep 90.75"]
+"""
+    )
+    process = started(pods, "run", "--cluster", pods.name)
+    wait_for_line(process, "| ready")
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    while subprocess.run(["pgrep", "-f", "sleep 90.75"], stdout=subprocess.PIPE, check=False).returncode == 0:
+        assert time.monotonic() - begun < 10
+        time.sleep(0.1)
+    assert time.monotonic() - begun < 5
+    assert process.returncode == 130
+    wait_until_gone(pods)
+    assert pods_left(pods) == ""
