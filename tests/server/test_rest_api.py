@@ -229,8 +229,12 @@ def test_roles_decide(server, client, remote, name):
     assert denied.value.response_code == 403
     member.access_level = DEVELOPER
     member.save()
-    job = seen.pipelines.list(get_all=True)[0].jobs.list(get_all=True)[0]
-    assert seen.jobs.get(job.id).cancel()
+    job = seen.jobs.get(seen.pipelines.list(get_all=True)[0].jobs.list(get_all=True)[0].id)
+    with pytest.raises(gitlab.exceptions.GitlabJobCancelError) as protected:
+        job.cancel()
+    assert protected.value.response_code == 403, "a developer may neither push to main nor run there"
+    remote.protectedbranches.delete("main")
+    assert job.cancel()
     with pytest.raises(gitlab.exceptions.GitlabListError):
         seen.variables.list(get_all=True)
 

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from shipline.server import api, discovery, health, pages, registry, runner_api
+from shipline.server.api import openapi
 from shipline.server.api.authentication import authenticate
 from shipline.server.git import smart_http
 from shipline.server.http.answers import json_response
@@ -21,6 +22,7 @@ from shipline.server.instance import Instance
 from shipline.server.settings import Settings
 from shipline.server.tending import tend
 
+BOTH = [*runner_api.ENDPOINTS, *api.ENDPOINTS]
 Opened = Callable[[Instance], None]
 
 
@@ -54,6 +56,7 @@ def application(settings: Settings, opened: Opened = lambda instance: None) -> A
         routes=[
             *routes("/api/v4", runner_api.ENDPOINTS, lambda: instances[0], None),
             *routes("/api/v4", api.ENDPOINTS, lambda: instances[0], authenticate),
+            *routes("/api/v4", openapi.endpoints("/api/v4", BOTH), lambda: instances[0], None),
             *routes("", health.ENDPOINTS, lambda: instances[0], None),
             *routes("", registry.ENDPOINTS, lambda: instances[0], None),
             *routes("", discovery.ENDPOINTS, lambda: instances[0], None),

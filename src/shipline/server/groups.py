@@ -29,9 +29,9 @@ class Groups:
 
     def find(self, group: str) -> Any | None:
         """A group by its number or its full path, without regard to case."""
-        known = t.namespaces.c.id == int(group)
-        if not re.fullmatch(r"\d{1,9}", group):
-            known = sa.func.lower(t.namespaces.c.path) == group.lower()
+        known = sa.func.lower(t.namespaces.c.path) == group.lower()
+        if re.fullmatch(r"[0-9]{1,9}", group):
+            known = t.namespaces.c.id == int(group)
         return self.database.one(sa.select(t.namespaces).where(known, t.namespaces.c.kind == GROUP))
 
     def create(

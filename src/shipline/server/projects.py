@@ -24,8 +24,6 @@ PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 RESERVED_END = (".git", ".atom", ".lock")
 DEFAULT_BRANCH = "main"
 LONGEST_PATH = 1000
-LARGEST_NUMBER = 2**31 - 1
-"""What the databases' columns hold."""
 
 _by_id = Prepared(
     sa.select(t.projects).where(t.projects.c.id == sa.bindparam("number"), t.projects.c.full_path.is_not(None))
@@ -52,8 +50,8 @@ class Projects:
 
     def find(self, project: str) -> Any | None:
         """A project by its number or its full path (`group/app`, without regard to case)."""
-        if re.fullmatch(r"\d+", project):
-            return self.by_id(int(project)) if int(project) <= LARGEST_NUMBER else None
+        if re.fullmatch(r"[0-9]+", project):
+            return self.by_id(int(project)) if len(project) < 10 else None
         if len(project) > LONGEST_PATH or "\0" in project:
             return None
         found = self.database.first(_by_path, path=project)

@@ -172,11 +172,18 @@ def deployment_shape(call: Call, project: Any, row: Any) -> shapes.Shape:
 
 
 _ONE = "/projects/{id}/deployments/{deployment_id}"
+_ALL = "/projects/{id}/deployments"
+_LISTED = (
+    "environment status:created|running|success|failed|canceled|blocked sort:asc|desc "
+    "order_by:id|iid|created_at|updated_at|finished_at|ref updated_after:ts updated_before:ts finished_after:ts "
+    "finished_before:ts page:int per_page:int"
+)
+_STATUS = "status!:running|success|failed|canceled"
 ENDPOINTS = [
-    Endpoint("GET", "/projects/{id}/deployments", list_deployments),
-    Endpoint("POST", "/projects/{id}/deployments", create),
-    Endpoint("GET", _ONE, show_deployment),
-    Endpoint("PUT", _ONE, update),
-    Endpoint("DELETE", _ONE, delete),
-    Endpoint("GET", _ONE + "/merge_requests", list_merge_requests),
+    Endpoint("GET", _ALL, list_deployments, takes=_LISTED, gives="[Deployment]"),
+    Endpoint("POST", _ALL, create, takes=f"environment! sha! ref! tag!:bool {_STATUS}", gives="Deployment"),
+    Endpoint("GET", _ONE, show_deployment, gives="Deployment"),
+    Endpoint("PUT", _ONE, update, takes=_STATUS, gives="Deployment"),
+    Endpoint("DELETE", _ONE, delete, gives="-"),
+    Endpoint("GET", _ONE + "/merge_requests", list_merge_requests, gives="[hash]"),
 ]

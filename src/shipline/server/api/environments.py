@@ -223,13 +223,31 @@ def environment_shape(row: Any) -> shapes.Shape:
 
 
 _ONE = "/projects/{id}/environments/{environment_id}"
+_ALL = "/projects/{id}/environments"
+_CHANGED = (
+    "external_url tier:production|staging|testing|development|other description "
+    "auto_stop_setting:always|with_action"
+)
 ENDPOINTS = [
-    Endpoint("GET", "/projects/{id}/environments", list_environments),
-    Endpoint("POST", "/projects/{id}/environments", create),
-    Endpoint("POST", "/projects/{id}/environments/stop_stale", stop_stale),
-    Endpoint("DELETE", "/projects/{id}/environments/review_apps", delete_review_apps),
-    Endpoint("GET", _ONE, show_environment),
-    Endpoint("PUT", _ONE, update),
-    Endpoint("POST", _ONE + "/stop", stop),
-    Endpoint("DELETE", _ONE, delete),
+    Endpoint(
+        "GET",
+        _ALL,
+        list_environments,
+        takes="name search states:available|stopping|stopped page:int per_page:int",
+        gives="[Environment]",
+    ),
+    Endpoint("POST", _ALL, create, takes=f"name! {_CHANGED}", gives="Environment"),
+    Endpoint("POST", _ALL + "/stop_stale", stop_stale, takes="before!", gives="Message", status=200),
+    Endpoint(
+        "DELETE",
+        _ALL + "/review_apps",
+        delete_review_apps,
+        takes="before limit:int dry_run:bool",
+        gives="hash",
+        status=200,
+    ),
+    Endpoint("GET", _ONE, show_environment, gives="Environment"),
+    Endpoint("PUT", _ONE, update, takes=_CHANGED, gives="Environment"),
+    Endpoint("POST", _ONE + "/stop", stop, takes="force:bool", gives="Environment", status=200),
+    Endpoint("DELETE", _ONE, delete, gives="-"),
 ]

@@ -14,18 +14,17 @@ from shipline.engine.git import git as run_git
 from shipline.engine.repository import NO_SHA
 from shipline.server import permissions as may
 from shipline.server.api import shapes
-from shipline.server.api.commits import commit
-from shipline.server.api.pipelines import reading
+from shipline.server.api.commits import commit, reading_code
 from shipline.server.git import reading as git
 from shipline.server.git.pushes import Change, forbidden, pushed
 from shipline.server.http.answers import because, no_such, refusal
 from shipline.server.http.call import Call
-from shipline.server.http.paging import on_page, paged
+from shipline.server.http.paging import PAGE, on_page, paged
 from shipline.server.http.routes import Endpoint
 
 
 async def list_branches(call: Call) -> Response:
-    project = call.project(reading(call))
+    project = call.project(reading_code(call))
     found = await asyncio.to_thread(git.branches, Path(project.path))
     searched = _searched(call, found)
     known = await _commits(project, on_page(call, searched))
@@ -33,7 +32,7 @@ async def list_branches(call: Call) -> Response:
 
 
 async def show_branch(call: Call) -> Response:
-    project = call.project(reading(call))
+    project = call.project(reading_code(call))
     ref = await _wanted(call, project, "branch")
     return call.json(_branch(call, project, ref, await _commits(project, [ref])))
 
@@ -56,8 +55,26 @@ async def delete_branch(call: Call) -> Response:
     return Response(status_code=204)
 
 
+async def delete_merged(call: Call) -> Response:
+    """Removes the branches that are wholly in the default branch, but for protected ones."""
+    project = call.project(may.DEVELOPER)
+    path = Path(project.path)
+    words = ("for-each-ref", "--format=%(refname:short)", f"--merged=refs/heads/{project.default_branch}")
+    try:
+        merged = (await asyncio.to_thread(run_git, path, *words, "refs/heads/")).split()
+    except GitError:
+        merged = []
+    for ref in await asyncio.to_thread(git.branches, path):
+        kept = ref.name == project.default_branch or call.instance.projects.protection(
+            project.id, "branch", ref.name
+        )
+        if ref.name in merged and not kept:
+            await _delete(call, project, Change(ref.sha, NO_SHA, f"refs/heads/{ref.name}"))
+    return call.json({"message": "202 Accepted"}, 202)
+
+
 async def list_tags(call: Call) -> Response:
-    project = call.project(reading(call))
+    project = call.project(reading_code(call))
     found = await asyncio.to_thread(git.tags, Path(project.path))
     searched = _searched(call, found)
     known = await _commits(project, on_page(call, searched))
@@ -65,7 +82,7 @@ async def list_tags(call: Call) -> Response:
 
 
 async def show_tag(call: Call) -> Response:
-    project = call.project(reading(call))
+    project = call.project(reading_code(call))
     ref = await _wanted(call, project, "tag")
     return call.json(_tag(call, project, ref, await _commits(project, [ref])))
 
@@ -167,14 +184,17 @@ def _tag(call: Call, project: Any, ref: git.GitRef, commits: dict[str, git.GitCo
     }
 
 
-_BASE = "/projects/{id}/repository"
+_BRANCHES = "/projects/{id}/repository/branches"
+_TAGS = "/projects/{id}/repository/tags"
+_LISTED = f"search sort:asc|desc {PAGE}"
 ENDPOINTS = [
-    Endpoint("GET", _BASE + "/branches", list_branches),
-    Endpoint("POST", _BASE + "/branches", create_branch),
-    Endpoint("GET", _BASE + "/branches/{branch}", show_branch),
-    Endpoint("DELETE", _BASE + "/branches/{branch}", delete_branch),
-    Endpoint("GET", _BASE + "/tags", list_tags),
-    Endpoint("POST", _BASE + "/tags", create_tag),
-    Endpoint("GET", _BASE + "/tags/{tag}", show_tag),
-    Endpoint("DELETE", _BASE + "/tags/{tag}", delete_tag),
+    Endpoint("GET", _BRANCHES, list_branches, takes=_LISTED, gives="[Branch]"),
+    Endpoint("POST", _BRANCHES, create_branch, takes="branch! ref!", gives="Branch"),
+    Endpoint("GET", _BRANCHES + "/{branch}", show_branch, gives="Branch"),
+    Endpoint("DELETE", _BRANCHES + "/{branch}", delete_branch, gives="-"),
+    Endpoint("DELETE", "/projects/{id}/repository/merged_branches", delete_merged, gives="Message", status=202),
+    Endpoint("GET", _TAGS, list_tags, takes=f"order_by:name|updated|version {_LISTED}", gives="[Tag]"),
+    Endpoint("POST", _TAGS, create_tag, takes="tag_name! ref! message", gives="Tag"),
+    Endpoint("GET", _TAGS + "/{tag}", show_tag, gives="Tag"),
+    Endpoint("DELETE", _TAGS + "/{tag}", delete_tag, gives="-"),
 ]

@@ -94,6 +94,10 @@ SHAPES: dict[str, str] = {
     "Compare": "commit~:Commit commits:[Commit] diffs:[Diff] compare_timeout:bool compare_same_ref:bool web_url",
     "Ref": "type:branch|tag name",
     "Count": "count:int",
+    "Environment": "id:int name slug external_url~ created_at:ts updated_at:ts tier project*:hash "
+    "last_deployment~*:hash state auto_stop_at~:ts description~ auto_stop_setting",
+    "Deployment": "id:int iid:int ref sha created_at:ts updated_at:ts user~:UserBasic environment~:hash "
+    "deployable~:Job status",
     "Token": _TOKEN,
     "TokenWithToken": _TOKEN + " token",
     "DeployToken": _DEPLOY_TOKEN,

@@ -38,15 +38,17 @@ class GitRef(msgspec.Struct, frozen=True):
     created: str | None
 
 
-def commits(path: Path, *arguments: str) -> list[GitCommit]:
-    """What `git log` lists with these arguments. Raises GitError."""
-    text = GitCall(path, "log", f"--format={FIELDS}{SEPARATOR}", *arguments, "--").output()
+def commits(path: Path, *arguments: str, below: Sequence[str] = ()) -> list[GitCommit]:
+    """What `git log` lists with these arguments, of the commits that touch a path where some are given. Raises
+    GitError."""
+    words = ("--literal-pathspecs", "log", f"--format={FIELDS}{SEPARATOR}", *arguments, "--", *below)
+    text = GitCall(path, *words).output()
     return [_commit(part.lstrip("\n")) for part in text.decode(errors="replace").split("\x1e") if part.strip()]
 
 
 def commit(path: Path, name: str) -> GitCommit | None:
     """The commit that a branch, tag or id names."""
-    if name.startswith("-"):
+    if not name or name.startswith("-") or "\n" in name or ".." in name:
         return None
     try:
         return next(iter(commits(path, "-1", name)), None)

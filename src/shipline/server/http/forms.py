@@ -47,7 +47,12 @@ class Field(msgspec.Struct, frozen=True):
     @property
     def words(self) -> list[str]:
         """The values that it may have, where these are listed."""
-        return self.type.split("|") if "|" in self.type and not self.type.startswith("[") else []
+        return words_of(self.type)
+
+
+def words_of(kind: str) -> list[str]:
+    """The words of a type that is one of some words; none for any other type."""
+    return [] if kind in PLAIN or kind.startswith("[") or kind[0].isupper() else kind.split("|")
 
 
 @cache
@@ -94,8 +99,8 @@ def schema(kind: str) -> Schema:
     """A type as JSON Schema."""
     if kind.startswith("["):
         return {"type": "array", "items": schema(kind[1:-1])}
-    if "|" in kind:
-        return {"type": "string", "enum": kind.split("|")}
+    if words := words_of(kind):
+        return {"type": "string", "enum": words}
     if kind[0].isupper():
         return {"$ref": f"#/components/schemas/{kind}"}
     return dict(PLAIN[kind])

@@ -142,6 +142,6 @@ async def download(call: Call) -> Response:
 
 ENDPOINTS = [
     Endpoint("POST", "/jobs/{id}/artifacts/authorize", authorize),
-    Endpoint("POST", "/jobs/{id}/artifacts", upload, reads_body=False),
-    Endpoint("GET", "/jobs/{id}/artifacts", download),
+    Endpoint("POST", "/jobs/{id}/artifacts", upload, reads_body=False, gives="any"),
+    Endpoint("GET", "/jobs/{id}/artifacts", download, takes="direct_download:bool", gives="file"),
 ]

@@ -136,6 +136,12 @@ def _told(instance: Instance, running: RunningJob, answer: Response) -> Response
 
 
 ENDPOINTS = [
-    Endpoint("PUT", "/jobs/{id}", update_job),
-    Endpoint("PATCH", "/jobs/{id}/trace", append_trace, reads_body=False),
+    Endpoint(
+        "PUT",
+        "/jobs/{id}",
+        update_job,
+        takes="token! state checksum failure_reason exit_code:int output:hash",
+        gives="any",
+    ),
+    Endpoint("PATCH", "/jobs/{id}/trace", append_trace, reads_body=False, gives="any", status=202),
 ]

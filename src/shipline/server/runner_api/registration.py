@@ -91,11 +91,15 @@ def settings_of(call: Call) -> dict[str, Any]:
     }
 
 
+_SET = (
+    "description maintenance_note maintainer_note paused:bool active:bool locked:bool run_untagged:bool "
+    "tag_list:list access_level:not_protected|ref_protected maximum_timeout:int"
+)
 ENDPOINTS = [
-    Endpoint("POST", "/runners", register),
-    Endpoint("POST", "/runners/verify", verify),
-    Endpoint("DELETE", "/runners", unregister),
-    Endpoint("DELETE", "/runners/managers", unregister_manager),
-    Endpoint("POST", "/runners/reset_authentication_token", reset_token),
+    Endpoint("POST", "/runners", register, takes=f"token! info:hash {_SET}", gives="CreatedRunner"),
+    Endpoint("POST", "/runners/verify", verify, takes="token! system_id", gives="CreatedRunner", status=200),
+    Endpoint("DELETE", "/runners", unregister, takes="token!", gives="-"),
+    Endpoint("DELETE", "/runners/managers", unregister_manager, takes="token! system_id!", gives="-"),
+    Endpoint("POST", "/runners/reset_authentication_token", reset_token, takes="token!", gives="RunnerToken"),
     Endpoint("GET", "/runners/router/discovery", discover_router),
 ]

@@ -52,4 +52,12 @@ def _nothing(tick: str) -> Response:
     return Response(status_code=204, headers={LAST_UPDATE: tick})
 
 
-ENDPOINTS = [Endpoint("POST", "/jobs/request", request_job)]
+ENDPOINTS = [
+    Endpoint(
+        "POST",
+        "/jobs/request",
+        request_job,
+        takes="token! system_id last_update info:hash session:hash",
+        gives="hash",
+    )
+]
