@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
@@ -31,17 +32,24 @@ class Call(Parameters):
     async def read(self, *, body: bool = True) -> None:
         """Reads the parameters."""
         values = nested(self.request.query_params.multi_items())
-        if body and self.request.method not in ("GET", "HEAD"):
-            values |= await self._body()
-        if has_nul(values) or has_nul(self.path):
+        try:
+            if body and self.request.method not in ("GET", "HEAD"):
+                values |= await self._body()
+            nul = has_nul(values) or has_nul(self.path)
+        except RecursionError:
+            raise wrong_parameter("The request body is nested too deeply") from None
+        if nul:
             raise refusal(400)
         self.values = values
 
     async def _body(self) -> dict[str, Any]:
         kind = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
-            async with self.request.form() as form:
-                return nested(form.multi_items())
+            try:
+                async with self.request.form() as form:
+                    return nested(form.multi_items())
+            except HTTPException:
+                raise wrong_parameter("The request body is no form") from None
         text = await self.whole_body(BODY_LIMIT)
         if not text.strip() or kind not in ("application/json", ""):
             return {}
