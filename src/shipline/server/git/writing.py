@@ -66,9 +66,12 @@ def move_branch(path: Path, branch: str, old: str | None, new: str) -> None:
 
 def picked(path: Path, onto: str, sha: str, parent: str, *, back: bool) -> str | None:
     """The tree of a commit with the change of another one made to it, or taken back; None where the two do not
-    fit."""
+    fit. The three are put on a history of their own, since older gits take the merge base from there alone."""
     base, theirs = (sha, parent) if back else (parent, sha)
-    out = GitCall(path, "merge-tree", "--write-tree", f"--merge-base={base}", onto, theirs).output(missing=b"")
+    nobody = Person("nobody", "nobody@localhost")
+    root = commit_tree(path, f"{base}^{{tree}}", [], "base", nobody, nobody)
+    sides = [commit_tree(path, f"{side}^{{tree}}", [root], "side", nobody, nobody) for side in (onto, theirs)]
+    out = GitCall(path, "merge-tree", "--write-tree", *sides).output(missing=b"")
     return out.decode().split("\n", 1)[0].strip() or None
 
 
@@ -85,16 +88,21 @@ def _apply(path: Path, index: Mapping[str, str], parent: str | None, action: Act
         raise Unwritable("A file with this name doesn't exist")
     mode, blob = at
     if action.action == "delete":
-        git(path, "update-index", "--force-remove", "--", action.path, environment=index)
+        _remove(path, index, action.path)
     elif action.action == "chmod":
         _put(path, index, action, _mode(action.executable, mode), blob)
     else:
         if action.action == "move":
             if action.path != action.previous and _mode_and_blob(path, index, action.path) is not None:
                 raise Unwritable("A file with this name already exists")
-            git(path, "update-index", "--force-remove", "--", action.previous or "", environment=index)
+            _remove(path, index, action.previous or "")
         new = blob if action.content is None else _blob(path, action.content)
         _put(path, index, action, _mode(action.executable, mode), new)
+
+
+def _remove(path: Path, index: Mapping[str, str], name: str) -> None:
+    line = f"0 {NO_SHA}\t{name}\0"
+    _fed(path, line.encode(), "update-index", "-z", "--index-info", environment=index)
 
 
 def _put(path: Path, index: Mapping[str, str], action: Action, mode: str, blob: str) -> None:
