@@ -111,3 +111,13 @@ deploy:
     repository.commit(ci=ci)
     repository.shipline("run")
     assert "  https://abc.example.com/deploy" in repository.shipline("environments")
+
+
+def test_resource_groups_and_their_process_modes(repository):
+    repository.commit(ci="deploy: {script: [echo up], resource_group: production}")
+    assert "There are no resource groups" in repository.shipline("resource-groups")
+    repository.shipline("run")
+    assert repository.shipline("resource-groups") == "production  unordered\n"
+    repository.shipline("resource-groups", "set", "production", "oldest_first")
+    assert repository.shipline("resource-groups") == "production  oldest_first\n"
+    repository.shipline("run")

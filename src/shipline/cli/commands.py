@@ -29,6 +29,7 @@ COMMANDS: dict[str, list[Row]] = {
         Row("pipelines", "pipelines:pipelines", "List the pipelines of this project."),
         Row("artifacts", "artifacts:artifacts", "List and get the files that jobs left."),
         Row("environments", "environments:environments", "List what is deployed where."),
+        Row("resource-groups", "resource_groups:resource_groups", "Say in which order jobs get a shared resource."),
         Row("releases", "releases:releases", "List what has been released."),
         Row("pages", "pages:pages", "List and serve the sites that jobs have published."),
         Row("id-token", "id_token:id_token", "Show what ID tokens of jobs are signed with."),
