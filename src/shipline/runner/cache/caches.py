@@ -24,7 +24,7 @@ from shipline.protocol.payload import Cache
 from shipline.runner.cache.keys import Key, file_name, key_of, object_name
 from shipline.runner.cache.seal import is_damaged, seal
 from shipline.runner.files.archive import pack
-from shipline.runner.files.extraction import names_in, unpack
+from shipline.runner.files.extraction import Archive
 from shipline.runner.files.members import Entry, FilesError, ProjectFiles
 from shipline.runner.files.selection import Selection, select
 from shipline.runner.job import Job
@@ -135,26 +135,23 @@ class Caches:
                 "Cache file does not exist" if isinstance(self._place, Folder) else "file does not exist"
             )
         with fetched.file as file:
-            names = await asyncio.to_thread(self._looked_over, file)
             try:
-                await unpack(self._files, file)
+                archive = await asyncio.to_thread(self._looked_over, file)
+                await self._files.write(archive.members)
             except FilesError as error:
                 raise CacheError(str(error)) from None
-        return Restored(key, fetched.stored.version, names, await self._files.mark())
+        return Restored(key, fetched.stored.version, archive.names, await self._files.mark())
 
-    def _looked_over(self, file: IO[bytes]) -> frozenset[tuple[str, str]]:
-        """The names in an archive that may be unpacked here."""
+    def _looked_over(self, file: IO[bytes]) -> Archive:
+        """An archive that may be unpacked here."""
         if is_damaged(file):
             raise CacheError("the archive is damaged")
-        try:
-            names, size = names_in(file)
-        except FilesError as error:
-            raise CacheError(str(error)) from None
+        archive = Archive(file)
         with contextlib.suppress(OSError):  # the project is not on this machine
             free = shutil.disk_usage(self._job.places.project).free
-            if size > free:
-                raise CacheError(f"the archive unpacks to {size} bytes, and {free} are free")
-        return names
+            if archive.size > free:
+                raise CacheError(f"the archive unpacks to {archive.size} bytes, and {free} are free")
+        return archive
 
     def due(self, success: bool) -> bool:
         """Whether a job that ended so has anything to save."""

@@ -5,6 +5,7 @@ A zip keeps mode bits, symbolic links and times to the second (Info-ZIP's extend
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gzip
 import os
@@ -16,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from stat import S_IFDIR, S_IFLNK, S_IFREG
 
+from shipline.runner.files.deflating import SMALL, Deflating
 from shipline.runner.files.members import Entry, FilesError, Member, ProjectFiles
 
 BLOCK = 1 << 20
@@ -58,16 +60,23 @@ class _Info(zipfile.ZipInfo):
 def write_zip(target: Path, level: int, members: Iterable[Member]) -> None:
     """A zip file; `level` is zlib's, 0 for no compression."""
     method = zipfile.ZIP_DEFLATED if level else zipfile.ZIP_STORED
-    with zipfile.ZipFile(target, "w", method, compresslevel=level or None, strict_timestamps=False) as archive:
+    with (
+        zipfile.ZipFile(target, "w", method, compresslevel=level or None, strict_timestamps=False) as archive,
+        contextlib.closing(Deflating(archive, level)) as small,
+    ):
         for member in members:
             info = _info(member, method if member.kind == "file" else zipfile.ZIP_STORED)
-            if member.kind == "file" and member.content is not None:
+            if member.kind != "file" or member.content is None:
+                small.add(info, os.fsencode(member.target) if member.kind == "link" else b"")
+            elif member.size <= SMALL:
+                small.add(info, member.content.read(member.size))
+            else:
+                small.flush()
                 info.file_size = member.size
                 info._compresslevel = level or None  # type: ignore[attr-defined]
                 with archive.open(info, "w", force_zip64=member.size >= LARGE) as into:
                     shutil.copyfileobj(member.content, into, BLOCK)
-            else:
-                archive.writestr(info, os.fsencode(member.target) if member.kind == "link" else b"")
+        small.flush()
 
 
 def _info(member: Member, method: int) -> zipfile.ZipInfo:

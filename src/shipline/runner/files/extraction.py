@@ -6,8 +6,8 @@ no file of the archive can go through one.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import functools
 import io
 import os
 import posixpath
@@ -31,33 +31,48 @@ HEADER = struct.Struct("<4s5H3L2H")  # of a member, before its name
 
 async def unpack(files: ProjectFiles, archive: Path | IO[bytes]) -> None:
     """Puts what is in the zip file `archive` into the project folder. Raises FilesError."""
-    await files.write(functools.partial(members_of, archive))
+    with contextlib.closing(await asyncio.to_thread(Archive, archive)) as looked_over:
+        await files.write(looked_over.members)
 
 
-def names_in(archive: Path | IO[bytes]) -> tuple[frozenset[tuple[str, Kind]], int]:
-    """The paths and kinds of what a zip file holds, and how many bytes its files have altogether. Raises FilesError
-    as `members_of` does."""
-    with _told(), zipfile.ZipFile(archive) as file:
-        members = [member for member in map(_planned, file.infolist()) if member is not None]
-    _refuse_paths_through_links(members)
-    return frozenset((member.path, member.kind) for member in members), sum(member.size for member in members)
+class Archive:
+    """A zip file that was looked over: its names lead nowhere else, and it can be given out more than once. Raises
+    FilesError for one that is broken or means harm, there and later."""
 
+    def __init__(self, archive: Path | IO[bytes]) -> None:
+        with _told():
+            self._file = zipfile.ZipFile(archive)
+            infos = self._file.infolist()
+            self._planned = [(member, info) for info in infos if (member := _planned(info)) is not None]
+        _refuse_paths_through_links([member for member, _ in self._planned])
 
-def members_of(archive: Path | IO[bytes]) -> Iterator[Member]:
-    """The zip file's members, links last. Raises FilesError for an archive that is broken or means harm."""
-    with _told(), zipfile.ZipFile(archive) as file:
-        planned = [(member, info) for info in file.infolist() if (member := _planned(info)) is not None]
-        _refuse_paths_through_links([member for member, _ in planned])
-        for member, info in sorted(planned, key=lambda pair: pair[0].kind == "link"):
-            if member.kind == "folder":
-                yield member
-                continue
-            with contextlib.closing(_content(file, info)) as content:
-                if member.kind == "link":
-                    member.target = os.fsdecode(content.read(LONGEST_TARGET))
-                else:
-                    member.content = content
-                yield member
+    @property
+    def names(self) -> frozenset[tuple[str, Kind]]:
+        """The paths and kinds of what it holds."""
+        return frozenset((member.path, member.kind) for member, _ in self._planned)
+
+    @property
+    def size(self) -> int:
+        """The bytes of its files altogether."""
+        return sum(member.size for member, _ in self._planned)
+
+    def members(self) -> Iterator[Member]:
+        """What it holds, links last."""
+        with _told():
+            for planned, info in sorted(self._planned, key=lambda pair: pair[0].kind == "link"):
+                member = Member(planned.path, planned.kind, planned.mode, planned.mtime, planned.size)
+                if member.kind == "folder":
+                    yield member
+                    continue
+                with contextlib.closing(_content(self._file, info)) as content:
+                    if member.kind == "link":
+                        member.target = os.fsdecode(content.read(LONGEST_TARGET))
+                    else:
+                        member.content = content
+                    yield member
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def _content(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
