@@ -316,3 +316,14 @@ def test_environments_and_deployments(remote, agent, repository):
     assert remote.environments.get(environment.id).state == "stopping"
     agent.update(agent.job(), "success")
     assert remote.environments.get(environment.id).state == "stopped"
+
+
+def test_a_log_is_read_whole_while_it_grows(server, project, agent):
+    job = agent.job()
+    line = b"a line of a log that is long enough to be noticed\n" * 2000
+    sent = 0
+    for _ in range(40):
+        agent.trace(job, sent, line)
+        sent += len(line)
+        answer = server.api("GET", f"/projects/{project.id}/jobs/{job['id']}/trace")
+        assert answer.status_code == 200 and len(answer.content) == sent

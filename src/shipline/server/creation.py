@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from shipline.engine.repository import Repository
 from shipline.engine.scopes import visible
 from shipline.engine.sources import Elsewhere, sources
 from shipline.engine.supported import refuse_unsupported
-from shipline.language import Context, compile
+from shipline.language import Context, Finding, compile
 from shipline.language.context import Source
 from shipline.language.pipeline import Pipeline, Variable
 from shipline.server import tables as t
@@ -51,8 +52,13 @@ class Order(msgspec.Struct, frozen=True):
     schedule: str = ""
 
 
-async def create_pipeline(instance: Instance, order: Order) -> PipelineRecord:
-    """Raises LanguageError for a wrong configuration; EngineError for what cannot be carried out, for a ref or a
+async def create_pipeline(
+    instance: Instance, order: Order, warn: Callable[[list[Finding]], None] = lambda findings: None
+) -> PipelineRecord:
+    """`warn` is told what is dubious in the configuration. A script line that a colon makes a mapping is taken as
+    the text it looks like, with such a warning: lint is as strict as GitLab.
+
+    Raises LanguageError for a wrong configuration; EngineError for what cannot be carried out, for a ref or a
     file that is not there, and when the pipeline would have no job."""
     project = order.project
     repository = instance.projects.repository(project, instance.settings.url)
@@ -64,12 +70,14 @@ async def create_pipeline(instance: Instance, order: Order) -> PipelineRecord:
         protected = bool(instance.projects.protection(project.id, kind, commit.ref))
         commit = msgspec.structs.replace(commit, protected=protected)
         context = context_of(instance, order, commit)
+        context = msgspec.structs.replace(context, mend_quoted_colons=True)
         compiled = await asyncio.to_thread(_compile, repository, commit, context, config_path(project))
     finally:
         repository.close()
     if not compiled.jobs:
         raise EngineError(NO_JOBS)
     refuse_unsupported(compiled)
+    warn(compiled.warnings)
     engine_project = EngineProject(project.id, project.path)
     with instance.store.transaction():
         record = instance.pipelines.create(

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from shipline.engine.trace_file import read_from, write_at
+
+
+BLOCK = 1 << 20
 
 
 class Traces:
@@ -29,6 +34,15 @@ class Traces:
 
     def read(self, job_id: int, start: int = 0, limit: int | None = None) -> bytes:
         return read_from(self.path(job_id), start, limit)
+
+    async def stream(self, job_id: int, size: int) -> AsyncIterator[bytes]:
+        """The first `size` bytes, which must be there; a log may grow while it is read."""
+        start = 0
+        while start < size and (
+            data := await asyncio.to_thread(self.read, job_id, start, min(BLOCK, size - start))
+        ):
+            start += len(data)
+            yield data
 
     def erase(self, job_id: int) -> None:
         self.path(job_id).unlink(missing_ok=True)

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import sqlalchemy as sa
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response, StreamingResponse
 
 from shipline.engine.errors import EngineError
 from shipline.engine.states import COMPLETED
@@ -94,11 +94,9 @@ async def allowed_agents(call: Call) -> Response:
 
 async def trace(call: Call) -> Response:
     _, row = wanted_job(call, reading(call))
-    headers = {"Content-Disposition": f'inline; filename="{row.id}.log"'}
-    path = call.instance.traces.path(row.id)
-    if not path.exists():
-        return Response(b"", media_type="text/plain", headers=headers)
-    return FileResponse(path, media_type="text/plain", headers=headers)
+    traces, size = call.instance.traces, call.instance.traces.size(row.id)
+    headers = {"Content-Disposition": f'inline; filename="{row.id}.log"', "Content-Length": str(size)}
+    return StreamingResponse(traces.stream(row.id, size), media_type="text/plain", headers=headers)
 
 
 async def play(call: Call) -> Response:

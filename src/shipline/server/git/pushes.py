@@ -96,7 +96,8 @@ async def _pipeline(
         source="push",
     )
     try:
-        record = await create_pipeline(instance, order)
+        warnings: list[Finding] = []
+        record = await create_pipeline(instance, order, warnings.extend)
     except LanguageError as error:
         shown = [line for finding in error.findings for line in _shown(finding)]
         return [f"The pipeline for {change.name} could not be created:", *shown]
@@ -107,7 +108,8 @@ async def _pipeline(
             return [f"No pipeline for {change.name}: none of its jobs is for this push."]
         return [f"The pipeline for {change.name} could not be created:", *str(error).splitlines()]
     address = f"{instance.settings.url}/{project.full_path}/-/pipelines/{record.id}"
-    return [f"Pipeline #{record.id} for {change.name}:", f"  {address}"]
+    dubious = [line for finding in warnings for line in _shown(finding)]
+    return [f"Pipeline #{record.id} for {change.name}:", f"  {address}", *dubious]
 
 
 def _shown(finding: Finding) -> list[str]:
