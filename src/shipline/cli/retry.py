@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 def retry(job: str | None, pipeline: int | None, view: View, where: Where) -> int:
     """Run JOB again; without JOB, all jobs of the pipeline that failed or were cancelled.
 
-    What was skipped because of them gets another chance. Exit codes are those of `shipline run`.
+    What was skipped because of them gets another chance. Where a child pipeline failed, its failed jobs run again;
+    a trigger job that is named makes a new pipeline. Exit codes are those of `shipline run`.
     """
+    from shipline.cli.hierarchy import together
     from shipline.cli.resume import resume
     from shipline.cli.state import chosen_job, chosen_pipeline, opened_pipelines
     from shipline.engine.errors import EngineError
@@ -35,5 +37,9 @@ def retry(job: str | None, pipeline: int | None, view: View, where: Where) -> in
         jobs = pipelines.live(number).jobs.values()
         again = [job.name for job in jobs if job.status in ("failed", "canceled")]
         if not again:
-            raise EngineError(f"Pipeline {number} has no failed or cancelled job; `shipline retry JOB` names one.")
+            below = [live for live in together(pipelines.live(number), pipelines.store) if live.record.id != number]
+            failed = [live.record.id for live in below if live.with_status("failed", "canceled")]
+            hint = f"pipeline {failed[0]} has: shipline retry --pipeline {failed[0]}" if failed else ""
+            hint = hint or "`shipline retry JOB` names one."
+            raise EngineError(f"Pipeline {number} has no failed or cancelled job; {hint}")
         return resume(pipelines, number, lambda: pipelines.retry_failed(number), where, view, again)

@@ -171,11 +171,19 @@ def exit_code(live: Live) -> int:
 
 def tell_settled(pipelines: Pipelines) -> None:
     """Ends what a killed process left, and says so."""
-    for record, jobs in pipelines.settle():
-        ran = [job.name for job in jobs if job.status == "failed"]
-        what = f"{', '.join(ran)} ran and counts as failed" if ran else "no job ran"
+    settled = pipelines.settle()
+    if not settled:
+        return
+    from shipline.cli.hierarchy import Names, topmost
+
+    names, ran = Names(pipelines.store), dict[int, list[str]]()
+    for record, jobs in settled:
+        told = ran.setdefault(topmost(pipelines, record.id).id, [])
+        told += [names.of(job) for job in jobs if job.status == "failed"]
+    for number, failed in ran.items():
+        what = f"{', '.join(failed)} ran and counts as failed" if failed else "no job ran"
         click.echo(
-            f"Pipeline {record.id} was interrupted: its process died; {what}. "
-            f"To go on with it: shipline retry --pipeline {record.id}",
+            f"Pipeline {number} was interrupted: its process died; {what}. "
+            f"To go on with it: shipline retry --pipeline {number}",
             err=True,
         )

@@ -68,10 +68,12 @@ def opened_repository(directory: Path | None = None) -> Iterator[Repository]:
 
 
 def chosen_pipeline(pipelines: Pipelines, pipeline_id: int | None, job: str | None = None) -> PipelineRecord:
-    """The pipeline of that number; else the newest of the repository we are in (that has a job of that name).
+    """The pipeline of that number; else the newest of the repository we are in (in which, or in what it has
+    triggered, there is a job of that name). Children are found through their parents.
 
     Raises EngineError when there is none.
     """
+    from shipline.cli.hierarchy import found, topmost
     from shipline.engine.errors import EngineError
 
     if pipeline_id is not None:
@@ -79,8 +81,10 @@ def chosen_pipeline(pipelines: Pipelines, pipeline_id: int | None, job: str | No
     with opened_repository() as repository:
         project = pipelines.store.project(str(repository.path))
     newest = pipelines.store.pipelines(project.id, limit=20)
+    parents = [record for record in newest if record.source != "parent_pipeline"]
+    newest = parents or [topmost(pipelines, record.id) for record in newest[:1]]
     for record in newest:
-        if job is None or job in pipelines.live(record.id).jobs:
+        if job is None or found(pipelines, record.id, job):
             return record
     if not newest:
         raise EngineError(f"{project.path} has had no pipeline yet: `shipline run` makes one.")
@@ -89,7 +93,9 @@ def chosen_pipeline(pipelines: Pipelines, pipeline_id: int | None, job: str | No
 
 
 def chosen_job(pipelines: Pipelines, job: str, pipeline_id: int | None) -> JobRecord:
-    """A job by its name (in the newest pipeline that has it, or the one given) or by its number."""
+    """A job by its name (in the newest pipeline that has it, or the one given) or by its number. Jobs of triggered
+    pipelines may be named with the trigger jobs above them: `deploy/smoke test`."""
+    from shipline.cli.hierarchy import one
     from shipline.engine.errors import EngineError
 
     if job.isdigit() and pipeline_id is None:
@@ -97,4 +103,4 @@ def chosen_job(pipelines: Pipelines, job: str, pipeline_id: int | None) -> JobRe
         if found is None:
             raise EngineError(f"There is no job number {job}.")
         return found
-    return pipelines.job(chosen_pipeline(pipelines, pipeline_id, job).id, job)
+    return one(pipelines, chosen_pipeline(pipelines, pipeline_id, job).id, job)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
+
+if TYPE_CHECKING:
+    from shipline.engine.live import Live
 
 
 @click.command()
@@ -13,6 +18,7 @@ def status(pipeline: int | None, as_json: bool) -> int:
 
     Exit codes: 0 it succeeded, runs or waits, 1 it failed or was cancelled, 2 there is no such pipeline.
     """
+    from shipline.cli.hierarchy import together
     from shipline.cli.run import exit_code
     from shipline.cli.state import chosen_pipeline, opened_pipelines
     from shipline.cli.summary import summary
@@ -22,13 +28,9 @@ def status(pipeline: int | None, as_json: bool) -> int:
         if as_json:
             import msgspec
 
-            content = {"pipeline": live.record, "jobs": list(live.jobs.values())}
-            plain = msgspec.to_builtins(content)
-            plain["pipeline"].pop("variables")
-            for job in plain["jobs"]:
-                job.pop("variables")
-                job.pop("dotenv")
-            click.echo(msgspec.json.format(msgspec.json.encode(plain)).decode())
+            first, *others = [_content(each) for each in together(live, pipelines.store)]
+            content = {**first, "downstream": others}
+            click.echo(msgspec.json.format(msgspec.json.encode(content)).decode())
         else:
             from shipline.cli.kept import sites, told
 
@@ -37,3 +39,15 @@ def status(pipeline: int | None, as_json: bool) -> int:
             kept = told(known.kept()) if known else []
             click.echo("\n".join([*lines, *(["", *kept] if kept else [])]).strip("\n"))
         return exit_code(live)
+
+
+def _content(live: Live) -> dict[str, Any]:
+    """A pipeline and its jobs for programs, without the values of variables."""
+    import msgspec
+
+    plain: dict[str, Any] = msgspec.to_builtins({"pipeline": live.record, "jobs": list(live.jobs.values())})
+    plain["pipeline"].pop("variables")
+    for job in plain["jobs"]:
+        job.pop("variables")
+        job.pop("dotenv")
+    return plain
