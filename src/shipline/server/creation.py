@@ -18,12 +18,12 @@ from shipline.engine.records import Commit, PipelineRecord, PipelineVariable, Pr
 from shipline.engine.records import Project as EngineProject
 from shipline.engine.repository import Repository
 from shipline.engine.scopes import visible
-from shipline.engine.sources import Elsewhere, sources
 from shipline.engine.supported import refuse_unsupported
 from shipline.language import Context, Finding, compile
 from shipline.language.context import Source
 from shipline.language.pipeline import Pipeline, Variable
 from shipline.server import tables as t
+from shipline.server.includes import ServerSources
 from shipline.server.instance import VERSION, Instance
 from shipline.server.permissions import Caller
 from shipline.server.store import INSTANCE
@@ -71,7 +71,8 @@ async def create_pipeline(
         commit = msgspec.structs.replace(commit, protected=protected)
         context = context_of(instance, order, commit)
         context = msgspec.structs.replace(context, mend_quoted_colons=True)
-        compiled = await asyncio.to_thread(_compile, repository, commit, context, config_path(project))
+        loader = ServerSources(instance, order.caller, repository, commit.sha, project.full_path)
+        compiled = await asyncio.to_thread(_compile, repository, commit, context, config_path(project), loader)
     finally:
         repository.close()
     if not compiled.jobs:
@@ -106,13 +107,15 @@ def _commit(repository: Repository, order: Order) -> Commit:
     return commit
 
 
-def _compile(repository: Repository, commit: Commit, context: Context, path: str) -> Pipeline:
+def _compile(
+    repository: Repository, commit: Commit, context: Context, path: str, loader: ServerSources
+) -> Pipeline:
     text = repository.read(commit.sha, path)
     if text is None:
         raise EngineError("Missing CI config file")
     if context.source == "push":
         context = msgspec.structs.replace(context, changed=repository.changed(commit))
-    compiled = compile(text, context, sources(repository, commit.sha, Elsewhere()))
+    compiled = compile(text, context, loader)
     return with_keys(compiled, repository, commit.sha)
 
 

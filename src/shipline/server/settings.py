@@ -33,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True):
     mirror_every: float = 300.0
     requests_a_minute: int = 2000
     pipelines_a_minute: int = 60
+    allow_local_requests: bool = False
 
     @property
     def url(self) -> str:

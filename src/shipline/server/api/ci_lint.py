@@ -11,7 +11,6 @@ from starlette.responses import Response
 from shipline.engine.errors import EngineError
 from shipline.engine.git import GitCall
 from shipline.engine.repository import Repository
-from shipline.engine.sources import Elsewhere, sources
 from shipline.language import Context, LanguageError, compile, lint, merged
 from shipline.language.merge import as_yaml
 from shipline.language.pipeline import Job
@@ -21,6 +20,7 @@ from shipline.server.creation import Order, config_path, context_of
 from shipline.server.http.answers import no_such
 from shipline.server.http.call import Call
 from shipline.server.http.routes import Endpoint
+from shipline.server.includes import ServerSources
 
 
 async def lint_repository(call: Call) -> Response:
@@ -48,7 +48,8 @@ async def _linted(call: Call, project: Any, ref: str, text: str | None) -> Respo
         commit = await asyncio.to_thread(repository.commit, ref)
         context = context_of(call.instance, order, commit)
         path = config_path(project)
-        shape = await asyncio.to_thread(_shape, repository, commit.sha, context, path, text)
+        loader = ServerSources(call.instance, user, repository, commit.sha, project.full_path)
+        shape = await asyncio.to_thread(_shape, repository, commit.sha, context, path, text, loader)
     except EngineError:
         raise no_such("Commit") from None
     finally:
@@ -58,11 +59,12 @@ async def _linted(call: Call, project: Any, ref: str, text: str | None) -> Respo
     return call.json(shape)
 
 
-def _shape(repository: Repository, sha: str, context: Context, path: str, text: str | None) -> Shape:
+def _shape(
+    repository: Repository, sha: str, context: Context, path: str, text: str | None, loader: ServerSources
+) -> Shape:
     text = repository.read(sha, path) if text is None else text
     if text is None:
         return _answer(["Please provide content of .gitlab-ci.yml"], [])
-    loader = sources(repository, sha, Elsewhere())
     findings = lint(text, context, loader)
     errors = [str(finding) for finding in findings if finding.severity == "error"]
     warnings = [str(finding) for finding in findings if finding.severity != "error"]
