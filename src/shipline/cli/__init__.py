@@ -11,6 +11,12 @@ def main() -> int:
     try:
         from shipline.cli.program import run
 
-        return run()
+        status = run()
+        import gc
+        import os
+
+        if not gc.isenabled():  # a command that left one large value: taking it apart would be a tenth of the time
+            os._exit(status)
+        return status
     except KeyboardInterrupt:  # so early that nothing has begun
         return 130

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -39,6 +38,8 @@ def list_jobs(path: str | None, form: str, given: Given) -> int:
         click.echo(str(warning), err=True)
     rows = [row(job) for job in ordered(pipeline.jobs)]
     if form == "json":
+        import json
+
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
     elif form == "csv":
         click.echo(as_csv(rows), nl=False)

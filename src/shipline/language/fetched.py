@@ -6,8 +6,6 @@ the network or from the cache; a URL that is not in it is fetched and, when the 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from pathlib import Path
 
@@ -57,6 +55,8 @@ class Fetched:
         return content
 
     def path(self, url: str) -> Path:
+        import hashlib
+
         return self.cache / hashlib.sha256(url.encode()).hexdigest()
 
     def kept(self, url: str) -> bytes | None:
@@ -79,6 +79,8 @@ class Fetched:
     def write_lock(self) -> None:
         """Adds what was fetched to the lock."""
         if self.lock is not None and self.seen:
+            import json
+
             entries = self.locked | {url: integrity(content) for url, content in self.seen.items()}
             self.lock.write_text(json.dumps(dict(sorted(entries.items())), indent=2) + "\n")
 
@@ -87,6 +89,8 @@ def read_lock(path: Path | None) -> dict[str, str]:
     """The entries of a lock; none where there is no file. Raises NotLoaded when it is no lock."""
     if path is None or not path.exists():
         return {}
+    import json
+
     try:
         entries = json.loads(path.read_text())
     except (OSError, ValueError) as error:

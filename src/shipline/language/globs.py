@@ -10,13 +10,12 @@ import itertools
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-import re2
+if TYPE_CHECKING:
+    import re2  # imported with the first glob that is more than a name
 
 MAX_ALTERNATIVES = 1024
-OPTIONS = re2.Options()
-OPTIONS.log_errors = False
-OPTIONS.dot_nl = True
 WILD = re.compile(r"[*?\[{\\]")
 
 
@@ -129,13 +128,20 @@ def member(glob: str, at: int) -> tuple[str, int]:
 @lru_cache(maxsize=1024)
 def compiled(glob: str) -> re2._Regexp:
     """The regular expression of a whole glob. Raises GlobTooWide."""
-    return re2.compile("|".join(f"(?:{expression(choice)})" for choice in alternatives(glob)), OPTIONS)
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    options.dot_nl = True
+    return re2.compile("|".join(f"(?:{expression(choice)})" for choice in alternatives(glob)), options)
 
 
 def glob_matches(glob: str, path: str) -> bool:
     """Whether one path matches."""
     if not WILD.search(glob):
         return glob == path
+    import re2
+
     try:
         return compiled(glob).fullmatch(path) is not None
     except (GlobTooWide, re2.error, UnicodeError):

@@ -6,7 +6,6 @@ that is the whole of a value keeps the input's type.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -170,7 +169,11 @@ class Interpolator:
             if match["data"].startswith(LEFT_ALONE):
                 return match[0]
             value = self.block(match["data"], place)
-            return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else as_text(value)
+            if isinstance(value, list | dict):
+                import json
+
+                return json.dumps(value, ensure_ascii=False)
+            return as_text(value)
 
         return BLOCK.sub(replaced, text), False
 

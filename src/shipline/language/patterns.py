@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-import re2
+if TYPE_CHECKING:
+    import re2  # imported with the first pattern: many files have none
 
 SYNTAX = re.compile(r"^/(?P<regexp>.*)/(?P<flags>[ismU]*)$", re.MULTILINE)
-
-OPTIONS = re2.Options()
-OPTIONS.log_errors = False
 
 
 class BadPattern(ValueError):
@@ -23,10 +22,12 @@ class Pattern:
     __slots__ = ("compiled", "source")
 
     def __init__(self, source: str, flags: str = "") -> None:
+        import re2
+
         self.source = source
         text = f"(?{''.join(sorted(set(flags)))}){source}" if flags else source
         try:
-            self.compiled = re2.compile(text, OPTIONS)
+            self.compiled = re2.compile(text, quiet())
         except (re2.error, UnicodeError) as error:
             raise BadPattern(reason(error)) from None
 
@@ -35,6 +36,16 @@ class Pattern:
             return self.compiled.search(text) is not None
         except UnicodeError:
             return False
+
+
+@lru_cache(maxsize=1)
+def quiet() -> re2.Options:
+    """RE2's options: it writes nothing to standard error."""
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    return options
 
 
 def reason(error: Exception) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from shipline.language.entry import did_you_mean
@@ -21,6 +20,8 @@ def resolve(config: Map, partial: bool = False) -> Map:
 
 def shown(path: Any) -> str:
     """A reference as GitLab prints it."""
+    import json
+
     return f"!reference {json.dumps(path, ensure_ascii=False, default=str)}"
 
 
