@@ -100,7 +100,18 @@ def written(text: str):
 
 
 def test_an_archive_as_runners_get_it():
-    assert written("{}") == []
+    assert written("{expire_in: 1 day}") == []
+    assert written("{untracked: true}") == [
+        {
+            "paths": None,
+            "name": None,
+            "untracked": True,
+            "when": None,
+            "expire_in": None,
+            "artifact_type": "archive",
+            "artifact_format": "zip",
+        }
+    ]
     assert written("{paths: [a, b], exclude: ['*.o'], when: on_failure, expire_in: 1 day, name: n}") == [
         {
             "paths": ["a", "b"],

@@ -37,9 +37,9 @@ def uploads(artifacts: dict[str, Any]) -> list[protocol.Artifacts]:
         found.append(
             protocol.Artifacts(
                 paths=artifacts.get("paths"),
-                exclude=artifacts.get("exclude") or None,
+                exclude=artifacts.get("exclude") or msgspec.UNSET,
                 name=artifacts.get("name"),
-                untracked=artifacts.get("untracked"),
+                untracked=artifacts.get("untracked", msgspec.UNSET),
                 when=artifacts.get("when"),
                 expire_in=artifacts.get("expire_in"),
                 artifact_type="archive",

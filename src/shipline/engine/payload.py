@@ -12,9 +12,11 @@ import msgspec
 from shipline.engine.caches import caches
 from shipline.engine.dependencies import Shelf, dependencies, reported, sources, uploads
 from shipline.engine.id_tokens import Issuer, token_variables
+from shipline.engine.job_inputs import for_payload
 from shipline.engine.job_variables import Facts, job_variables
 from shipline.engine.live import Live
 from shipline.engine.records import Commit, JobRecord, PipelineRecord, ProjectVariable
+from shipline.engine.run_steps import commands
 from shipline.engine.scopes import is_protected
 from shipline.engine.secrets import secrets_of
 from shipline.language import pipeline as language
@@ -109,10 +111,11 @@ def make_payload(
             separated=origin.separated_caches,
             index=origin.cache_index,
         ),
-        artifacts=uploads(definition.artifacts),
+        artifacts=uploads(definition.artifacts) if definition.artifacts else None,
         dependencies=dependencies(live, earlier, shelf, token),
         credentials=list(origin.credentials),
         hooks=[protocol.Hook(name, list(script)) for name, script in definition.extra.get("hooks", {}).items()],
+        inputs=for_payload(definition, job.inputs) or None,
         secrets=secrets_of(definition, variables) or None,
         features=protocol.Features(failure_reasons=FAILURE_REASONS),
     )
@@ -125,7 +128,9 @@ def new_token() -> str:
 
 def steps(definition: language.Job, timeout: int) -> list[protocol.Step]:
     """before_script and script share a shell, so they are one step; after_script is one of its own."""
-    script = protocol.Step("script", [*definition.before_script, *definition.script], timeout)
+    script = protocol.Step(
+        "script", [*definition.before_script, *definition.script, *commands(definition)], timeout
+    )
     if not definition.after_script:
         return [script]
     after = protocol.Step(

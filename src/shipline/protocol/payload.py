@@ -83,11 +83,14 @@ class Image(msgspec.Struct, omit_defaults=True):
     executor_opts: dict[str, Any] = {}
 
 
-class Artifacts(msgspec.Struct, omit_defaults=True):
+class Artifacts(msgspec.Struct):
+    """What to keep of a job: its archive, or a report. `exclude` and `untracked` are missing where nothing is said
+    of them, as GitLab leaves them out."""
+
     paths: list[str] | None = None
-    exclude: list[str] | None = None
+    exclude: list[str] | msgspec.UnsetType | None = msgspec.UNSET
     name: str | None = None
-    untracked: bool | None = None
+    untracked: bool | msgspec.UnsetType | None = msgspec.UNSET
     when: Literal["on_success", "on_failure", "always"] | None = None
     expire_in: str | None = None
     artifact_type: str | None = None
@@ -166,6 +169,19 @@ class Secret(msgspec.Struct, omit_defaults=True):
     file: bool | None = None
 
 
+class InputValue(msgspec.Struct):
+    """`type`: string, number, boolean, array or struct."""
+
+    type: str
+    content: Any = None
+    sensitive: bool = False
+
+
+class JobInput(msgspec.Struct):
+    key: str
+    value: InputValue
+
+
 class Features(msgspec.Struct, omit_defaults=True):
     trace_sections: bool = True
     token_mask_prefixes: list[str] = []
@@ -190,6 +206,7 @@ class JobPayload(msgspec.Struct):
     dependencies: list[Dependency] = []
     hooks: list[Hook] = []
     secrets: dict[str, Secret] | None = None
+    inputs: list[JobInput] | None = None
     features: Features = msgspec.field(default_factory=Features)
     allow_git_fetch: bool = True
 
