@@ -7,6 +7,7 @@ includes (documents, inputs) -> extends -> references -> keywords -> workflow ->
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import lru_cache
 
 import msgspec
 
@@ -197,9 +198,15 @@ def sourced(item: Finding, texts: dict[str, str]) -> Finding:
     text = texts.get(item.file)
     if text is None or not item.line or item.source is not None:
         return item
-    lines = text.split("\n")
+    lines = lines_of(text)
     if item.line > len(lines):
         return item
     source = lines[item.line - 1].rstrip("\r")
     at = source.find(item.part, item.column - 1) + 1 if item.part else 0
     return msgspec.structs.replace(item, source=source, column=at or item.column, part=None)
+
+
+@lru_cache(maxsize=4)
+def lines_of(text: str) -> list[str]:
+    """The lines of a file, for all of its findings."""
+    return text.split("\n")
