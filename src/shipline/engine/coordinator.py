@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,7 @@ from shipline.engine.errors import EngineError
 from shipline.engine.live import Live
 from shipline.engine.pipelines import Pipelines
 from shipline.engine.publishing import promise
-from shipline.engine.records import JobRecord
+from shipline.engine.records import JobRecord, PipelineRecord
 from shipline.engine.shelf import LocalShelf, copy_archive
 from shipline.engine.states import COMPLETED, Status
 from shipline.protocol.coordinator import Answer, FileRefused, JobUpdate, Upload
@@ -60,6 +61,19 @@ class EngineCoordinator:
         self.failure: Exception | None = None
         self._given: dict[int, JobRecord] = {}
         self._out: set[int] = set()
+        self._queue = {job.id: job for job in self._pending()}
+        self._unmatched = list(self._queue.values())
+        self._changes: dict[tuple[int, str], asyncio.Event] = {}
+        pipelines.listeners.append(self._changed)
+
+    def _changed(self, record: PipelineRecord, jobs: list[JobRecord]) -> None:
+        for job in sorted(jobs, key=attrgetter("id")):
+            self._queue.pop(job.id, None)
+            if job.status == "pending" and not job.bridge:
+                self._queue[job.id] = job
+                self._unmatched.append(job)
+            if event := self._changes.pop((job.pipeline_id, job.name), None):
+                event.set()
 
     def close(self) -> None:
         """No more jobs are given out; who waits for one is answered at once."""
@@ -73,13 +87,28 @@ class EngineCoordinator:
     async def request_job(self, tags: frozenset[str], run_untagged: bool) -> JobPayload | None:
         deadline = asyncio.get_running_loop().time() + PATIENCE
         while not self.closed:
-            for job in self._pending() if self.at_most is None or len(self._out) < self.at_most else ():
-                if _matches(job, tags, run_untagged) and (payload := self._give(job)) is not None:
-                    return payload
+            if payload := self._next(tags, run_untagged):
+                return payload
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0 or not await self.pipelines.bell.wait(left):
                 return None
         return None
+
+    def _next(self, tags: frozenset[str], run_untagged: bool) -> JobPayload | None:
+        """The payload of the job that has waited longest of those that a runner with these tags may have."""
+        refused: set[int] = set()
+        while self.at_most is None or len(self._out) < self.at_most:
+            fitting = (job for job in self._queue.values() if _matches(job, tags, run_untagged))
+            job = next((job for job in fitting if job.id not in refused and self._is_ours(job)), None)
+            if job is None:
+                return None
+            if (payload := self._give(job)) is not None:
+                return payload
+            refused.add(job.id)
+        return None
+
+    def _is_ours(self, job: JobRecord) -> bool:
+        return job.pipeline_id in self.pipelines.owned
 
     async def append_trace(self, job: JobPayload, offset: int, data: bytes) -> Answer:
         try:
@@ -103,11 +132,12 @@ class EngineCoordinator:
         return Answer(self._status(job))
 
     async def wait_canceled(self, job: JobPayload) -> Literal["canceling", "canceled"]:
+        given = self._given[job.id]
         while True:
             status = self._status(job)
             if status == "canceling" or status == "canceled":
                 return status
-            await self.pipelines.bell.wait()
+            await self._changes.setdefault((given.pipeline_id, given.name), asyncio.Event()).wait()
 
     async def upload_artifacts(self, job: JobPayload, upload: Upload, file: Path) -> str:
         if self.shelf is None:
@@ -130,23 +160,26 @@ class EngineCoordinator:
         self.pipelines.finished(job, status, update.failure_reason, update.exit_code, found)
 
     def fail_unmatched(self, runners: list[tuple[frozenset[str], bool]]) -> None:
-        """Fails the pending jobs that none of these runners (their tags, and whether they take untagged jobs too)
-        would ever take."""
-        for job in self._pending():
+        """Fails the jobs that have become pending and that none of these runners (their tags, and whether they take
+        untagged jobs too) would ever take."""
+        new, self._unmatched = self._unmatched, []
+        for job in new:
+            if self._queue.get(job.id) is not job or not self._is_ours(job):
+                continue
             if not any(_matches(job, tags, untagged) for tags, untagged in runners):
                 tags = ", ".join(job.tags) or "(it has no tags, and the runners take tagged jobs only)"
                 self._refuse(job, f"no runner takes this job: none has its tags: {tags}", "no_matching_runner")
 
     def _pending(self) -> list[JobRecord]:
-        owned = [self.pipelines.live(number) for number in self.pipelines.owned]
+        owned = [self.pipelines.known(number) for number in self.pipelines.owned]
         pending = [live.jobs[name] for live in owned for name in live.with_status("pending")]
         pending = [job for job in pending if not job.bridge]
         return sorted(pending, key=lambda job: (job.queued_at or 0, job.id))
 
     def _give(self, job: JobRecord) -> JobPayload | None:
-        live = self.pipelines.live(job.pipeline_id)
         if not self.pipelines.started(job, self.runner):
             return None
+        live = self.pipelines.known(job.pipeline_id)
         job = live.jobs[job.name]
         self._given[job.id] = job
         self._out.add(job.id)
@@ -177,7 +210,7 @@ class EngineCoordinator:
 
     def _status(self, job: JobPayload) -> Literal["running", "canceling", "canceled", "failed", "success"]:
         given = self._given[job.id]
-        current = self.pipelines.live(given.pipeline_id).jobs[given.name]
+        current = self.pipelines.known(given.pipeline_id).jobs[given.name]
         if current.id != job.id:
             return "canceled"
         if current.status in COMPLETED or current.status == "canceling":

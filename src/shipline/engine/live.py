@@ -36,10 +36,14 @@ class Live:
             pipeline=record.status,
             start_at_once={job.name for job in jobs if job.start_at_once},
         )
+        self._by_status: dict[Status, set[str]] = {}
+        for name, status in self.states.jobs.items():
+            self._by_status.setdefault(status, set()).add(name)
 
     def with_status(self, *statuses: Status) -> list[str]:
-        """The names of the jobs that have one of these statuses."""
-        return [name for name, status in self.states.jobs.items() if status in statuses]
+        """The names of the jobs that have one of these statuses, in the graph's order."""
+        names = [name for status in statuses for name in self._by_status.get(status, ())]
+        return sorted(names, key=self.graph.place.__getitem__)
 
     def busy(self) -> bool:
         """Whether something runs, or will by itself. A bridge that follows another pipeline does nothing itself."""
@@ -52,6 +56,8 @@ class Live:
         self.states.stages, self.states.pipeline = record.stages, record.status
         for job in jobs:
             self.jobs[job.name] = job
+            self._by_status[self.states.jobs[job.name]].discard(job.name)
+            self._by_status.setdefault(job.status, set()).add(job.name)
             self.states.jobs[job.name] = job.status
             self.states.allow_failure[job.name] = job.allow_failure
             self.states.start_at_once.discard(job.name)

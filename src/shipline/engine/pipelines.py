@@ -114,6 +114,11 @@ class Pipelines:
             self._live[pipeline_id] = Live(record, self.store.jobs(pipeline_id), self.store.compiled(pipeline_id))
         return self._live[pipeline_id]
 
+    def known(self, pipeline_id: int) -> Live:
+        """The pipeline as last seen here, which another process may have changed a moment ago (see
+        `shipline.engine.tending`): for whoever asks often and is told of changes."""
+        return self._live.get(pipeline_id) or self.live(pipeline_id)
+
     def job(self, pipeline_id: int, name: str) -> JobRecord:
         """The latest try of a job. Raises EngineError, with the nearest name, when there is none of that name."""
         jobs = self.live(pipeline_id).jobs

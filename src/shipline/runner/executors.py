@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shipline.objects.objects import Objects
     from shipline.runner.cache.caches import Caches
     from shipline.runner.local.checkout import Checkouts
+    from shipline.runner.local.removal import Removal
     from shipline.runner.pod.cluster import Cluster
 
 
@@ -37,6 +38,7 @@ class Executors:
         self._copies = RepositoryCopies(self._workspace)
         self._checkouts: Checkouts | None = None
         self._cache: Objects | None = None
+        self._removal: Removal | None = None
 
     def job(self, payload: JobPayload) -> Job:
         """The job, with the lowest number that no running job has; `release` frees it."""
@@ -69,9 +71,11 @@ class Executors:
         if self.name_for(job.payload) == "shell":
             from shipline.runner.local.checkout import Checkouts
             from shipline.runner.local.executor import ShellExecutor
+            from shipline.runner.local.removal import Removal
 
             self._checkouts = self._checkouts or Checkouts(self._workspace)
-            return ShellExecutor(self._checkouts, self._copies, job, trace)
+            self._removal = self._removal or Removal()
+            return ShellExecutor(self._checkouts, self._copies, self._removal, job, trace)
         from shipline.runner.pod.executor import PodExecutor
 
         return PodExecutor(await self.cluster(), self._copies, job, trace)
@@ -110,4 +114,6 @@ class Executors:
             from shipline.runner.local.stragglers import kill_stragglers
 
             kill_stragglers(self._workspace.path)
+        if self._removal is not None:
+            await self._removal.finish()
         self._workspace.close()

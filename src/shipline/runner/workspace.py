@@ -12,6 +12,7 @@ import signal
 from pathlib import Path
 
 PREFIX = "shipline-runner-"
+GET_FLAGS, SET_FLAGS, TOP_DIRECTORY = 0x80086601, 0x40086602, 0x20000  # of linux/fs.h: FS_IOC_GETFLAGS and others
 
 
 class Workspace:
@@ -26,12 +27,30 @@ class Workspace:
             remove_abandoned()
             self._path = temporary_folder() / f"{PREFIX}{os.getpid()}-{os.urandom(4).hex()}"
             self._path.mkdir(0o700)
+            _spread(self._path)
         return self._path
 
     def close(self) -> None:
         if self._path is not None:
             remove_tree(self._path)
             self._path = None
+
+
+def _spread(folder: Path) -> None:
+    """Lets the folders made in it lie far from each other on an ext4 disk (`chattr +T`). An ext4 without a journal,
+    as virtual machines have it, looks for a place among all that was removed nearby in the last minutes, which
+    makes a folder of a job cost several milliseconds. Elsewhere nothing happens."""
+    import fcntl
+    import struct
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        flags = struct.unpack("l", fcntl.ioctl(descriptor, GET_FLAGS, bytes(struct.calcsize("l"))))[0]
+        fcntl.ioctl(descriptor, SET_FLAGS, struct.pack("l", flags | TOP_DIRECTORY))
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
 
 
 def temporary_folder() -> Path:

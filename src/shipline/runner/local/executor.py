@@ -16,11 +16,12 @@ from shipline.runner.executor import Stage
 from shipline.runner.job import Job
 from shipline.runner.local.checkout import Checkouts
 from shipline.runner.local.files import ShellFiles
+from shipline.runner.local.removal import Removal
 from shipline.runner.local.stage_process import StageProcess
 from shipline.runner.local.stragglers import kill_stragglers
 from shipline.runner.repository import RepositoryCopies, local_path
 from shipline.runner.script.sources import Sources
-from shipline.runner.sites import Sites, site_of
+from shipline.runner.sites import Site, Sites, site_of
 from shipline.runner.trace.trace import Trace
 
 KEPT = (
@@ -36,15 +37,20 @@ KEPT = (
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
 )
+# ruff: noqa: PTH102, PTH112 (each job's hot path: paths are plain strings)
 # Looking for daemons takes some milliseconds: it is done after a job that took longer, and at the runner's end
 LONG = 1.0  # seconds
+SOON_OVER = 0.1  # seconds in which nobody comes to look into a job: none is told where it is
 
 
 class ShellExecutor:
     """Made for one job; its folder is removed by `close` together with every process that is left."""
 
-    def __init__(self, checkouts: Checkouts, copies: RepositoryCopies, job: Job, trace: Trace) -> None:
+    def __init__(
+        self, checkouts: Checkouts, copies: RepositoryCopies, removal: Removal, job: Job, trace: Trace
+    ) -> None:
         self._checkouts = checkouts
+        self._removal = removal
         self._copies = copies
         self._job = job
         self._trace = trace
@@ -53,7 +59,7 @@ class ShellExecutor:
         self._began = time.monotonic()
         self._shell = _program(job.config.shell or "bash")
         self._sites = Sites.of(job.config)
-        self._site = site_of(job, str(self._folder), folder=str(self._folder), shell=self._shell)
+        self._telling: asyncio.TimerHandle | None = None
 
     def exited(self, status: int) -> str:
         return f"exit status {status}"
@@ -73,10 +79,26 @@ class ShellExecutor:
         return [*image, *([f"services are not started ({names})"] if names else [])]
 
     def _make_folders(self) -> None:
-        if self._sites is not None:
-            self._sites.put(self._site)
-        self._folder.mkdir(parents=True, mode=0o700)
-        Path(self._job.places.temporary).mkdir(parents=True)
+        if self._sites is not None and self._job.config.keep_failed:
+            self._sites.put(self._site())
+        elif self._sites is not None:
+            self._telling = asyncio.get_running_loop().call_later(SOON_OVER, self._tell, self._sites)
+        path = str(self._folder)
+        try:
+            os.mkdir(path, 0o700)
+        except FileNotFoundError:
+            self._folder.mkdir(parents=True, mode=0o700)
+        for name in self._job.places.temporary[len(path) + 1 :].split("/"):
+            path = f"{path}/{name}"
+            os.mkdir(path)
+
+    def _site(self) -> Site:
+        folder = str(self._folder)
+        return site_of(self._job, folder, folder=folder, shell=self._shell)
+
+    def _tell(self, sites: Sites) -> None:
+        self._telling = None
+        sites.put(self._site())
 
     async def get_sources(self) -> None:
         sources = Sources(self._job)
@@ -101,12 +123,12 @@ class ShellExecutor:
         return await self._start(stage).wait()
 
     def _start(self, stage: Stage) -> StageProcess:
-        script = self._folder / f"{stage.name}.sh"
-        script.touch(0o600)
-        script.write_text(stage.text)
+        script = f"{self._folder}/{stage.name}.sh"
+        with open(script, "w", opener=_private) as file:
+            file.write(stage.text)
         places = self._job.places
-        folder = places.project if Path(places.project).is_dir() else places.builds
-        process = StageProcess([self._shell, str(script)], job_environment(), folder, self._trace.write)
+        folder = places.project if os.path.isdir(places.project) else places.builds
+        process = StageProcess([self._shell, script], job_environment(), folder, self._trace.write)
         self._processes.append(process)
         return process
 
@@ -126,13 +148,22 @@ class ShellExecutor:
             await self.close()
             return
         self._end_processes()
-        self._sites.keep(self._site)
+        self._sites.keep(self._site())
 
     async def close(self) -> None:
         self._end_processes()
-        if self._sites is not None:
-            self._sites.forget(self._site.job)
-        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+        if self._telling is not None:
+            self._telling.cancel()
+        if self._job.config.keep_failed:  # its folder is not in the runner's own, which goes with the runner
+            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+        else:
+            await self._removal.add(str(self._folder))
+        if self._sites is not None and self._telling is None:
+            self._sites.forget(self._job.payload.id)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 @functools.cache

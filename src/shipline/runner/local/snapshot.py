@@ -53,7 +53,10 @@ class Snapshot:
 
     def write(self, target: str) -> None:
         """Copies everything to `target`, which is made and must not exist."""
-        os.makedirs(target)
+        try:
+            os.mkdir(target)
+        except FileNotFoundError:
+            os.makedirs(target)
         for name in self._folders:
             os.mkdir(target + name)
         for name, mode, data in self._files:

@@ -59,26 +59,13 @@ class StageProcess:
     async def wait(self) -> int:
         """The exit status, 128+N for a signal; all output written until then is in the trace."""
         try:
-            await self._ended()
+            await ended(self._process)
             while self._read():
                 pass
         finally:
             self._loop.remove_reader(self._pipe)
         status = self._process.wait()
         return 128 - status if status < 0 else status
-
-    async def _ended(self) -> None:
-        if not hasattr(os, "pidfd_open"):
-            await asyncio.to_thread(self._process.wait)
-            return
-        descriptor = os.pidfd_open(self._process.pid)
-        ended = self._loop.create_future()
-        self._loop.add_reader(descriptor, _settle, ended)
-        try:
-            await ended
-        finally:
-            self._loop.remove_reader(descriptor)
-            os.close(descriptor)
 
     async def stop(self) -> None:
         """Asks the whole group to end, and makes it after TERM_TIME."""
@@ -96,6 +83,22 @@ class StageProcess:
         if self._process.stdout is not None:
             self._process.stdout.close()
         self._process.wait()
+
+
+async def ended(process: subprocess.Popen[bytes]) -> None:
+    """Returns when the process has ended; its status is still to be asked for."""
+    if not hasattr(os, "pidfd_open"):
+        await asyncio.to_thread(process.wait)
+        return
+    loop = asyncio.get_running_loop()
+    descriptor = os.pidfd_open(process.pid)
+    end = loop.create_future()
+    loop.add_reader(descriptor, _settle, end)
+    try:
+        await end
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
 
 
 def _settle(future: asyncio.Future[None]) -> None:

@@ -10,7 +10,7 @@ from shipline.protocol.payload import JobPayload
 from shipline.runner.trace.spool import Spool
 
 LARGEST = 1 << 20  # bytes of one append
-PAUSE = 0.05  # seconds between two appends of a log that grows steadily
+PAUSE = 0.05  # seconds from the first new byte to its append, so that what comes with it is in the same one
 RETRIES = 10
 
 
@@ -41,10 +41,10 @@ class Sender:
     async def _run(self) -> None:
         while True:
             await self._more.wait()
+            await asyncio.sleep(PAUSE)
             self._more.clear()
             async with self._sending:
                 await self._send_all()
-            await asyncio.sleep(PAUSE)
 
     async def _send_all(self) -> None:
         failures = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable
 
@@ -40,6 +41,8 @@ class Trace:
         self._sender = Sender(coordinator, job, self._spool, heard)
         self._sections = job.features.trace_sections
         self._open_section = ""
+        self._new: list[bytes] = []
+        self._loop = asyncio.get_running_loop()
         self._sender.start()
 
     def hide(self, secrets: Iterable[str]) -> None:
@@ -47,8 +50,16 @@ class Trace:
         self._masker.add(secrets)
 
     def write(self, data: bytes) -> None:
-        """Adds output of the job's processes."""
-        self._keep(self._utf8.clean(self._masker.mask(data)))
+        """Adds output of the job's processes. What is written in one step of the loop is masked in one go."""
+        self._new.append(data)
+        if len(self._new) == 1:
+            self._loop.call_soon(self._take)
+
+    def _take(self) -> None:
+        if self._new:
+            data = b"".join(self._new)
+            self._new.clear()
+            self._keep(self._utf8.clean(self._masker.mask(data)))
 
     def _keep(self, data: bytes) -> None:
         self._spool.append(self._stamps.stamp(data) if self._stamps else data)
@@ -81,6 +92,7 @@ class Trace:
 
     async def close(self) -> None:
         """Sends the rest of the log; returns when the coordinator has it."""
+        self._take()
         self._keep(self._utf8.clean(self._masker.flush()) + self._utf8.flush())
         try:
             await self._sender.finish()
