@@ -7,7 +7,7 @@ from tests.engine import test_store as promises
 from tests.engine.test_store import *  # noqa: F403
 from tests.server.postgresql import new_database
 
-from shipline.engine.records import ProjectVariable
+from shipline.engine.records import PipelineVariable, ProjectVariable
 from shipline.server import tables as t
 from shipline.server.database import Database
 from shipline.server.store import DatabaseStore
@@ -50,6 +50,29 @@ def test_values_of_variables_are_encrypted(store, tmp_path):
     assert not any(b"a-secret-value" in text for text in files)
     kept = store.database.all(sa.select(t.variables.c.value, t.variables.c.record))
     assert not any(b"a-secret-value" in bytes(column) for row in kept for column in row)
+
+
+def test_what_is_given_to_a_pipeline_is_encrypted_too(store, tmp_path):
+    pipeline, jobs = promises.a_pipeline(store)
+    given = [PipelineVariable("PASSWORD", "a-secret-value"), PipelineVariable("ODD", "sealed:not", raw=True)]
+    pipeline = msgspec.structs.replace(pipeline, variables=given)
+    job = msgspec.structs.replace(jobs[0], variables=given, dotenv=given)
+    store.save(pipeline, [job])
+    assert store.pipeline(pipeline.id).variables == given
+    assert (store.job(job.id).variables, store.job(job.id).dotenv) == (given, given)
+    kept = [row[0] for t_ in (t.pipelines, t.jobs) for row in store.database.all(sa.select(t_.c.record))]
+    assert not any(b"a-secret-value" in bytes(record) for record in kept)
+
+
+def test_what_an_older_shipline_left_open_is_encrypted_once(store):
+    pipeline, _ = promises.a_pipeline(store)
+    given = [PipelineVariable("PASSWORD", "a-secret-value")]
+    open_text = msgspec.json.encode(msgspec.structs.replace(pipeline, variables=given))
+    store.database.execute(sa.update(t.pipelines).values(record=open_text))
+    store.sealing.seal_what_is_open(store.database)
+    kept = bytes(store.database.one(sa.select(t.pipelines.c.record))[0])
+    assert b"a-secret-value" not in kept
+    assert store.pipeline(pipeline.id).variables == given
 
 
 def test_another_process_sees_what_has_changed(store):

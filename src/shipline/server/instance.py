@@ -60,6 +60,7 @@ class Instance:
         self.traces = Traces(settings.home / "traces")
         self.artifacts = Artifacts(self.database, settings.home / "artifacts")
         self.store = DatabaseStore(self.database, self.vault, self.traces)
+        self.store.sealing.seal_what_is_open(self.database)
         self.pipelines = Pipelines(self.store)
         self.accounts = Accounts(self.database)
         self.projects = Projects(self.database, settings.home / "repositories")

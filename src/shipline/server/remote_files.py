@@ -1,5 +1,5 @@
 """Files from elsewhere by HTTP, for `include: remote`: small, soon, and never from this machine or its network
-unless that is allowed. A configuration is written by whoever may push, and must not see what only the server can."""
+unless that is allowed. Whoever may push writes a configuration, and must not see what only the server can."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ from shipline.server import tables as t
 from shipline.server.database import Database
 from shipline.server.possessions import DatabasePossessions
 from shipline.server.prepared import Prepared
+from shipline.server.sealing import Sealing
 from shipline.server.traces import Traces
 from shipline.server.vault import Vault
 
@@ -30,8 +31,6 @@ THE_SERVER = "the server"
 INSTANCE = 0
 """The `project_id` of variables that hold for all projects."""
 
-_JOB = msgspec.json.Decoder(JobRecord)
-_PIPELINE = msgspec.json.Decoder(PipelineRecord)
 _one_pipeline = Prepared(sa.select(t.pipelines.c.record).where(t.pipelines.c.id == sa.bindparam("number")))
 _one_job = Prepared(sa.select(t.jobs.c.record).where(t.jobs.c.id == sa.bindparam("number")))
 _save_pipeline = Prepared(
@@ -63,6 +62,7 @@ class DatabaseStore(DatabasePossessions):
         self.database = database
         self.vault = vault
         self.traces = traces
+        self.sealing = Sealing(vault)
         self._tag_sets: dict[str, int] = {}
 
     def alive(self, process: str | None) -> bool:
@@ -129,7 +129,7 @@ class DatabaseStore(DatabasePossessions):
 
     def pipeline(self, pipeline_id: int) -> PipelineRecord | None:
         found = self.database.first(_one_pipeline, number=pipeline_id)
-        return _PIPELINE.decode(found[0]) if found else None
+        return self.sealing.pipeline(found[0]) if found else None
 
     def compiled(self, pipeline_id: int) -> Pipeline:
         query = sa.select(t.pipelines.c.compiled).where(t.pipelines.c.id == pipeline_id)
@@ -138,7 +138,7 @@ class DatabaseStore(DatabasePossessions):
     def pipelines(self, project_id: int, limit: int = 20) -> list[PipelineRecord]:
         query = sa.select(t.pipelines.c.record).where(t.pipelines.c.project_id == project_id)
         rows = self.database.all(query.order_by(t.pipelines.c.id.desc()).limit(limit))
-        return [_PIPELINE.decode(row[0]) for row in rows]
+        return [self.sealing.pipeline(row[0]) for row in rows]
 
     def unfinished(self) -> list[PipelineRecord]:
         return self._with_latest_in(ACTIVE)
@@ -151,11 +151,11 @@ class DatabaseStore(DatabasePossessions):
         query = sa.select(t.jobs.c.record).where(t.jobs.c.pipeline_id == pipeline_id).order_by(t.jobs.c.id)
         if not all_tries:
             query = query.where(t.jobs.c.latest)
-        return [_JOB.decode(row[0]) for row in self.database.all(query)]
+        return [self.sealing.job(row[0]) for row in self.database.all(query)]
 
     def job(self, job_id: int) -> JobRecord | None:
         found = self.database.first(_one_job, number=job_id)
-        return _JOB.decode(found[0]) if found else None
+        return self.sealing.job(found[0]) if found else None
 
     def resource_holders(self, project_id: int, resource_group: str) -> list[JobRecord]:
         return self._grouped(project_id, resource_group, HOLDING)
@@ -170,7 +170,7 @@ class DatabaseStore(DatabasePossessions):
             t.jobs.c.latest,
             t.jobs.c.status.in_(sorted(statuses)),
         )
-        return [_JOB.decode(row[0]) for row in self.database.all(query.order_by(t.jobs.c.id))]
+        return [self.sealing.job(row[0]) for row in self.database.all(query.order_by(t.jobs.c.id))]
 
     def set_variable(
         self, project_id: int, variable: ProjectVariable, hidden: bool = False, description: str | None = None
@@ -243,7 +243,7 @@ class DatabaseStore(DatabasePossessions):
     def _with_latest_in(self, statuses: Collection[str]) -> list[PipelineRecord]:
         busy = sa.select(t.jobs.c.pipeline_id).where(t.jobs.c.latest, t.jobs.c.status.in_(sorted(statuses)))
         query = sa.select(t.pipelines.c.record).where(t.pipelines.c.id.in_(busy)).order_by(t.pipelines.c.id)
-        return [_PIPELINE.decode(row[0]) for row in self.database.all(query)]
+        return [self.sealing.pipeline(row[0]) for row in self.database.all(query)]
 
     def _insert(self, pipeline: PipelineRecord, job: JobRecord) -> JobRecord:
         number = self.database.insert(
@@ -261,14 +261,14 @@ class DatabaseStore(DatabasePossessions):
         return job
 
     def _save_job(self, pipeline: PipelineRecord, job: JobRecord) -> None:
-        text = msgspec.json.encode(job)
+        text = self.sealing.write(job)
         self.database.change(_save_job, number=job.id, newest=job.latest, state=job.status, text=text)
         self.database.change(_unqueue, number=job.id)
         if job.status == "pending" and job.latest and not self.database.first(_given, number=job.id):
             self.enqueue(pipeline, job)
 
     def _save_pipeline(self, pipeline: PipelineRecord) -> None:
-        text = msgspec.json.encode(pipeline)
+        text = self.sealing.write(pipeline)
         self.database.change(_save_pipeline, number=pipeline.id, state=pipeline.status, now=time.time(), text=text)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from shipline.engine.trace_file import read_from, write_at
 
-
 BLOCK = 1 << 20
 
 
