@@ -3,10 +3,13 @@
 import pytest
 
 from shipline.engine.errors import EngineError
-from shipline.engine.supported import refuse_unsupported
+from shipline.engine.supported import cautions, refuse_unsupported
 from shipline.language import Context, compile
 
 REFUSED = {
+    "identity": "job:\n  script: [a]\n  identity: google_cloud\n",
+    "run:step": "job:\n  run: [{name: a, step: ./here}]\n",
+    "secrets:aws_secrets_manager": "job:\n  script: [a]\n  secrets: {A: {aws_secrets_manager: {secret_id: a}}}\n",
 }
 
 
@@ -34,3 +37,10 @@ stop: {script: [a], when: manual, environment: {name: production, action: stop}}
 later: {script: [a], when: delayed, start_in: 1 minute}
 """
     refuse_unsupported(compile(text, Context()))
+
+
+def test_what_changes_nothing_is_told_with_its_place():
+    text = "job:\n  script: [a]\n  environment: {name: x, kubernetes: {namespace: app}}\n"
+    (caution,) = cautions(compile(text, Context()))
+    assert str(caution).startswith(".gitlab-ci.yml:3:")
+    assert "job 'job': `environment:kubernetes` has no effect" in str(caution) and caution.severity == "warning"

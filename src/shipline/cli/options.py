@@ -132,6 +132,26 @@ def variable_option(command: F) -> F:
     )(command)
 
 
+def input_option(command: F) -> F:
+    """Adds `--input`, which may be given several times."""
+    return click.option(
+        "--input", "inputs", multiple=True, metavar="KEY=VALUE", help="A value for one of the job's inputs."
+    )(command)
+
+
+def given_inputs(texts: tuple[str, ...]) -> dict[str, Any]:
+    """The inputs by name; each value becomes what its input's type asks for. Raises click.UsageError."""
+    from shipline.language.inputs import Untyped
+
+    found: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise click.UsageError(f"--input {text}: write KEY=VALUE.")
+        found[key] = Untyped(value)
+    return found
+
+
 def given_variables(texts: tuple[str, ...]) -> list[tuple[str, str]]:
     """The variables as pairs. Raises click.UsageError for what is none."""
     import os

@@ -10,8 +10,10 @@ import click
 from shipline.cli.options import (
     Where,
     complete_job,
+    given_inputs,
     given_variables,
     how_shown,
+    input_option,
     pipeline_option,
     variable_option,
     where_jobs_run,
@@ -25,16 +27,25 @@ if TYPE_CHECKING:
 @click.argument("job", shell_complete=complete_job)
 @pipeline_option
 @variable_option
+@input_option
 @click.option("--yes", "-y", is_flag=True, help="Do not ask, also where the job wants to be confirmed.")
 @how_shown
 @where_jobs_run
-def play(job: str, pipeline: int | None, variables: tuple[str, ...], yes: bool, view: View, where: Where) -> int:
+def play(
+    job: str,
+    pipeline: int | None,
+    variables: tuple[str, ...],
+    inputs: tuple[str, ...],
+    yes: bool,
+    view: View,
+    where: Where,
+) -> int:
     """Start the manual job JOB, or a delayed one before its time, and all that waits for it.
 
     Works long after `shipline run` has gone: the pipeline and its commit are remembered. Exit codes are those of
     `shipline run`.
     """
-    given = given_variables(variables)
+    given, filled = given_variables(variables), given_inputs(inputs)
     from shipline.cli.resume import resume
     from shipline.cli.state import chosen_job, opened_pipelines
     from shipline.engine.records import PipelineVariable
@@ -48,4 +59,4 @@ def play(job: str, pipeline: int | None, variables: tuple[str, ...], yes: bool, 
             click.confirm(definition.manual_confirmation, abort=True)
         pairs = [PipelineVariable(key, value) for key, value in given]
         number, name = found.pipeline_id, found.name
-        return resume(pipelines, number, lambda: pipelines.play(number, name, pairs), where, view, [name])
+        return resume(pipelines, number, lambda: pipelines.play(number, name, pairs, filled), where, view, [name])

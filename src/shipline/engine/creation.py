@@ -16,7 +16,7 @@ from shipline.engine.repository import Repository
 from shipline.engine.scopes import is_protected, visible
 from shipline.engine.selection import Selection, selected
 from shipline.engine.sources import Elsewhere, sources
-from shipline.engine.supported import refuse_unsupported
+from shipline.engine.supported import cautions, refuse_unsupported
 from shipline.language import Context, Finding, compile
 from shipline.language.context import MergeRequest, Source
 from shipline.language.expansion import expand, expand_all
@@ -55,7 +55,7 @@ class Plan(msgspec.Struct, frozen=True):
     @property
     def warnings(self) -> list[Finding]:
         """What is dubious in the configuration."""
-        return self.compiled.warnings
+        return [*self.compiled.warnings, *cautions(self.compiled)]
 
     def create(self, pipelines: Pipelines) -> PipelineRecord:
         """Stores the pipeline; what may start is pending."""

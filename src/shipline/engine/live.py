@@ -12,9 +12,13 @@ import msgspec
 
 from shipline.engine.graph import Graph, graph_of, is_bridge
 from shipline.engine.processing import States
-from shipline.engine.records import JobRecord, PipelineRecord
+from shipline.engine.records import JobRecord, PipelineRecord, PipelineVariable
 from shipline.engine.states import ACTIVE, COMPLETED, Status
 from shipline.language.pipeline import Job, Pipeline
+
+Variables = list[PipelineVariable] | None
+Inputs = dict[str, Any] | None
+"""What a person may give a job that is started by hand, or once more."""
 
 
 class Live:
@@ -87,6 +91,17 @@ class Change:
         """Remembers more about a job than its state."""
         self.fields.setdefault(name, {}).update(fields)
 
+    def give(self, name: str, variables: Variables, inputs: Inputs) -> None:
+        """What the person who starts a job gives it. Raises EngineError for inputs that the job does not take."""
+        if variables:
+            self.set(name, variables=variables)
+        if inputs:
+            from shipline.engine.job_inputs import checked
+
+            values = checked(self.live.definitions[name], {**self.live.jobs[name].inputs, **inputs})
+            known = self.live.jobs[name].inputs.keys() | inputs.keys()
+            self.set(name, inputs={key: value for key, value in values.items() if key in known})
+
     def replace(self, name: str, ended: JobRecord | None = None) -> None:
         """A new try is to take the place of this one, which ended as `ended` says, or as it is recorded."""
         self.replaced[name] = ended or self.live.jobs[name]
@@ -156,6 +171,7 @@ def _next_try(old: JobRecord, now: float) -> JobRecord:
         resource_group=old.resource_group,
         tags=old.tags,
         variables=old.variables,
+        inputs=old.inputs,
         bridge=old.bridge,
     )
 

@@ -18,7 +18,7 @@ from shipline.engine import deployments, events, hierarchy, resources
 from shipline.engine.bell import Bell
 from shipline.engine.errors import EngineError
 from shipline.engine.graph import graph_of
-from shipline.engine.live import Change, Live, new_job
+from shipline.engine.live import Change, Inputs, Live, Variables, new_job
 from shipline.engine.processing import new_states, process
 from shipline.engine.records import Commit, JobRecord, PipelineRecord, PipelineVariable, Project, Report
 from shipline.engine.redundant import is_older, redundant_jobs
@@ -192,23 +192,23 @@ class Pipelines:
                 others = [each for each in current.reports if each.kind != report.kind]
                 change.set(job.name, reports=[*others, report])
 
-    def play(self, pipeline_id: int, name: str, variables: list[PipelineVariable] | None = None) -> JobRecord:
-        """A person starts a manual or delayed job, perhaps with variables of its own."""
+    def play(self, pipeline_id: int, name: str, variables: Variables = None, inputs: Inputs = None) -> JobRecord:
+        """A person starts a manual or delayed job, perhaps with variables of its own, or inputs."""
         hierarchy.check_playable(self.job(pipeline_id, name))
         with self.store.transaction():
             with self.changing(pipeline_id) as change:
                 events.play(change.graph, change.states, name)
-                if variables:
-                    change.set(name, variables=variables)
+                change.give(name, variables, inputs)
             hierarchy.reopen(self, change.live.record)
         return self.job(pipeline_id, name)
 
-    def retry(self, pipeline_id: int, name: str) -> JobRecord:
-        """A person wants a job that has ended run again."""
+    def retry(self, pipeline_id: int, name: str, variables: Variables = None, inputs: Inputs = None) -> JobRecord:
+        """A person wants a job that has ended run again, perhaps with other variables or inputs."""
         hierarchy.check_retryable(self.job(pipeline_id, name))
         with self.store.transaction():
             with self.changing(pipeline_id) as change:
                 events.retry(change.graph, change.states, name)
+                change.give(name, variables, inputs)
                 change.replace(name)
             hierarchy.reopen(self, change.live.record)
         return self.job(pipeline_id, name)

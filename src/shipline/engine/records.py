@@ -5,7 +5,7 @@ Records are frozen; a change is a new record (`msgspec.structs.replace`) that is
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -105,10 +105,10 @@ class JobRecord(msgspec.Struct, frozen=True):
     """One try of a job; `latest` is false once a newer try has replaced it.
 
     `queued_at`: when it became pending; `scheduled_at`: when a delayed job is due. `variables` were given by
-    the person who started it. `start_at_once`: see `shipline.engine.processing.States`. `bridge`: no runner takes
-    it (`shipline.engine.bridges`); `downstream` is then the number of the pipeline that it follows, once there is
-    one. `dotenv`: the variables that the job reported for later ones; `reports`: what its other reports come to.
-    `files_gone`: what it left has been erased, or has expired.
+    the person who started it, as were `inputs`. `start_at_once`: see `shipline.engine.processing.States`.
+    `bridge`: no runner takes it (`shipline.engine.bridges`); `downstream` is then the number of the pipeline that
+    it follows, once there is one. `dotenv`: the variables that the job reported for later ones; `reports`: what its
+    other reports come to. `files_gone`: what it left has been erased, or has expired.
     """
 
     id: int
@@ -134,6 +134,7 @@ class JobRecord(msgspec.Struct, frozen=True):
     process: str | None = None
     variables: list[PipelineVariable] = []
     coverage: float | None = None
+    inputs: dict[str, Any] = {}
     bridge: bool = False
     downstream: int | None = None
     dotenv: list[PipelineVariable] = []

@@ -1,6 +1,6 @@
-"""What the language compiles and this engine does not carry out yet: refused by name, before anything runs.
+"""What the language compiles and this engine does not carry out: refused by name, before anything runs.
 
-One table, read by people too: a keyword leaves it when the engine and the runner have learnt it.
+One table, read by people too. Another holds what changes nothing here and is told as a warning.
 """
 
 from __future__ import annotations
@@ -8,32 +8,63 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from shipline.engine.errors import EngineError
+from shipline.engine.run_steps import OTHER_KINDS, asks, has_expressions
+from shipline.language.findings import Finding, finding
 from shipline.language.pipeline import Job, Pipeline
 
 OTHER_STORES = ("gcp_secret_manager", "azure_key_vault", "aws_secrets_manager", "gitlab_secrets_manager")
 
 
-def _asks(store: str) -> Callable[[Job], bool]:
+def _asks_store(store: str) -> Callable[[Job], bool]:
     return lambda job: any(store in secret for secret in (job.extra.get("secrets") or {}).values())
 
 
-NOT_YET: dict[str, tuple[Callable[[Job], bool], str]] = {
+def _has_step(kind: str) -> Callable[[Job], bool]:
+    return lambda job: asks(job, kind)
+
+
+REFUSED: dict[str, tuple[Callable[[Job], bool], str]] = {
     "needs:pipeline": (lambda job: any(need.pipeline for need in job.needs or ()), "other pipelines are not known"),
     "needs:project": (lambda job: any(need.project for need in job.needs or ()), "other projects are not known"),
     "identity": (lambda job: bool(job.extra.get("identity")), "there is no Google Cloud account to log in to"),
-    **{f"secrets:{name}": (_asks(name), "Vault is the one secret store that is asked") for name in OTHER_STORES},
+    **{f"run:{kind}": (_has_step(kind), "steps here are scripts; none is fetched") for kind in OTHER_KINDS},
+    "run": (has_expressions, "expressions (`${{ ... }}`) in steps are not evaluated"),
+    **{
+        f"secrets:{name}": (_asks_store(name), "Vault is the one secret store that is asked")
+        for name in OTHER_STORES
+    },
 }
 """By keyword: whether a job uses it, and why it is refused."""
 
-EXTRA: dict[str, str] = {
-    "run": "steps are not run yet",
-    "inputs": "a job's inputs are not asked for yet",
-    "dast_configuration": "it belongs to a scanner of GitLab's own",
+WITHOUT_EFFECT: dict[str, tuple[Callable[[Job], bool], str]] = {
+    "environment:kubernetes": (
+        lambda job: bool(job.environment.get("kubernetes")),
+        "GitLab's page shows a cluster through an agent for it; there is no agent here",
+    ),
+    "dast_configuration": (
+        lambda job: bool(job.extra.get("dast_configuration")),
+        "it selects profiles of GitLab's own scanner, which are kept in a GitLab",
+    ),
 }
-"""Keywords that the compiled job carries in `extra`."""
+"""By keyword: whether a job uses it, and why it changes nothing here. The job runs all the same, as it does on a
+GitLab without what the keyword is about."""
 
-CARRIED_OUT = {"hooks", "coverage", "id_tokens", "secrets", "identity", "release", "pages", "publish"}
-"""The keywords of `extra` that are."""
+CARRIED_OUT = frozenset(
+    {
+        "hooks",
+        "coverage",
+        "id_tokens",
+        "secrets",
+        "identity",
+        "release",
+        "pages",
+        "publish",
+        "inputs",
+        "run",
+        "dast_configuration",
+    }
+)
+"""The keywords of `extra` that are carried out, or are in one of the tables."""
 
 
 def refuse_unsupported(pipeline: Pipeline) -> None:
@@ -43,13 +74,24 @@ def refuse_unsupported(pipeline: Pipeline) -> None:
         raise EngineError("\n".join(dict.fromkeys(refused)))
 
 
+def cautions(pipeline: Pipeline) -> list[Finding]:
+    """A warning for each keyword that changes nothing here."""
+    found = []
+    for job in pipeline.jobs:
+        for keyword, (used, why) in WITHOUT_EFFECT.items():
+            if used(job):
+                text, place = f"job '{job.name}': `{keyword}` has no effect", job.at(keyword.partition(":")[0])
+                found.append(finding(text, place, why, "warning", "no-effect"))
+    return found
+
+
 def _refusals(job: Job) -> Iterator[str]:
-    for keyword, (used, why) in NOT_YET.items():
+    for keyword, (used, why) in REFUSED.items():
         if used(job):
             yield _refusal(job, keyword, why)
     for keyword, value in job.extra.items():
         if value and keyword not in CARRIED_OUT:
-            yield _refusal(job, keyword, EXTRA.get(keyword, "it is not known here"))
+            yield _refusal(job, keyword, "it is not known here")
 
 
 def _refusal(job: Job, keyword: str, why: str) -> str:

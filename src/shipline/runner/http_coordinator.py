@@ -28,6 +28,7 @@ FEATURES = (
     "refspecs",
     "masking",
     "vault_secrets",
+    "job_inputs",
     "raw_variables",
     "service_variables",
     "service_multiple_aliases",

@@ -23,6 +23,7 @@ from shipline.runner.artifacts import ArtifactStages
 from shipline.runner.errors import JobFailed, RunnerError
 from shipline.runner.executor import Executor, Stage
 from shipline.runner.executors import Executors
+from shipline.runner.job_inputs import interpolated
 from shipline.runner.secrets import resolve
 from shipline.runner.trace.trace import Trace
 
@@ -45,6 +46,11 @@ class JobRun:
 
     def __init__(self, executors: Executors, coordinator: Coordinator, payload: JobPayload) -> None:
         self.coordinator = coordinator
+        self._unready: JobFailed | None = None
+        try:
+            payload = interpolated(payload)
+        except JobFailed as failure:
+            self._unready = failure
         self.payload = payload
         self.executors = executors
         self.job = executors.job(payload)
@@ -150,6 +156,8 @@ class JobRun:
         trace, config = self.trace, self.executors.config
         trace.line(f"Running with shipline {shipline.__version__}")
         trace.line(f"  on {config.name}")
+        if self._unready:
+            raise self._unready
         if self.payload.secrets:
             found = await resolve(self.payload.secrets, self.job.variables, trace)
             self.job.variables = self.job.variables.extended(found)

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from starlette.responses import Response, StreamingResponse
 
 from shipline.engine.errors import EngineError
+from shipline.engine.hierarchy import family
+from shipline.engine.job_inputs import checked
 from shipline.engine.states import COMPLETED
 from shipline.server import permissions as may
 from shipline.server import tables as t
@@ -107,8 +109,9 @@ async def play(call: Call) -> Response:
     )
     if not row.latest:
         raise because(400, "Unplayable Job")
+    inputs = _checked_inputs(call, row)
     try:
-        job = call.instance.pipelines.play(row.pipeline_id, row.name, variables)
+        job = call.instance.pipelines.play(row.pipeline_id, row.name, variables, inputs)
     except EngineError:
         raise because(400, "Unplayable Job") from None
     call.audit("play job", str(job.id))
@@ -121,7 +124,7 @@ async def retry(call: Call) -> Response:
     if not row.latest:
         raise because(403, "Job is not retryable")
     try:
-        job = call.instance.pipelines.retry(row.pipeline_id, row.name)
+        job = call.instance.pipelines.retry(row.pipeline_id, row.name, inputs=_checked_inputs(call, row))
     except EngineError:
         raise because(403, "Job is not retryable") from None
     call.audit("retry job", str(row.id))
@@ -156,6 +159,15 @@ async def erase(call: Call) -> Response:
     call.instance.database.execute(erased.values(erased_at=time.time()))
     call.audit("erase job", str(row.id))
     return _job(call, row.id, project, 201)
+
+
+def _checked_inputs(call: Call, row: Any) -> dict[str, Any]:
+    """The `job_inputs` of the call, which must be inputs of the job."""
+    given = call.mapping("job_inputs")
+    if given:
+        live = call.instance.pipelines.live(row.pipeline_id)
+        checked(live.definitions[row.name], {**live.jobs[row.name].inputs, **given})
+    return given
 
 
 def wanted_job(call: Call, level: int) -> tuple[Any, Any]:
