@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
+
 from shipline.language.entry import did_you_mean
 from shipline.language.findings import UNDEFINED, Finding, LanguageError, finding
 from shipline.language.keywords.job import JobConfig
@@ -12,7 +14,7 @@ from shipline.language.keywords.needs import Needed
 from shipline.language.keywords.root import Root
 from shipline.language.keywords.trigger import artifact_jobs
 from shipline.language.matrix import Instance, instances, selected
-from shipline.language.matrix_expressions import substituted
+from shipline.language.matrix_expressions import substituted, substituted_name
 from shipline.language.pipeline import Job, Need
 from shipline.language.values import Map
 
@@ -53,10 +55,27 @@ class Jobs:
 
     def needed(self, need: Needed, instance: Instance, config: JobConfig) -> list[str]:
         """The jobs that one need stands for."""
-        name = need.job or ""
+        name = substituted_name(need.job or "", instance, config, need.place)
         if need.matrix is not None and self.is_parallel(name):
             return selected(name, substituted(need.matrix, instance, config, need.place))
         return self.names(name)
+
+
+def written_out(needs: list[Needed], config: JobConfig, jobs: Jobs, found: list[Finding]) -> list[Needed]:
+    """The needs of a job, each with its job's name; one whose name has an expression is one for each row."""
+    listed: list[Needed] = []
+    for need in needs:
+        if need.job is None or "$[[" not in need.job:
+            listed.append(need)
+            continue
+        try:
+            rows = jobs.instances[config.name]
+            names = dict.fromkeys(substituted_name(need.job, row, config, need.place) for row in rows)
+        except LanguageError as error:
+            found += error.findings
+            continue
+        listed += [msgspec.structs.replace(need, job=name) for name in names]
+    return listed
 
 
 def check(root: Root, jobs: Jobs, merged: Map) -> list[Finding]:
@@ -70,7 +89,7 @@ def check(root: Root, jobs: Jobs, merged: Map) -> list[Finding]:
     for config in root.jobs:
         own = jobs.stage_of(config.name)
         for needs in [config.needs or [], *(rule.needs or [] for rule in config.rules or [])]:
-            found += check_needs(needs, config, own, jobs)
+            found += check_needs(written_out(needs, config, jobs, found), config, own, jobs)
         found += check_dependencies(config, own, jobs)
     return found or check_circles(root, jobs)
 
@@ -130,7 +149,11 @@ def dependencies(config: JobConfig) -> list[tuple[str, str]]:
 def check_circles(root: Root, jobs: Jobs) -> list[Finding]:
     """A ring of needs among jobs as written."""
     edges = {
-        config.name: [jobs.owner.get(need.job, need.job) for need in config.needs or [] if need.job]
+        config.name: [
+            jobs.owner.get(need.job, need.job)
+            for need in written_out(config.needs or [], config, jobs, [])
+            if need.job
+        ]
         for config in root.jobs
     }
     places = {config.name: config.source.at("needs") for config in root.jobs}
