@@ -193,7 +193,7 @@ class Work:
         from shipline.engine.bridges import pending, start
         from shipline.engine.local_world import LocalWorld
 
-        world = LocalWorld(self.pipelines, self.elsewhere, self._prepare)
+        world = LocalWorld(self.pipelines, self.elsewhere, self._prepare, self.shelf)
         begun: set[int] = set()
         async with asyncio.TaskGroup() as group:
             while True:

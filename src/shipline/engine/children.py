@@ -7,7 +7,8 @@ trigger job, where it is written.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ from shipline.engine.live import Live
 from shipline.engine.repository import Repository
 from shipline.engine.supported import refuse_unsupported
 from shipline.language import Context, Finding, LanguageError, compile
-from shipline.language.loader import Loaded, Loader, Origin, no_artifact
+from shipline.language.loader import Loaded, Loader, NotLoaded, Origin, no_artifact
 from shipline.language.pipeline import Job, Pipeline
 
 ITSELF = "trigger:include"
@@ -29,30 +30,50 @@ NO_JOBS = (
     "The rules configuration prevented any jobs from being added to the pipeline."
 )
 
-ReadArtifact = Callable[[str, str], str | None]
-"""From a job of the parent and a path to the text of that file in its artifacts; None where there is none."""
+MAX_ARCHIVED = 5 << 20
+"""Bytes that a file in an archive may have."""
 
 
 class WithArtifacts:
-    """A loader that also knows what the parent's jobs have made (`shipline.language.loader.Loader`)."""
+    """A loader that also knows what the parent's jobs have made (`shipline.language.loader.Loader`): `archives` are
+    the zip files of their artifacts, by the job's name."""
 
-    def __init__(self, loader: Loader, read: ReadArtifact) -> None:
+    def __init__(self, loader: Loader, archives: Mapping[str, Path]) -> None:
         self.loader = loader
-        self.read = read
+        self.archives = archives
 
     def load(self, origin: Origin) -> Loaded:
         if origin.kind != "artifact":
             return self.loader.load(origin)
-        text = self.read(origin.job or "", origin.path)
-        if text is None:
+        archive = self.archives.get(origin.job or "")
+        if archive is None:
             raise no_artifact(origin)
-        return Loaded(text, origin)
+        return Loaded(archived(archive, origin), origin)
 
     def paths(self, project: str | None = None, ref: str | None = None) -> Sequence[str]:
         return self.loader.paths(project, ref)
 
     def changed(self, compare_to: str) -> Sequence[str] | None:
         return self.loader.changed(compare_to)
+
+
+def archived(archive: Path, origin: Origin) -> str:
+    """The text of a file in a job's artifacts. Raises NotLoaded."""
+    from zipfile import BadZipFile, ZipFile
+
+    try:
+        with ZipFile(archive) as file:
+            found = file.getinfo(origin.path)
+            if found.file_size > MAX_ARCHIVED:
+                raise NotLoaded(f"`{origin.path}` of job `{origin.job}` is larger than {MAX_ARCHIVED >> 20} MB")
+            with file.open(found) as content:
+                return content.read(MAX_ARCHIVED).decode("utf-8-sig", "replace")
+    except KeyError:
+        raise NotLoaded(
+            f"Path `{origin.path}` does not exist inside the `{origin.job}` artifacts archive!"
+        ) from None
+    except (OSError, BadZipFile) as error:
+        raise NotLoaded(f"The artifacts of job `{origin.job}` cannot be read: {error}") from None
 
 
 def context_of_child(context: Context, parent: Live, asked: Asked) -> Context:

@@ -104,6 +104,14 @@ def tell_upstream(pipelines: Pipelines, record: PipelineRecord) -> None:
         cancel_children(pipelines, bridge.pipeline_id)
 
 
+def begin_again(pipelines: Pipelines, bridge: JobRecord) -> None:
+    """A trigger job whose pipeline was being made by a process that died is to be started once more."""
+    with pipelines.changing(bridge.pipeline_id) as change:
+        current = change.job(bridge.name)
+        if current.id == bridge.id and current.status == "running" and current.downstream is None:
+            events.follow(change.graph, change.states, bridge.name, "pending")
+
+
 def mirror(pipelines: Pipelines, bridge: JobRecord, pipeline_id: int) -> None:
     """The bridge shows the status of a pipeline that it did not make, from now on."""
     with pipelines.changing(bridge.pipeline_id) as change:

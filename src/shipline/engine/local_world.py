@@ -21,9 +21,11 @@ from shipline.engine.live import Live
 from shipline.engine.pipelines import Pipelines
 from shipline.engine.records import Commit, JobRecord, PipelineRecord, Project, ProjectVariable
 from shipline.engine.repository import Repository
+from shipline.engine.shelf import LocalShelf
 from shipline.engine.sources import Elsewhere, sources
 from shipline.language import compile
 from shipline.language.context import Context
+from shipline.language.keywords.trigger import artifact_jobs
 from shipline.language.pipeline import Pipeline
 
 
@@ -36,10 +38,12 @@ class LocalWorld:
         pipelines: Pipelines,
         elsewhere: Elsewhere,
         prepare: Callable[[Pipeline], Awaitable[None]],
+        shelf: LocalShelf,
     ) -> None:
         self.pipelines = pipelines
         self.elsewhere = elsewhere
         self.prepare = prepare
+        self.shelf = shelf
 
     def facts(self, live: Live) -> Facts:
         return Facts(self.pipelines.store.variables(live.record.project_id), token="", repository_url="")
@@ -62,7 +66,8 @@ class LocalWorld:
         parent = self.pipelines.live(asked.parent.id)
         project = self.pipelines.store.project_by_id(asked.parent.project_id)
         kept = self.pipelines.store.variables(project.id)
-        compiled = await asyncio.to_thread(self._child, asked, parent, project, kept)
+        archives = self._archives(parent, asked)
+        compiled = await asyncio.to_thread(self._child, asked, parent, project, kept, archives)
         await self._create(asked, project, asked.parent.commit, compiled, "parent_pipeline")
 
     async def make_other(self, asked: Asked) -> None:
@@ -85,12 +90,25 @@ class LocalWorld:
             merge_request=asked.parent.merge_request if source == "parent_pipeline" else None,
         )
 
-    def _child(self, asked: Asked, parent: Live, project: Project, kept: list[ProjectVariable]) -> Pipeline:
+    def _archives(self, parent: Live, asked: Asked) -> dict[str, Path]:
+        """Where the archives are of the jobs whose artifacts the child is made of."""
+        jobs = [parent.jobs[name] for name in artifact_jobs(asked.definition.trigger) if name in parent.jobs]
+        there = self.shelf.archives([job.id for job in jobs])
+        return {job.name: self.shelf.archive_path(job.id) for job in jobs if job.id in there}
+
+    def _child(
+        self,
+        asked: Asked,
+        parent: Live,
+        project: Project,
+        kept: list[ProjectVariable],
+        archives: dict[str, Path],
+    ) -> Pipeline:
         repository = Repository.find(Path(project.path))
         try:
             context = self._context_of_child(asked, parent, project, repository, kept)
             loader = sources(repository, context.sha, self.elsewhere)
-            return compile_child(asked, context, WithArtifacts(loader, lambda job, path: None), repository)
+            return compile_child(asked, context, WithArtifacts(loader, archives), repository)
         finally:
             repository.close()
 

@@ -41,6 +41,7 @@ def application(settings: Settings, opened: Opened = lambda instance: None) -> A
         finally:
             tending.cancel()
             await asyncio.wait([tending])
+            await instance.downstream.close()
             instance.close()
 
     async def not_found(request: Request, error: Exception) -> Response:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import sqlalchemy as sa
 
+from shipline.engine.bridges import Asked
 from shipline.engine.caches import with_keys
+from shipline.engine.children import with_upstream
 from shipline.engine.creation import CONFIG_FILE, lean
 from shipline.engine.errors import EngineError
 from shipline.engine.job_variables import given
@@ -22,7 +23,6 @@ from shipline.engine.supported import refuse_unsupported
 from shipline.language import Context, Finding, compile
 from shipline.language.context import Source
 from shipline.language.pipeline import Pipeline, Variable
-from shipline.server import tables as t
 from shipline.server.includes import ServerSources
 from shipline.server.instance import VERSION, Instance
 from shipline.server.permissions import Caller
@@ -53,10 +53,14 @@ class Order(msgspec.Struct, frozen=True):
 
 
 async def create_pipeline(
-    instance: Instance, order: Order, warn: Callable[[list[Finding]], None] = lambda findings: None
+    instance: Instance,
+    order: Order,
+    warn: Callable[[list[Finding]], None] = lambda findings: None,
+    asked: Asked | None = None,
 ) -> PipelineRecord:
     """`warn` is told what is dubious in the configuration. A script line that a colon makes a mapping is taken as
-    the text it looks like, with such a warning: lint is as strict as GitLab.
+    the text it looks like, with such a warning: lint is as strict as GitLab. `asked`: the trigger job that the
+    pipeline is made for.
 
     Raises LanguageError for a wrong configuration; EngineError for what cannot be carried out, for a ref or a
     file that is not there, and when the pipeline would have no job."""
@@ -71,6 +75,7 @@ async def create_pipeline(
         commit = msgspec.structs.replace(commit, protected=protected)
         context = context_of(instance, order, commit)
         context = msgspec.structs.replace(context, mend_quoted_colons=True)
+        context = with_upstream(context, asked) if asked is not None else context
         loader = ServerSources(instance, order.caller, repository, commit.sha, project.full_path)
         compiled = await asyncio.to_thread(_compile, repository, commit, context, config_path(project), loader)
     finally:
@@ -82,11 +87,15 @@ async def create_pipeline(
     engine_project = EngineProject(project.id, project.path)
     with instance.store.transaction():
         record = instance.pipelines.create(
-            engine_project, commit, lean(compiled), order.source, list(order.variables)
+            engine_project,
+            commit,
+            lean(compiled),
+            order.source,
+            list(order.variables),
+            upstream=asked.bridge if asked is not None else None,
         )
-        asked = sa.update(t.pipelines).where(t.pipelines.c.id == record.id)
-        instance.database.execute(asked.values(user_id=order.caller.user_id))
-        _keep_commit(Path(project.path), record)
+        instance.downstream.own(record, order.caller)
+        keep_commit(Path(project.path), record)
     return record
 
 
@@ -171,7 +180,7 @@ def context_of(instance: Instance, order: Order, commit: Commit) -> Context:
     )
 
 
-def _keep_commit(repository: Path, record: PipelineRecord) -> None:
+def keep_commit(repository: Path, record: PipelineRecord) -> None:
     """A ref of the pipeline's own, so that its commit can be fetched whatever becomes of the branch. Written as git
     writes a ref, since a runner may ask for it in the next millisecond."""
     folder = repository / "refs" / "pipelines"

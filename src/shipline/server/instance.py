@@ -17,6 +17,7 @@ from shipline.server import tables as t
 from shipline.server.accounts import Accounts
 from shipline.server.artifacts import Artifacts
 from shipline.server.database import Database
+from shipline.server.downstream import Downstream
 from shipline.server.errors import ServerError
 from shipline.server.handout import Handout
 from shipline.server.limits import Limits
@@ -72,9 +73,10 @@ class Instance:
         self.handout = Handout(
             self.store, self.pipelines, self.projects, self.runners, settings, self.issuer, self.artifacts
         )
+        self.loop = asyncio.get_running_loop()
+        self.downstream = Downstream(self)
         self.registry_key = RegistryKey(settings.home)
         self.limits = Limits()
-        self.loop = asyncio.get_running_loop()
         self.stopping = asyncio.Event()
         self.mirror_updates: dict[int, Update] = {}
         self.short_traces: set[int] = set()

@@ -255,6 +255,7 @@ class DatabaseStore(DatabasePossessions):
             status="created",
             resource_group=job.resource_group,
             record=b"",
+            bridge=job.bridge,
         )
         job = msgspec.structs.replace(job, id=number)
         self._save_job(pipeline, job)
@@ -264,7 +265,12 @@ class DatabaseStore(DatabasePossessions):
         text = self.sealing.write(job)
         self.database.change(_save_job, number=job.id, newest=job.latest, state=job.status, text=text)
         self.database.change(_unqueue, number=job.id)
-        if job.status == "pending" and job.latest and not self.database.first(_given, number=job.id):
+        if (
+            job.status == "pending"
+            and job.latest
+            and not job.bridge
+            and not self.database.first(_given, number=job.id)
+        ):
             self.enqueue(pipeline, job)
 
     def _save_pipeline(self, pipeline: PipelineRecord) -> None:

@@ -158,6 +158,7 @@ jobs = _table(
     Column("resource_group", String),
     Column("erased_at", Float),
     Column("record", LargeBinary, nullable=False),
+    Column("bridge", Boolean, nullable=False, server_default=sa.false()),
 )
 deployments = _table(
     "deployments",

@@ -51,6 +51,7 @@ async def _round(instance: Instance) -> None:
     for job_id in instance.artifacts.expire():
         instance.pipelines.files_gone(job_id)
     stop_due(instance.pipelines)
+    instance.downstream.round()
     instance.pipelines.forget_settled()
     update_due(instance)
     await run_due(instance)

@@ -28,7 +28,7 @@ ROLE_NAMES = ((10, "guest"), (20, "reporter"), (30, "developer"), (40, "maintain
 async def list_jobs(call: Call) -> Response:
     project = call.project(reading(call))
     call.limit("list jobs", str(call.caller.user_id if call.caller else call.address), LISTED_A_MINUTE)
-    query = _scoped(call, sa.select(t.jobs).where(t.jobs.c.project_id == project.id))
+    query = _scoped(call, sa.select(t.jobs).where(t.jobs.c.project_id == project.id, ~t.jobs.c.bridge))
     return paged_query(
         call,
         query,
@@ -41,20 +41,24 @@ async def list_jobs(call: Call) -> Response:
 
 async def list_jobs_of_pipeline(call: Call) -> Response:
     project, pipeline = wanted(call, reading(call))
-    query = _scoped(call, sa.select(t.jobs).where(t.jobs.c.pipeline_id == pipeline.id))
+    query = _scoped(call, sa.select(t.jobs).where(t.jobs.c.pipeline_id == pipeline.id, ~t.jobs.c.bridge))
     if not call.boolean("include_retried"):
         query = query.where(t.jobs.c.latest)
     return paged_query(call, query, lambda row: shapes.job(call, row, project.full_path), [t.jobs.c.id.desc()])
 
 
 async def list_bridges(call: Call) -> Response:
-    """Pipelines here have no bridges: `trigger` is refused when a pipeline is made."""
-    wanted(call, reading(call))
-    return call.json([])
+    """The trigger jobs of a pipeline, which are in no other list."""
+    project, pipeline = wanted(call, reading(call))
+    query = _scoped(call, sa.select(t.jobs).where(t.jobs.c.pipeline_id == pipeline.id, t.jobs.c.bridge))
+    query = query.where(t.jobs.c.latest)
+    return paged_query(call, query, lambda row: shapes.bridge(call, row, project.full_path), [t.jobs.c.id.desc()])
 
 
 async def show_job(call: Call) -> Response:
     project, row = wanted_job(call, reading(call))
+    if row.bridge:
+        raise no_record()
     return call.json(shapes.job(call, row, project.full_path))
 
 
@@ -96,7 +100,9 @@ async def allowed_agents(call: Call) -> Response:
 
 async def trace(call: Call) -> Response:
     _, row = wanted_job(call, reading(call))
-    traces, size = call.instance.traces, call.instance.traces.size(row.id)
+    traces = call.instance.traces
+    await traces.bring(row.id)
+    size = traces.size(row.id)
     headers = {"Content-Disposition": f'inline; filename="{row.id}.log"', "Content-Length": str(size)}
     return StreamingResponse(traces.stream(row.id, size), media_type="text/plain", headers=headers)
 
@@ -136,7 +142,8 @@ async def cancel(call: Call) -> Response:
     _check_ref(call, project, row)
     if row.latest and row.status not in COMPLETED:
         call.instance.pipelines.cancel(row.pipeline_id, row.name)
-        call.instance.handout.abandon_ungraceful(row.pipeline_id)
+        for number in family(call.instance.pipelines, row.pipeline_id):
+            call.instance.handout.abandon_ungraceful(number)
         job = call.instance.store.job(row.id)
         if call.boolean("force") and job is not None and job.status == "canceling":
             call.instance.pipelines.abandon(job)
@@ -187,7 +194,8 @@ def _check_ref(call: Call, project: Any, row: Any) -> None:
 
 def _job(call: Call, job_id: int, project: Any, status: int = 200) -> Response:
     row = call.instance.database.one(sa.select(t.jobs).where(t.jobs.c.id == job_id))
-    return call.json(shapes.job(call, row, project.full_path), status)
+    shape = shapes.bridge if row is not None and row.bridge else shapes.job
+    return call.json(shape(call, row, project.full_path), status)
 
 
 def _scoped(call: Call, query: sa.Select[Any]) -> sa.Select[Any]:

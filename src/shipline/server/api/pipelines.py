@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from starlette.responses import Response
 
 from shipline.engine.errors import EngineError
+from shipline.engine.hierarchy import family
 from shipline.engine.records import PipelineVariable
 from shipline.language import LanguageError
 from shipline.server import permissions as may
@@ -167,7 +168,8 @@ async def cancel(call: Call) -> Response:
     project, row = wanted(call, may.DEVELOPER)
     check_ref(call, project, row)
     call.instance.pipelines.cancel(row.id)
-    call.instance.handout.abandon_ungraceful(row.id)
+    for number in family(call.instance.pipelines, row.id):
+        call.instance.handout.abandon_ungraceful(number)
     return call.json(shapes.pipeline(call, shapes.pipeline_row(call.instance, row.id), project.full_path))
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from shipline.engine.records import JobRecord, PipelineRecord
 from shipline.engine.states import COMPLETED
+from shipline.server import permissions as may
 from shipline.server import tables as t
 from shipline.server.http.answers import time_text
 from shipline.server.http.call import Call
@@ -268,6 +269,27 @@ def job(call: Call, row: Any, full_path: str) -> Shape:
     if record.status == "failed":
         shape["failure_reason"] = record.failure_reason or "unknown_failure"
     return shape
+
+
+BUILDS_ONLY = (
+    *("artifacts", "artifacts_file", "runner", "runner_manager", "artifacts_expire_at", "archived", "tag_list"),
+)
+"""What the shape of a job has and that of a trigger job has not."""
+
+
+def bridge(call: Call, row: Any, full_path: str) -> Shape:
+    """A trigger job's row: the basic facts of a job, and the pipeline that it made, if the caller may see it."""
+    shape = {key: value for key, value in job(call, row, full_path).items() if key not in BUILDS_ONLY}
+    return shape | {"downstream_pipeline": _downstream(call, job_of(row))}
+
+
+def _downstream(call: Call, record: JobRecord) -> Shape | None:
+    below = pipeline_row(call.instance, record.downstream) if record.downstream is not None else None
+    other = call.instance.projects.by_id(below.project_id) if below is not None else None
+    if below is None or other is None:
+        return None
+    may_see = other.visibility == "public" or call.instance.projects.level(other, call.caller) >= may.REPORTER
+    return pipeline_basic(call, below, other.full_path) if may_see else None
 
 
 def artifact(file: Any) -> Shape:
