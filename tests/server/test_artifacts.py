@@ -80,6 +80,17 @@ def test_the_payload_says_what_to_keep_and_later_what_to_fetch(desk):
     assert got.content == zipped(out__x="x")
 
 
+def test_a_runner_that_cannot_keep_reports_does_not_get_the_job(desk):
+    desk.agent.info = {"features": {}}
+    desk.repository.commit({".gitlab-ci.yml": PIPELINE})
+    desk.repository.push()
+    while (answer := desk.agent.request()).status_code == 201:
+        assert answer.json()["job_info"]["name"] != "build" or not answer.json()["artifacts"]
+        desk.agent.update(answer.json(), "success")
+    failed = next(each for each in desk.get("/jobs").json() if each["name"] == "build")
+    assert (failed["status"], failed["failure_reason"]) == ("failed", "runner_unsupported")
+
+
 def test_a_wrong_dotenv_file_is_refused_and_the_same_file_twice_is_not(desk):
     build = desk.start()
     refused = desk.leave(build, gzip.compress(b"no variable\n"), "dotenv", "gzip", ".env.gz")

@@ -143,7 +143,8 @@ class EngineCoordinator:
         if self.shelf is None:
             raise FileRefused("405 Method Not Allowed", "no files are kept here")
         given = self._given[job.id]
-        self.shelf.keep(self.pipelines, self.pipelines.live(given.pipeline_id), given, upload, file)
+        reported = await asyncio.to_thread(self.shelf.receive, given.id, upload, file)
+        self.shelf.keep(self.pipelines, self.pipelines.live(given.pipeline_id), given, upload, reported)
         return "201 Created"
 
     async def download_artifacts(self, job: JobPayload, dependency: Dependency, to: Path, attempt: int = 0) -> str:

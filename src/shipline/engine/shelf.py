@@ -32,6 +32,8 @@ DEFAULT_EXPIRY = 30 * 86400.0
 """Seconds that files are kept of which nobody says how long: GitLab's own."""
 NEVER = ("never", "0")
 ARCHIVE = "archive"
+Reported = tuple[list[PipelineVariable] | None, Report | None]
+"""What a file says: the variables of a dotenv file, or what another report comes to."""
 MANY = 1_000_000
 
 
@@ -71,13 +73,20 @@ class LocalShelf:
         """The archive's file."""
         return self.folder(job_id) / ARCHIVE
 
-    def keep(self, pipelines: Pipelines, live: Live, job: JobRecord, upload: Upload, source: Path) -> None:
-        """Keeps a file of a running job, and what it reports. Raises FileRefused, OSError."""
-        kind, file_format = upload.artifact_type, upload.artifact_format
-        dotenv, report = read_report(kind, source, file_format)
-        target = self.folder(job.id) / kind
+    def receive(self, job_id: int, upload: Upload, source: Path) -> Reported:
+        """Puts a file in its place; gives what it reports. May take a while: for a thread. Raises FileRefused,
+        OSError."""
+        reported = read_report(upload.artifact_type, source, upload.artifact_format)
+        target = self.folder(job_id) / upload.artifact_type
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         _place(source, target)
+        return reported
+
+    def keep(self, pipelines: Pipelines, live: Live, job: JobRecord, upload: Upload, reported: Reported) -> None:
+        """Writes down a file of a running job that has its place, and what it reports. Raises FileRefused."""
+        kind, file_format = upload.artifact_type, upload.artifact_format
+        dotenv, report = reported
+        target = self.folder(job.id) / kind
         definition = live.definitions[job.name].artifacts
         with self._store.transaction():
             left = self.of(job.id) or JobArtifacts(str(job.id), live.record.id, job.name, self._clock())
@@ -110,7 +119,7 @@ class LocalShelf:
         return gone
 
 
-def read_report(kind: str, path: Path, file_format: str) -> tuple[list[PipelineVariable] | None, Report | None]:
+def read_report(kind: str, path: Path, file_format: str) -> Reported:
     """The variables of a dotenv file, or what another report comes to. FileRefused where GitLab refuses it."""
     if kind == "dotenv":
         try:

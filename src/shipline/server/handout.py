@@ -88,8 +88,23 @@ class Handout:
                 job = self._take(runner, manager, token)
             if job is None:
                 return None
-            if (payload := self._payload(job, runner, token)) is not None:
+            if lacking := self._lacking(job, manager):
+                why = f"the runner does not know how to do what the job needs: {', '.join(lacking)}"
+                self._refuse(job, why, "runner_unsupported")
+            elif (payload := self._payload(job, runner, token)) is not None:
                 return payload
+
+    def _lacking(self, job: JobRecord, manager: Any) -> list[str]:
+        """The features that the job needs and the runner has not."""
+        artifacts = self.pipelines.live(job.pipeline_id).definitions[job.name].artifacts
+        needed = {
+            "artifacts_exclude": bool(artifacts.get("exclude")),
+            "upload_multiple_artifacts": bool(artifacts.get("reports")),
+        }
+        if not any(needed.values()):
+            return []
+        features = json.loads(manager.features)
+        return [name for name, wanted in needed.items() if wanted and not features.get(name)]
 
     def abandon_ungraceful(self, pipeline_id: int) -> None:
         """Ends the jobs that are being cancelled on runners which cannot do so step by step: these hear of it with
