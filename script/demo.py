@@ -1,7 +1,8 @@
-"""From a commit to an answering application, told by the commands that a user types.
+"""From a push to an answering application, told by the commands that a user types.
 
-Every step prints what it runs and runs it: the public commands of Shipline, the real kubectl, git and curl.
-A second run reuses the cluster, the registries and the images. `--cluster NAME` tells it from other demos.
+Every step prints what it runs and runs it: the public commands of Shipline, the real kubectl, git and curl. Server
+and runner live as long as the story. A second run reuses the cluster, the registries and the images. `--cluster
+NAME` tells it from other demos.
 """
 
 from __future__ import annotations
@@ -24,12 +25,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from demo_server import Failed, Server
+
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
 BIN = ROOT / ".venv" / "bin"
 PRIVATE, MIRROR = "private-registry.example.com", "registry.example.com"
 PORT = 30194  # the guide's node port
-STEP_OF_DEPLOY = 4
+STEP_OF_DEPLOY = 5
+PROJECT = "root%2Fmy-app"
 BOLD, DIM, PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
 
 
@@ -51,13 +55,13 @@ class Demo:
         self.project = self.folder / "my-app"
         self.kubeconfig = self.home / "clusters" / cluster / "kubeconfig"
         self.steps: list[tuple[str, float]] = []
-        self.first_pipeline = ""
+        self.first_pipeline = 0
         self.environment = os.environ | {
             "PATH": f"{BIN}:{os.environ['PATH']}",
             "KUBECONFIG": str(self.kubeconfig),
-            "SHIPLINE_CONFIG": str(EXAMPLES / "runner" / "config.toml"),
         }
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.server = Server(self.folder, self.environment, PROJECT)
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
@@ -67,7 +71,7 @@ class Demo:
         began = time.monotonic()
         try:
             yield
-        except Stopped as stop:
+        except (Stopped, Failed) as stop:
             raise Stopped(f"stopped in step {number} ({title}): {stop}") from None
         self.steps.append((title, time.monotonic() - began))
 
@@ -76,7 +80,14 @@ class Demo:
         print(f"{BOLD}$ {shown or shlex.join(command)}{PLAIN}", flush=True)
         output = into.open("w") if into else None
         done = subprocess.run(
-            command, cwd=self.place(), env=self.environment, input=given, text=True, stdout=output, check=False
+            command,
+            cwd=self.place(),
+            env=self.environment,
+            input=given,
+            text=True,
+            stdout=output,
+            stderr=None if into else subprocess.STDOUT,
+            check=False,
         )
         if done.returncode:
             raise Stopped(f"`{shown or shlex.join(command)}` ended with exit code {done.returncode}")
@@ -103,8 +114,7 @@ class Demo:
         """The registry's password, made up once and kept where only this user reads it."""
         file = self.folder / "registry-password"
         if not file.exists():
-            with open(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as stream:
-                stream.write(secrets.token_urlsafe(18))
+            write_private(file, secrets.token_urlsafe(18))
         return file.read_text()
 
 
@@ -140,31 +150,42 @@ def start_registries(demo: Demo) -> None:
 
 
 def set_up_runner(demo: Demo) -> None:
-    print(f"{BOLD}$ export SHIPLINE_CONFIG={EXAMPLES / 'runner' / 'config.toml'}{PLAIN}")
     demo.apply("create", "namespace", "gitlab-runner")
     daemon = EXAMPLES / "runner" / "daemon.json"
     demo.apply("-n", "gitlab-runner", "create", "configmap", "docker-daemon", f"--from-file={daemon}")
     login = {"auths": {PRIVATE: {"username": "robot", "password": demo.password()}}}
     file = demo.folder / "pull-secret.json"
-    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-        json.dump(login, stream)
+    write_private(file, json.dumps(login))
     demo.apply(
         "-n", "gitlab-runner", "create", "secret", "generic", "private-registry",
         "--type=kubernetes.io/dockerconfigjson", f"--from-file=.dockerconfigjson={file}",
     )  # fmt: skip
 
 
-def create_project(demo: Demo) -> None:
+def start_server(demo: Demo) -> None:
+    """A new server each time: what an earlier story pushed is of no use to this one."""
+    shutil.rmtree(demo.server.home, ignore_errors=True)
     shutil.rmtree(demo.project, ignore_errors=True)
+    found = demo.ask("kubectl", "get", "endpoints", "kubernetes", "-o", "jsonpath={.subsets[0].addresses[0].ip}")
+    demo.server.start(found.strip())
+    demo.server.serve_jobs(demo.cluster, EXAMPLES / "runner" / "config.toml")
+
+
+def create_project(demo: Demo) -> None:
     shutil.copytree(EXAMPLES / "calculator", demo.project)
     print(f"{BOLD}$ cd {demo.project}{PLAIN}")
     demo.run("git", "init", "--quiet", "--initial-branch=main")
+    scheme, _, place = demo.server.url.partition("://")
+    token = demo.server.header.read_text().partition(": ")[2].strip()
+    logins = demo.folder / "git-credentials"
+    write_private(logins, f"{scheme}://root:{token}@{place}\n")
+    demo.run("git", "config", "credential.helper", f"store --file={logins}")
+    demo.run("git", "remote", "add", "origin", f"{scheme}://root@{place}/root/my-app.git")
     commit(demo, "The calculator")
-    demo.run("shipline", "variable", "set", "ACR_USERNAME", "--value", "robot")
-    demo.run(
-        "shipline", "variable", "set", "ACR_PASSWORD", "--masked",
-        given=demo.password(), shown="shipline variable set ACR_PASSWORD --masked < password",
-    )  # fmt: skip
+    demo.server.ask("POST", "/projects", name="my-app")
+    demo.server.ask("POST", f"/projects/{PROJECT}/variables", key="ACR_USERNAME", value="robot")
+    demo.password()
+    demo.server.set_variable("ACR_PASSWORD", demo.folder / "registry-password", masked="true")
     set_deploy_kubeconfig(demo)
 
 
@@ -179,7 +200,7 @@ def set_deploy_kubeconfig(demo: Demo) -> None:
     cluster = demo.ask("kubectl", "config", "view", "--minify", "-o", "jsonpath={.clusters[0].name}")
     server = "--server=https://kubernetes.default.svc"
     demo.run("kubectl", f"--kubeconfig={file}", "config", "set-cluster", cluster, server)
-    demo.run("shipline", "variable", "set", "ACK_KUBECONFIG", "--file", str(file))
+    demo.server.set_variable("ACK_KUBECONFIG", file)
 
 
 def commit(demo: Demo, message: str) -> None:
@@ -188,8 +209,22 @@ def commit(demo: Demo, message: str) -> None:
     demo.run("git", *author, "commit", "--quiet", "-m", message, shown=f"git commit -m '{message}'")
 
 
+def write_private(path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as stream:
+        stream.write(text)
+
+
+def push(demo: Demo) -> int:
+    """Pushes, and shows the pipeline that this makes; gives its number."""
+    demo.run("git", "push", "origin", "main")
+    pipeline = int(demo.server.newest_pipeline()["id"])
+    demo.server.follow(pipeline)
+    return pipeline
+
+
 def deploy(demo: Demo) -> None:
-    demo.run("shipline", "play", "deploy-job", "--cluster", demo.cluster)
+    demo.server.play(int(demo.server.newest_pipeline()["id"]), "deploy-job")
 
 
 def check_application(demo: Demo, version: str) -> None:
@@ -258,7 +293,7 @@ class Client:
 def release(demo: Demo) -> None:
     shutil.copytree(EXAMPLES / "calculator-exercises", demo.project, dirs_exist_ok=True)
     commit(demo, "Version 1.1, with tests and probes")
-    demo.run("shipline", "run", "--cluster", demo.cluster)
+    push(demo)
     with Client(demo.application) as client:
         deploy(demo)
         demo.run("kubectl", "rollout", "status", "deployment/calculator", "-n", "default", "--timeout=180s")
@@ -282,7 +317,7 @@ def roll_back(demo: Demo) -> None:
 
 def timeline(demo: Demo, job: str) -> list[str]:
     """When each stage of a job of the first pipeline began, as the sections of its log tell it."""
-    raw = demo.ask("shipline", "logs", job, "--raw", "--pipeline", demo.first_pipeline)
+    raw = demo.server.trace(demo.server.jobs(demo.first_pipeline)[job]["id"])
     marks = re.findall(r"section_(start|end):(\d+):(\w+)", raw)
     if not marks:
         return []
@@ -309,13 +344,13 @@ def close(demo: Demo) -> None:
     print(f"  the application   {demo.application}/")
     print(f"  the project       {demo.project}")
     print(f"  kubectl           export KUBECONFIG={demo.kubeconfig}; {BIN / 'kubectl'} get pods -A")
-    print(f"  logs              cd {demo.project}; {BIN / 'shipline'} logs build-job")
+    print(f"  the server        {BIN / 'shipline'} serve --home {demo.server.home}")
+    print(f"  its runner        {BIN / 'shipline'} runner run --config {demo.folder / 'config.toml'}")
     print(f"  remove all of it  {BIN / 'shipline'} cluster delete {demo.cluster}")
 
 
 def run_pipeline(demo: Demo) -> None:
-    demo.run("shipline", "run", "--cluster", demo.cluster)
-    demo.first_pipeline = str(json.loads(demo.ask("shipline", "status", "--json"))["pipeline"]["id"])
+    demo.first_pipeline = push(demo)
 
 
 def see_it_answer(demo: Demo) -> None:
@@ -327,9 +362,10 @@ def see_it_answer(demo: Demo) -> None:
 STORY: list[tuple[str, Callable[[Demo], None]]] = [
     ("A Kubernetes cluster on this machine", start_cluster),
     ("A private registry with a password, and the company's mirror", start_registries),
-    ("The project: the guide's five files in a git repository", create_project),
-    ("The pipeline: build-job builds and pushes the image, deploy-job waits", run_pipeline),
-    ("Somebody starts deploy-job", deploy),
+    ("A server, and a runner that serves it with pods of the cluster", start_server),
+    ("The project: the guide's five files in git, its variables on the server", create_project),
+    ("git push: build-job builds and pushes the image, deploy-job waits", run_pipeline),
+    ("Somebody presses Run on deploy-job", deploy),
     ("The rollout ends, and the application answers", see_it_answer),
     ("The next version, rolled out while a client keeps asking", release),
     ("And back to the version before", roll_back),
@@ -338,10 +374,13 @@ STORY: list[tuple[str, Callable[[Demo], None]]] = [
 
 def tell(demo: Demo) -> None:
     """The story, in the order of the guide."""
-    for title, act in STORY[: demo.until]:
-        with demo.step(title):
-            act(demo)
-    close(demo)
+    try:
+        for title, act in STORY[: demo.until]:
+            with demo.step(title):
+                act(demo)
+        close(demo)
+    finally:
+        demo.server.close()
 
 
 def main() -> int:

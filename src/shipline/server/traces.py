@@ -7,23 +7,33 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from shipline.engine.trace_file import read_from, write_at
+from shipline.server.depot import Depot
 
 BLOCK = 1 << 20
 
 
 class Traces:
-    """Logs below one folder."""
+    """Logs below one folder; those that have ended may be in a bucket."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, depot: Depot | None = None) -> None:
         self._home = home
+        self._depot = depot or Depot(home.parent, None, 0, 0.0)
 
     def path(self, job_id: int) -> Path:
         return self._home / str(job_id // 1000) / str(job_id)
 
+    def here(self, job_id: int) -> Path:
+        """Where the log can be read."""
+        return self._depot.here(self.path(job_id))
+
+    async def bring(self, job_id: int) -> None:
+        """Has the log here, when it has been moved away since its job ended. Raises ObjectsError."""
+        await self._depot.bring(self.path(job_id))
+
     def size(self, job_id: int) -> int:
         """Bytes stored; 0 when there is no log."""
         try:
-            return self.path(job_id).stat().st_size
+            return self.here(job_id).stat().st_size
         except FileNotFoundError:
             return 0
 
@@ -32,7 +42,7 @@ class Traces:
         return write_at(self.path(job_id), offset, data)
 
     def read(self, job_id: int, start: int = 0, limit: int | None = None) -> bytes:
-        return read_from(self.path(job_id), start, limit)
+        return read_from(self.here(job_id), start, limit)
 
     async def stream(self, job_id: int, size: int) -> AsyncIterator[bytes]:
         """The first `size` bytes, which must be there; a log may grow while it is read."""
@@ -44,4 +54,4 @@ class Traces:
             yield data
 
     def erase(self, job_id: int) -> None:
-        self.path(job_id).unlink(missing_ok=True)
+        self._depot.doom(self.path(job_id))
