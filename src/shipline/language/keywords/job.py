@@ -29,7 +29,7 @@ from shipline.language.keywords.parallel import parallel
 from shipline.language.keywords.rules import Rule, rules
 from shipline.language.keywords.scripts import commands, hooks
 from shipline.language.keywords.variables import Written, variables
-from shipline.language.values import Map
+from shipline.language.values import List, Map
 
 COMMON_KEYS = (
     "extends",
@@ -125,8 +125,8 @@ class JobConfig(msgspec.Struct):
 
     @property
     def bridge(self) -> bool:
-        """Whether the job starts another pipeline instead of running a script."""
-        return "trigger" in self.values
+        """Whether the job starts another pipeline, or mirrors one, instead of running a script."""
+        return "trigger" in self.values or any(need.pipeline and not need.job for need in self.needs or [])
 
     def get(self, key: str) -> Any:
         """A keyword's normal form, or None."""
@@ -144,7 +144,7 @@ def job(entry: Entry, name: str, known: Known) -> JobConfig:
     """
     source: Map = entry.value
     found = JobConfig(name, source)
-    bridge = "trigger" in source
+    bridge = "trigger" in source or mirrors(source)
     pairs = (("script", "trigger"), ("run", "trigger"), ("script", "run"))
     if not all(entry.together(*pair) for pair in pairs):
         return found
@@ -166,7 +166,7 @@ def job(entry: Entry, name: str, known: Known) -> JobConfig:
         found.parallel = parallel(entry.child("parallel"), bridge)
     if bridge and isinstance(source.get("allow_failure"), Map):
         entry.refuse_key("allow_failure", "should be a boolean value", "a trigger job has no exit code")
-    if bridge:
+    if "trigger" in source:
         found.values["trigger"] = trigger.trigger(entry.child("trigger"))
     check_when(entry, found, bridge)
     check_rules(entry, found)
@@ -223,6 +223,15 @@ def tags(entry: Entry) -> list[str] | None:
     if len(entry.value) >= MAX_TAGS:
         entry.refuse(f"config must be less than the limit of {MAX_TAGS} tags")
     return list(entry.value)
+
+
+def mirrors(source: Map) -> bool:
+    """Whether a job stands for the status of another project's pipeline: it needs that, and does nothing itself."""
+    if any(key in source for key in ("script", "run", "trigger")):
+        return False
+    needs = source.get("needs")
+    items = needs if isinstance(needs, List) else [needs]
+    return any(isinstance(item, Map) and "pipeline" in item and "job" not in item for item in items)
 
 
 def check_script(entry: Entry, bridge: bool) -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from shipline.language.entry import Entry, did_you_mean
 from shipline.language.findings import UNDEFINED, Finding, finding
-from shipline.language.keywords.job import ALLOWED, KEYWORDS, JobConfig, Known, job, tags
+from shipline.language.keywords.job import ALLOWED, KEYWORDS, JobConfig, Known, job, mirrors, tags
 from shipline.language.keywords.variables import Written, variables
 from shipline.language.keywords.workflow import Workflow, workflow
 from shipline.language.values import List, Map, Place
@@ -99,7 +99,9 @@ def flatten(items: List, into: list[str]) -> bool:
 
 
 def is_job(value: Any) -> bool:
-    return isinstance(value, Map) and any(key in value for key in ("script", "run", "trigger"))
+    if not isinstance(value, Map):
+        return False
+    return any(key in value for key in ("script", "run", "trigger")) or mirrors(value)
 
 
 def defaults(entry: Entry, found: Root) -> None:
