@@ -1,14 +1,16 @@
 """Which files are meant, packed into archives and back, on this machine."""
 
-# ruff: noqa: ASYNC221, ASYNC240, PTH115, PTH208
+# ruff: noqa: ASYNC110, ASYNC221, ASYNC240, PTH115, PTH208
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import os
 import posixpath
 import re
 import subprocess
+import time
 import zipfile
 from pathlib import Path
 
@@ -223,3 +225,19 @@ def meant(pattern: list[str], path: list[str]) -> bool:
 def test_globs_match_what_the_model_says(pattern, path):
     found = compiled("/".join(pattern)).fullmatch(posixpath.join(*path)) is not None
     assert found == meant(pattern, path)
+
+
+async def test_what_is_given_up_ends_at_once(tmp_path):
+    project = make(tmp_path / "p")
+    with (project / "large").open("wb") as file:
+        file.truncate(3 << 30)
+    files = ShellFiles(str(project))
+    entries = (await select(files, str(project), ["large"])).entries
+    packing = asyncio.create_task(pack(files, entries, tmp_path / "a.zip"))
+    while not (tmp_path / "a.zip").exists():
+        await asyncio.sleep(0.01)
+    packing.cancel()
+    began = time.monotonic()
+    with pytest.raises(asyncio.CancelledError):
+        await packing
+    assert time.monotonic() - began < 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable, Sequence
-from typing import IO, Literal, Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -28,6 +28,12 @@ class Entry(msgspec.Struct, frozen=True):
     shared: bool = False
 
 
+class Readable(Protocol):
+    """Bytes that are read from the beginning to the end."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
 class Member(msgspec.Struct):
     """A file, folder or symbolic link on its way. `mtime` in Unix seconds; `target` is a link's.
 
@@ -40,7 +46,7 @@ class Member(msgspec.Struct):
     mtime: float
     size: int = 0
     target: str = ""
-    content: IO[bytes] | None = None
+    content: Readable | None = None
 
 
 class ProjectFiles(Protocol):

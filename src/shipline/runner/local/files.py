@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from shipline.runner.errors import JobFailed
-from shipline.runner.files.members import Entry, FilesError, Kind, Member, folders_of
+from shipline.runner.files.members import Entry, FilesError, Kind, Member, Readable, folders_of
 from shipline.runner.process import run_git
 
 T = TypeVar("T")
@@ -87,9 +88,10 @@ class ShellFiles:
             return True
 
     async def read(self, entries: Sequence[Entry], take: Callable[[Iterable[Member]], T]) -> T:
-        return await asyncio.to_thread(lambda: take(self._members(entries)))
+        stop = threading.Event()
+        return await _in_thread(lambda: take(self._members(entries, stop)), stop)
 
-    def _members(self, entries: Sequence[Entry]) -> Iterator[Member]:
+    def _members(self, entries: Sequence[Entry], stop: threading.Event) -> Iterator[Member]:
         for entry in entries:
             path = f"{self._project}/{entry.path}"
             try:
@@ -104,18 +106,21 @@ class ShellFiles:
                     yield member
                     continue
                 with open(path, "rb", buffering=0) as file:
-                    member.size, member.content = status.st_size, file
+                    member.size, member.content = status.st_size, _Stoppable(file, stop)
                     yield member
             except OSError as error:
                 raise FilesError(f"{entry.path} cannot be read: {error.strerror}") from None
 
     async def write(self, give: Callable[[], Iterable[Member]]) -> None:
-        await asyncio.to_thread(self._write, give)
+        stop = threading.Event()
+        await _in_thread(lambda: self._write(give, stop), stop)
 
-    def _write(self, give: Callable[[], Iterable[Member]]) -> None:
+    def _write(self, give: Callable[[], Iterable[Member]], stop: threading.Event) -> None:
         inside = _Inside(self._project)
         modes: list[tuple[str, int, float]] = []
         for member in give():
+            if member.content is not None:
+                member.content = _Stoppable(member.content, stop)
             try:
                 path = inside.place(member)
                 if member.kind == "folder":
@@ -132,6 +137,32 @@ class ShellFiles:
         for path, mode, mtime in reversed(modes):  # a folder that may not be written to is closed last
             os.chmod(path, mode)  # noqa: PTH101
             os.utime(path, (mtime, mtime))
+
+
+class _Stoppable:
+    """A member's content that can be read until somebody says stop."""
+
+    def __init__(self, content: Readable, stop: threading.Event) -> None:
+        self._content = content
+        self._stop = stop
+
+    def read(self, size: int = -1, /) -> bytes:
+        if self._stop.is_set():
+            raise FilesError("it was given up")
+        return self._content.read(size)
+
+
+async def _in_thread(work: Callable[[], T], stop: threading.Event) -> T:
+    """Works in a thread, which is told to stop when nobody waits for it any more."""
+    working = asyncio.create_task(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        stop.set()
+        await asyncio.wait([working])
+        if not working.cancelled():
+            working.exception()
+        raise
 
 
 class _Inside:
