@@ -24,7 +24,10 @@ def cases(table: str) -> list[dict[str, Any]]:
 def corrected(table: str, case: dict[str, Any]) -> dict[str, Any]:
     """A case with what we expect instead, where doubts.json says why."""
     doubt = DOUBTS.get(f"{table}/{case['id']}")
-    return {**case, **doubt["instead"]} if doubt else case
+    if not doubt:
+        return case
+    kept = {key: value for key, value in case.items() if key not in doubt.get("without", ())}
+    return {**kept, **doubt["instead"]}
 
 
 def name(case: dict[str, Any]) -> str:

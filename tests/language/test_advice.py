@@ -28,7 +28,7 @@ MISTAKES = [
     ("a:\n  script: x\n  rules:\n    - if: $A == main\n", 4, 17, "text stands in quotes"),
     ("a:\n  script: x\n  rules:\n    - if: $A =~ /(x/\n", 4, 17, "missing )"),
     ("a: {script: x}\nb: {script: x, dependencies: [A]}\n", 2, 30, "`a`"),
-    ("spec:\n  inputs:\n    n: {default: 5}\n---\na: {script: x}\n", 3, 8, None),
+    ("spec:\n  inputs:\n    n: {type: number, default: x}\n---\na: {script: x}\n", 3, 8, None),
 ]
 
 

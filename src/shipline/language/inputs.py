@@ -13,7 +13,7 @@ from shipline.language.expressions import ExpressionError, holds, names, parse
 from shipline.language.findings import Finding, LanguageError, finding
 from shipline.language.keywords.variables import number_text
 from shipline.language.patterns import BadPattern, Pattern, looks_slashed, slashed
-from shipline.language.values import NOWHERE, List, Map, Place
+from shipline.language.values import NOWHERE, List, Map, Place, located
 
 KEYS = ("type", "default", "options", "regex", "description", "rules")
 RULE_KEYS = ("if", "options", "default")
@@ -77,9 +77,11 @@ def definition(entry: Entry, name: str) -> Input | None:
     kind = value.get("type", "string") or "string"
     if kind not in TYPES:
         entry.refuse(f"input type unknown value: {kind}", value.at("type"), did_you_mean(kind, TYPES))
-    for key in ("regex", "description"):
-        if value.get(key) is not None and not is_string(value[key]):
-            entry.refuse_key(key, "should be a string")
+    if value.get("regex") is not None and not is_string(value["regex"]):
+        entry.refuse_key("regex", "should be a string")
+    description = value.get("description")
+    if description is not None and not is_string(description) and not is_integer(description):
+        entry.refuse_key("description", "should be an alphanumeric string")
     options = option_list(entry)
     rules = rule_list(entry) if value.get("rules") is not None else None
     if rules is not None:
@@ -189,17 +191,22 @@ def read_by(item: Input) -> list[str]:
 
 
 def conditional(item: Input, found: dict[str, Any], variables: Mapping[str, str | None]) -> Input:
-    """An input with the options and default of the first of its rules that holds."""
-    for rule in item.rules or []:
+    """An input with the options and default of the first of its rules that holds. Where any rule has a default, or
+    is for all other cases, the input may be left out in every case.
+    """
+    if not item.rules:
+        return item
+    may_be_missing = any(rule.has_default or rule.condition is None for rule in item.rules)
+    for rule in item.rules:
         try:
             matched = rule.condition is None or holds(rule.condition, variables, found)
         except ExpressionError:
             matched = False
         if matched:
             return msgspec.structs.replace(
-                item, options=rule.options, default=rule.default, has_default=rule.has_default
+                item, options=rule.options, default=rule.default, has_default=may_be_missing
             )
-    return item
+    return msgspec.structs.replace(item, has_default=may_be_missing)
 
 
 class Valuation:
@@ -216,18 +223,18 @@ class Valuation:
 
     def value(self, given: Map) -> Any:
         item = self.item
-        provided = typed(given.get(item.name), item.type)
+        provided, default = typed(given.get(item.name), item.type), typed(item.default, item.type)
         if provided is None and not item.has_default:
             self.refuse("required value has not been provided", f"give it with `inputs: {{{item.name}: ...}}`")
             return None
-        if provided is None and item.default is None:
+        if default is not None:
+            self.check(default, "default")
+        if provided is None and default is None:
             return [] if item.type == "array" else ""
-        self.check(
-            provided if provided is not None else item.default, "provided" if provided is not None else "default"
-        )
-        if provided is not None and item.default is not None:
-            self.check_type(item.default, "default")
-        return provided if provided is not None else item.default
+        if provided is None:
+            return default
+        self.check(provided, "provided")
+        return provided
 
     def check(self, value: Any, origin: str) -> None:
         item = self.item
@@ -240,9 +247,10 @@ class Valuation:
         if not self.check_type(value, origin):
             return
         chosen = value if isinstance(value, list) else [value]
-        wrong = [part for part in chosen if item.options is not None and part not in item.options]
+        options = [typed(option, item.type) if item.type == "string" else option for option in item.options or []]
+        wrong = [part for part in chosen if item.options is not None and part not in options]
         if wrong:
-            hint = did_you_mean(wrong[0], [str(option) for option in item.options or []])
+            hint = did_you_mean(wrong[0], [str(option) for option in options if str(option) != str(wrong[0])])
             text = f"`{as_text(wrong[0])}` cannot be used because it is not in the list of allowed options"
             self.refuse(text, hint)
         if item.regex is not None:
@@ -272,9 +280,11 @@ class Valuation:
 
 
 def typed(value: Any, kind: str) -> Any:
-    """An untyped value as the type asks for it; where it does not fit, as it is."""
+    """A value as its type asks for it: anything as text, text that is JSON as what it says; else as it is."""
+    if value is None:
+        return None
     if not isinstance(value, Untyped):
-        return value
+        return inspected(value) if kind == "string" else parsed(value)
     if kind == "string":
         return str(value)
     try:
@@ -288,6 +298,39 @@ def typed(value: Any, kind: str) -> Any:
             parts.add(part.strip(), NOWHERE)
         return parts
     return read
+
+
+def parsed(value: Any) -> Any:
+    """What a text says as JSON; the text itself where it is none."""
+    if not isinstance(value, str):
+        return value
+    import json
+
+    def constant(name: str) -> None:
+        raise ValueError(name)
+
+    try:
+        found = json.loads(value, parse_constant=constant)
+    except (ValueError, RecursionError):
+        return value
+    return value if found is None else located(found)
+
+
+def inspected(value: Any, quoted: bool = False) -> str:
+    """A value as Ruby turns it into text, `quoted` inside of a list or a mapping."""
+    if isinstance(value, dict):
+        return (
+            "{"
+            + ", ".join(f"{inspected(key, True)} => {inspected(item, True)}" for key, item in value.items())
+            + "}"
+        )
+    if isinstance(value, list):
+        return "[" + ", ".join(inspected(item, True) for item in value) + "]"
+    if not quoted:
+        return as_text(value)
+    if value is None:
+        return "nil"
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' if isinstance(value, str) else as_text(value)
 
 
 def as_text(value: Any) -> str:
