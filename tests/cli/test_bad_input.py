@@ -89,3 +89,20 @@ def test_a_wrong_runner_configuration(repository):
     output = repository.shipline("run", "--config", str(config), code=3)
     assert "config.toml" in output and "concurrent" in output
     assert "has had no pipeline yet" in repository.shipline("pipelines")
+
+
+def test_a_repository_without_a_commit_runs_with_what_is_there(repository):
+    repository.write(".gitlab-ci.yml", "show: {script: [cat file, git log --oneline]}\n")
+    repository.write("file", "never committed\n")
+    assert "Or use --dirty to run with what is there" in repository.shipline("run", code=2)
+    text = repository.shipline("run", "--dirty")
+    assert "show | never committed" in text and "main with uncommitted changes" in text
+    assert "No commits yet" in repository.git("status")
+
+
+def test_a_bare_repository_has_nothing_uncommitted(repository, tmp_path):
+    repository.commit(ci="show: {script: [echo hello]}\n")
+    repository.git("clone", "-q", "--bare", ".", str(tmp_path / "bare"))
+    repository.directory = tmp_path / "bare"
+    assert "show | hello" in repository.shipline("run")
+    assert "is a bare repository" in repository.shipline("run", "--dirty", code=2)

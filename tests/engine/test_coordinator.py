@@ -12,7 +12,7 @@ from shipline.engine.memory_store import MemoryStore
 from shipline.engine.payload import Origin, make_payload
 from shipline.engine.pipelines import Pipelines
 from shipline.language.pipeline import Variable
-from shipline.protocol.coordinator import JobUpdate
+from shipline.protocol.coordinator import Answer, JobUpdate
 
 ANY = frozenset({"kubernetes"})
 
@@ -136,3 +136,19 @@ async def test_coverage_is_read_from_the_log(pipelines):
     await side.append_trace(given, 0, b"TOTAL 87%\n")
     await side.update_job(given, JobUpdate("success"))
     assert pipelines.job(number, "one").coverage == 87.0
+
+
+async def test_a_store_that_is_full_is_not_written_to_again(pipelines, monkeypatch):
+    """Whoever sends a log must not send it for ever."""
+    create(pipelines, job("one"))
+    side = coordinator(pipelines)
+    payload = await side.request_job(ANY, True)
+
+    def full(job_id: int, offset: int, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pipelines.store, "write_trace", full)
+    assert await side.append_trace(payload, 0, b"first") == Answer("canceled", 5)
+    monkeypatch.undo()
+    assert await side.append_trace(payload, 5, b"second") == Answer("canceled", 11)
+    assert isinstance(side.failure, OSError) and pipelines.store.read_trace(payload.id) == b""

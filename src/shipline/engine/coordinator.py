@@ -111,6 +111,8 @@ class EngineCoordinator:
         return job.pipeline_id in self.pipelines.owned
 
     async def append_trace(self, job: JobPayload, offset: int, data: bytes) -> Answer:
+        if self.failure is not None:  # nothing is written any more, and nobody is to send it again
+            return Answer("canceled", offset + len(data))
         try:
             stored = self.pipelines.store.write_trace(job.id, offset, data)
         except OSError as error:

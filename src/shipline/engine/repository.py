@@ -79,6 +79,11 @@ class Repository:
         return found
 
     @property
+    def is_bare(self) -> bool:
+        """Whether there is no working tree."""
+        return not (self.path / ".git").exists()
+
+    @property
     def url(self) -> str:
         """Where a runner gets the commit."""
         return self.path.as_uri()
@@ -106,7 +111,8 @@ class Repository:
         if found is None:
             if ref is None:
                 raise EngineError(
-                    f"{self.path} has no commit yet. A pipeline runs for a commit: git add -A && git commit"
+                    f"{self.path} has no commit yet. A pipeline runs for a commit: git add -A && git commit. "
+                    "Or use --dirty to run with what is there."
                 )
             raise EngineError(f"{self.path}: there is no branch, tag or commit '{ref}'.")
         tag = full.removeprefix("refs/tags/") if full.startswith("refs/tags/") else None
@@ -119,7 +125,9 @@ class Repository:
         the checked out commit itself where nothing differs."""
         import tempfile
 
-        head = self.commit()
+        if self.is_bare:
+            raise EngineError(f"{self.path} is a bare repository: it has no working tree. Leave --dirty out.")
+        head = self.commit() if self.objects.read(f"{self.head}^{{commit}}") else None
         with tempfile.TemporaryDirectory() as scratch:
             index = Path(scratch) / "index"
             own = self.path / git(self.path, "rev-parse", "--git-path", "index")
@@ -128,7 +136,7 @@ class Repository:
             environment = {"GIT_INDEX_FILE": str(index)}
             git(self.path, "add", "--all", ".", environment=environment)
             tree = git(self.path, "write-tree", environment=environment)
-        if tree == git(self.path, "rev-parse", f"{head.sha}^{{tree}}"):
+        if head is not None and tree == git(self.path, "rev-parse", f"{head.sha}^{{tree}}"):
             return head
         names = {
             f"GIT_{role}_{field}": value
@@ -139,10 +147,12 @@ class Repository:
             )
         }
         message = "Uncommitted changes"
-        sha = git(self.path, "commit-tree", tree, "-p", head.sha, "-m", message, environment=names)
+        parents = ["-p", head.sha] if head else []
+        sha = git(self.path, "commit-tree", tree, *parents, "-m", message, environment=names)
         commit = self.objects.read(sha)
         assert commit is not None, "it has just been made"
-        return self._facts(commit, ref=head.ref, is_tag=False, dirty=True)
+        ref = head.ref if head else self.head.removeprefix("refs/heads/")
+        return self._facts(commit, ref=ref, is_tag=False, dirty=True)
 
     def changed(self, commit: Commit) -> list[str] | None:
         """The paths that differ from the commit's first parent; None when it has none, and for a tag."""
