@@ -14,9 +14,14 @@ import click
 @click.option("--external-url", default="", help="What browsers, git and runners call the server.")
 @click.option("--registry", default="", metavar="HOST[:PORT]", help="The container registry of this server.")
 @click.option(
+    "--objects", default="", envvar="SHIPLINE_OBJECTS", help="Where finished logs and artifacts live: s3://..."
+)
+@click.option(
     "--database", default="", envvar="SHIPLINE_DATABASE", help="A PostgreSQL URL; without it, SQLite in the home."
 )
-def serve(home: Path | None, host: str, port: int, external_url: str, registry: str, database: str) -> int:
+def serve(
+    home: Path | None, host: str, port: int, external_url: str, registry: str, objects: str, database: str
+) -> int:
     """Serve projects, pipelines and runners over HTTP, as GitLab does.
 
     The first start makes the user root and prints its password, once. Nothing listens beyond this machine unless
@@ -28,7 +33,13 @@ def serve(home: Path | None, host: str, port: int, external_url: str, registry: 
 
     place = (home or state() / "server").absolute()
     settings = Settings(
-        home=place, host=host, port=port, external_url=external_url, registry=registry, database=database
+        home=place,
+        host=host,
+        port=port,
+        external_url=external_url,
+        registry=registry,
+        objects=objects,
+        database=database,
     )
     listener = listening(settings)
     serving = Serving(settings, started=lambda password: _say(settings.url, password))

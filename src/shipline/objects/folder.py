@@ -18,6 +18,7 @@ from shipline.objects.objects import Fetched, ObjectsError, Stored
 
 PART = ".part-"
 BLOCK = 1 << 20
+NO_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 class Folder:
@@ -32,8 +33,9 @@ class Folder:
 
     async def look(self, name: str) -> Stored | None:
         try:
-            return _stored(name, self._path(name).stat())
-        except (FileNotFoundError, NotADirectoryError):
+            path = self._path(name)
+            return None if path.is_dir() else _stored(name, path.stat())
+        except NO_FILE:
             return None
         except OSError as error:
             raise self._failed(error) from None
@@ -42,7 +44,7 @@ class Folder:
         path = self._path(name)
         try:
             file = path.open("rb")
-        except (FileNotFoundError, NotADirectoryError):
+        except NO_FILE:
             return None
         except OSError as error:
             raise self._failed(error) from None
@@ -100,7 +102,7 @@ class Folder:
     async def remove(self, name: str) -> None:
         try:
             self._path(name).unlink(missing_ok=True)
-        except NotADirectoryError:
+        except NO_FILE:
             return
         except OSError as error:
             raise self._failed(error) from None
@@ -110,8 +112,11 @@ class Folder:
             if not path.name.startswith(PART):
                 yield _stored(path.relative_to(self.root).as_posix(), status)
 
-    def tidy(self, spare: Path | None = None) -> None:
-        """Removes what dead processes left, and what was not used for the longest time while there is too much."""
+    def tidy(self, spare: Path | None = None, *, limit: int = 0, unused: float = 0.0) -> None:
+        """Removes what dead processes left, and what was not used for the longest time while there is too much:
+        more than `limit`, or else than the folder's own. What was used in the last `unused` seconds stays."""
+        limit = limit or self.limit
+        newest = time.time() - unused
         files = []
         for path, status in self._files(self.root):
             if path.name.startswith(PART):
@@ -119,9 +124,9 @@ class Folder:
                     path.unlink(missing_ok=True)
             else:
                 files.append((status.st_mtime, status.st_size, path))
-        too_much = sum(size for _, size, _ in files) - self.limit if self.limit else 0
-        for _, size, path in sorted(files):
-            if too_much <= 0:
+        too_much = sum(size for _, size, _ in files) - limit if limit else 0
+        for used, size, path in sorted(files):
+            if too_much <= 0 or used > newest:
                 break
             if path != spare:
                 with contextlib.suppress(OSError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable
 
 from starlette.applications import Starlette
@@ -12,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from shipline.objects.objects import ObjectsError
 from shipline.server import api, discovery, health, pages, registry, runner_api
 from shipline.server.api import openapi
 from shipline.server.api.authentication import authenticate
@@ -24,6 +26,8 @@ from shipline.server.tending import tend
 
 BOTH = [*runner_api.ENDPOINTS, *api.ENDPOINTS]
 Opened = Callable[[Instance], None]
+
+log = logging.getLogger("shipline.server")
 
 
 def application(settings: Settings, opened: Opened = lambda instance: None) -> ASGIApp:
@@ -50,6 +54,10 @@ def application(settings: Settings, opened: Opened = lambda instance: None) -> A
             return json_response({"error": "405 Not Allowed"}, 405, dict(error.headers or {}))
         return json_response({"error": "404 Not Found"}, status)
 
+    async def out_of_reach(request: Request, error: Exception) -> Response:
+        log.warning("objects: %s", error)
+        return json_response({"message": "503 Service Unavailable"}, 503, {"Retry-After": "5"})
+
     async def broken(request: Request, error: Exception) -> Response:
         return json_response({"message": "500 Internal Server Error"}, 500)
 
@@ -65,6 +73,6 @@ def application(settings: Settings, opened: Opened = lambda instance: None) -> A
             *routes("", smart_http.ENDPOINTS, lambda: instances[0], None),
         ],
         lifespan=lifespan,
-        exception_handlers={HTTPException: not_found, Exception: broken},
+        exception_handlers={HTTPException: not_found, ObjectsError: out_of_reach, Exception: broken},
     )
     return AsSent(app)

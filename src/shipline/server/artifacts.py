@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shutil
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ import sqlalchemy as sa
 from shipline.engine.dependencies import Archive
 from shipline.server import tables as t
 from shipline.server.database import Database
+from shipline.server.depot import Depot
 from shipline.server.project_settings import settings_of
 
 BLOCK = 1 << 20
@@ -37,15 +37,24 @@ class Received(NamedTuple):
 class Artifacts:
     """Files below one folder. Implements `shipline.engine.dependencies.Shelf`."""
 
-    def __init__(self, database: Database, home: Path) -> None:
+    def __init__(self, database: Database, home: Path, depot: Depot) -> None:
         self.database = database
         self._home = home
+        self._depot = depot
 
     def folder(self, job_id: int) -> Path:
         return self._home / str(job_id // 1000) / str(job_id)
 
     def path(self, artifact: Any) -> Path:
         return self.folder(artifact.job_id) / str(artifact.file_type)
+
+    async def file(self, artifact: Any) -> Path | None:
+        """The file, on this disk; None when it is nowhere. Raises ObjectsError."""
+        return await self._depot.bring(self.path(artifact))
+
+    def file_now(self, artifact: Any) -> Path | None:
+        """As `file`, for those who cannot wait."""
+        return self._depot.brought(self.path(artifact))
 
     @contextlib.contextmanager
     def received(self, job_id: int, source: IO[bytes]) -> Iterator[Received]:
@@ -89,7 +98,9 @@ class Artifacts:
     def one(self, job_id: int, file_type: str) -> Any | None:
         """One of a job's files, where it is there."""
         found = next((artifact for artifact in self.of(job_id) if artifact.file_type == file_type), None)
-        return found if found is not None and self.path(found).exists() else None
+        if found is None or self._depot.bucket is not None:
+            return found
+        return found if self.path(found).exists() else None
 
     def archive(self, job_id: int) -> Any | None:
         """The job's archive, where its file is there."""
@@ -106,7 +117,7 @@ class Artifacts:
 
     def delete(self, job_id: int) -> None:
         self.database.execute(sa.delete(t.artifacts).where(t.artifacts.c.job_id == job_id))
-        shutil.rmtree(self.folder(job_id), ignore_errors=True)
+        self._depot.doom(self.folder(job_id))
 
     def expirable(self, project_id: int) -> list[int]:
         """The jobs of a project with files that would expire some day."""
@@ -118,7 +129,7 @@ class Artifacts:
         """Removes what is past its time; gives the jobs that it was of."""
         gone = self._expired(time.time())
         for artifact in gone:
-            self.path(artifact).unlink(missing_ok=True)
+            self._depot.doom(self.path(artifact))
             self.database.execute(sa.delete(t.artifacts).where(t.artifacts.c.id == artifact.id))
         return {artifact.job_id for artifact in gone}
 

@@ -13,10 +13,12 @@ import sqlalchemy as sa
 from shipline.engine.id_tokens import Issuer
 from shipline.engine.pipelines import Pipelines
 from shipline.engine.publishing import Publishing
+from shipline.objects.objects import ObjectsError
 from shipline.server import tables as t
 from shipline.server.accounts import Accounts
 from shipline.server.artifacts import Artifacts
 from shipline.server.database import Database
+from shipline.server.depot import Depot
 from shipline.server.downstream import Downstream
 from shipline.server.errors import ServerError
 from shipline.server.handout import Handout
@@ -58,8 +60,9 @@ class Instance:
         self.vault = Vault.open(settings.home / "key")
         self.database = Database(settings.database_url)
         self.database.migrate()
-        self.traces = Traces(settings.home / "traces")
-        self.artifacts = Artifacts(self.database, settings.home / "artifacts")
+        self.depot = _depot(settings)
+        self.traces = Traces(settings.home / "traces", self.depot)
+        self.artifacts = Artifacts(self.database, settings.home / "artifacts", self.depot)
         self.store = DatabaseStore(self.database, self.vault, self.traces)
         self.store.sealing.seal_what_is_open(self.database)
         self.pipelines = Pipelines(self.store)
@@ -112,3 +115,13 @@ class Instance:
 
     def close(self) -> None:
         self.database.close()
+
+
+def _depot(settings: Settings) -> Depot:
+    from shipline.objects.address import open_objects
+
+    try:
+        bucket = open_objects(settings.objects) if settings.objects else None
+    except ObjectsError as error:
+        raise ServerError(f"--objects: {error}") from None
+    return Depot(settings.home, bucket, settings.copies_limit, settings.objects_after)

@@ -74,7 +74,7 @@ class ServerPublisher:
 
     def archive(self, job_id: int) -> Path | None:
         found = self._instance.artifacts.archive(job_id)
-        return self._instance.artifacts.path(found) if found is not None else None
+        return self._instance.artifacts.file_now(found) if found is not None else None
 
     def read(self, live: Live, path: str) -> str | None:
         project = self._instance.projects.by_id(live.record.project_id)

@@ -15,6 +15,9 @@ class Settings(msgspec.Struct, frozen=True):
 
     `registry`: the host (and port) of the container registry that sends its visitors here.
 
+    `objects`: the bucket that finished logs and artifacts live in, once they have settled for `objects_after`;
+    `copies_limit` is what is kept of them in `home`. Without it, all of them are.
+
     Sizes are bytes, times seconds.
     """
 
@@ -24,6 +27,9 @@ class Settings(msgspec.Struct, frozen=True):
     database: str = ""
     external_url: str = ""
     registry: str = ""
+    objects: str = ""
+    objects_after: float = 60.0
+    copies_limit: int = 5120 * MIB
     trace_limit: int = 100 * MIB
     artifact_limit: int = 100 * MIB
     artifacts_expire_in: str = "30 days"

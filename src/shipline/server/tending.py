@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Collection
 
 import sqlalchemy as sa
 
 from shipline.engine.environments import stop_due
+from shipline.engine.states import COMPLETED
 from shipline.server import tables as t
 from shipline.server.instance import Instance
 from shipline.server.mirrors import update_due
@@ -55,6 +57,13 @@ async def _round(instance: Instance) -> None:
     instance.pipelines.forget_settled()
     update_due(instance)
     await run_due(instance)
+    await instance.depot.round(lambda numbers: ended_jobs(instance, numbers))
+
+
+def ended_jobs(instance: Instance, numbers: Collection[int]) -> set[int]:
+    """Those of these jobs that have ended, or that nobody knows any more."""
+    query = sa.select(t.jobs.c.id).where(t.jobs.c.status.not_in(COMPLETED), t.jobs.c.id.in_(list(numbers)))
+    return set(numbers) - {row[0] for row in instance.database.all(query)}
 
 
 def give_up_on_silent_runners(instance: Instance, now: float | None = None) -> None:

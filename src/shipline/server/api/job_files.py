@@ -25,24 +25,34 @@ from shipline.server.http.paging import PAGE, paged
 from shipline.server.http.routes import Endpoint
 
 BLOCK = 1 << 18
+LEVELS = {"all": may.NO_ACCESS, "developer": may.DEVELOPER, "maintainer": may.MAINTAINER, "none": may.NOBODY}
+"""The level that a person needs to get a job's files, by what its `artifacts:access` says."""
 RECENT = 100
 """Pipelines that are looked through for one with the artifacts that are wanted."""
 PAGES = ("text/html", "application/xhtml+xml", "image/svg+xml", "text/xml", "application/xml")
 
 
 async def download(call: Call) -> Response:
-    _, row = wanted_job(call, reading(call))
-    return _archive(call, row.id)
+    return await _archive(call, _readable(call, *wanted_job(call, reading(call))))
 
 
 async def download_file(call: Call) -> Response:
-    _, row = wanted_job(call, reading(call))
-    return await _file(call, row.id)
+    return await _file(call, _readable(call, *wanted_job(call, reading(call))))
+
+
+def _readable(call: Call, project: Any, row: Any) -> int:
+    """The job's number; 403 where `artifacts:access` or `artifacts:public` keep its files from the caller."""
+    artifacts = call.instance.pipelines.live(row.pipeline_id).definitions[row.name].artifacts
+    access = artifacts.get("access") or ("developer" if artifacts.get("public") is False else "all")
+    needed = LEVELS[access]
+    if needed and call.instance.projects.level(project, call.caller) < needed:
+        raise refusal(403)
+    return int(row.id)
 
 
 async def download_latest(call: Call) -> Response:
     """The archive of a job in the newest successful pipeline of a ref."""
-    return _archive(call, _newest(call))
+    return await _archive(call, _newest(call))
 
 
 async def download_latest_file(call: Call) -> Response:
@@ -77,12 +87,11 @@ async def delete_all(call: Call) -> Response:
 
 async def tree(call: Call) -> Response:
     """What is in an archive: the entries of one folder, or all below it."""
-    _, row = wanted_job(call, reading(call))
-    archive = call.instance.artifacts.archive(row.id)
+    archive = call.instance.artifacts.archive(_readable(call, *wanted_job(call, reading(call))))
     if archive is None:
         raise no_such("Artifacts")
     folder = call.text("path").strip("/")
-    names = await asyncio.to_thread(_entries, call.instance.artifacts.path(archive))
+    names = await asyncio.to_thread(_entries, await _here(call, archive))
     found = [shape for path, shape in sorted(names.items()) if _is_in(path, folder, call.boolean("recursive"))]
     if folder and folder not in names:
         raise no_such("Path")
@@ -141,13 +150,21 @@ def _job_in(call: Call, project_id: int, pipelines: list[int], name: str) -> int
     return int(found[0]) if found is not None else None
 
 
-def _archive(call: Call, job_id: int) -> Response:
+async def _archive(call: Call, job_id: int) -> Response:
     archive = call.instance.artifacts.archive(job_id)
     if archive is None:
         raise refusal(404)
     headers = {"ETag": f'"{archive.sha256}"', "Content-Transfer-Encoding": "binary"}
-    path = call.instance.artifacts.path(archive)
+    path = await _here(call, archive)
     return FileResponse(path, media_type="application/octet-stream", filename=archive.filename, headers=headers)
+
+
+async def _here(call: Call, archive: Any) -> Path:
+    """The archive's file, fetched where it has been moved away."""
+    path = await call.instance.artifacts.file(archive)
+    if path is None:
+        raise refusal(404)
+    return path
 
 
 async def _file(call: Call, job_id: int) -> Response:
@@ -158,7 +175,7 @@ async def _file(call: Call, job_id: int) -> Response:
     archive = call.instance.artifacts.archive(job_id)
     if archive is None:
         raise refusal(404)
-    path = call.instance.artifacts.path(archive)
+    path = await _here(call, archive)
     size = await asyncio.to_thread(_size, path, wanted)
     if size is None:
         raise refusal(404)

@@ -26,10 +26,11 @@ async def report(call: Call) -> Response:
         suite: dict[str, Any] = {"cases": [], "error": None}
         for job in jobs:
             file = artifacts.one(job.id, JUNIT)
-            if file is None:
+            path = await artifacts.file(file) if file is not None else None
+            if file is None or path is None:
                 continue
             try:
-                suite["cases"] += await asyncio.to_thread(cases_of, artifacts.path(file), file.file_format)
+                suite["cases"] += await asyncio.to_thread(cases_of, path, file.file_format)
             except (JunitError, UnreadableReport) as error:
                 suite["error"] = str(error)
         suites[name] = suite

@@ -136,7 +136,9 @@ async def download(call: Call) -> Response:
     archive = call.instance.artifacts.archive(job.id)
     if archive is None:
         raise refusal(404)
-    path = call.instance.artifacts.path(archive)
+    path = await call.instance.artifacts.file(archive)
+    if path is None:
+        raise refusal(404)
     return FileResponse(path, media_type="application/octet-stream", filename=archive.filename)
 
 
