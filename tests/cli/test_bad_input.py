@@ -1,6 +1,9 @@
 """Bad input: one clear message that says what, where and what to do; the right exit code; nothing left behind."""
 
+import subprocess
+
 import pytest
+from tests.cli.conftest import SHIPLINE
 
 REFUSED = {
     "broken YAML": ("job: [\n", ".gitlab-ci.yml:"),
@@ -106,3 +109,25 @@ def test_a_bare_repository_has_nothing_uncommitted(repository, tmp_path):
     repository.directory = tmp_path / "bare"
     assert "show | hello" in repository.shipline("run")
     assert "is a bare repository" in repository.shipline("run", "--dirty", code=2)
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_streams_that_are_closed(repository, closed):
+    repository.commit(ci="job: {script: [echo hello]}\n")
+    command = ["sh", "-c", f'exec "$0" run {closed}', str(SHIPLINE)]
+    done = subprocess.run(command, cwd=repository.directory, env=repository.environment, check=False, timeout=60)
+    assert done.returncode == 0
+    assert "Pipeline 1 success" in repository.shipline("status")
+
+
+def test_a_directory_that_is_gone(repository):
+    repository.commit(ci="job: {script: [echo hello]}\n")
+    text = subprocess.run(
+        ["sh", "-c", 'mkdir gone && cd gone && rmdir ../gone && "$0" status 2>&1', str(SHIPLINE)],
+        cwd=repository.directory,
+        env=repository.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert text.stdout == "Error: the current directory is gone: go to another one.\n" and text.returncode == 3

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -88,10 +89,19 @@ def _os_error(error: OSError) -> str:
             return f"no space left{where}. Free some, or set SHIPLINE_HOME to a directory on another disk."
         case errno.EACCES | errno.EPERM | errno.EROFS:
             return f"{text}{where}. Shipline keeps its state in {_home()}; set SHIPLINE_HOME to change that."
+        case errno.ENOENT if not error.filename and not _is_somewhere():
+            return "the current directory is gone: go to another one."
         case errno.EADDRINUSE:
             return f"{text}{where}: another program listens on that port."
         case _:
             return f"{text}{where}"
+
+
+def _is_somewhere() -> bool:
+    try:
+        return Path.cwd().is_dir()
+    except OSError:
+        return False
 
 
 def _home() -> str:

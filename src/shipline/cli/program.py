@@ -67,6 +67,7 @@ def program() -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Runs the command line `arguments` (those of the process by default); gives the exit code."""
+    _fill_gaps()
     try:
         result = program.main(arguments, prog_name="shipline", standalone_mode=False)
     except BaseException as error:
@@ -74,6 +75,20 @@ def run(arguments: list[str] | None = None) -> int:
     finally:
         _flush()
     return result if isinstance(result, int) else 0
+
+
+def _fill_gaps() -> None:
+    """Opens what we were started without (`>&-`): else the next file that is opened would be taken for output."""
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    import os
+
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def _flush() -> None:
