@@ -20,6 +20,7 @@ from shipline.server.artifacts import Artifacts
 from shipline.server.database import Database
 from shipline.server.depot import Depot
 from shipline.server.downstream import Downstream
+from shipline.server.deploy_tokens import DeployTokens
 from shipline.server.errors import ServerError
 from shipline.server.handout import Handout
 from shipline.server.limits import Limits
@@ -69,6 +70,7 @@ class Instance:
         self.accounts = Accounts(self.database)
         self.projects = Projects(self.database, settings.home / "repositories")
         self.groups = self.projects.groups
+        self.deploy_tokens = DeployTokens(self.database)
         self.runners = Runners(self.database, self.vault, self.store.tick)
         self.issuer = Issuer(settings.home, settings.url)
         self.publisher = ServerPublisher(self)

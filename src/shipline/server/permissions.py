@@ -30,7 +30,8 @@ READING = ("GET", "HEAD")
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who asks. `scopes` None: all (a password). `job_id` and `project_id`: the token is that job's."""
+    """Who asks. `scopes` None: all (a password). `job_id` and `project_id`: the token is that job's. `machine`: it
+    is a deploy token, of that project, and stands for nobody."""
 
     user_id: int
     username: str
@@ -41,6 +42,12 @@ class Caller(msgspec.Struct, frozen=True):
     token_id: int | None = None
     job_id: int | None = None
     project_id: int | None = None
+    machine: bool = False
+
+    @property
+    def person(self) -> bool:
+        """Whether somebody asks in their own name, not by a token that is tied to a project."""
+        return self.job_id is None and not self.machine
 
     def has(self, *scopes: str) -> bool:
         """Whether the token has one of the scopes."""
@@ -49,7 +56,8 @@ class Caller(msgspec.Struct, frozen=True):
 
 def visible_to_all(project: Any, caller: Caller | None) -> bool:
     """Whether the project's visibility alone lets somebody read it."""
-    return project.visibility == "public" or (project.visibility == "internal" and caller is not None)
+    known = caller is not None and (caller.person or caller.project_id == project.id)
+    return project.visibility == "public" or (project.visibility == "internal" and known)
 
 
 def useful_scopes(method: str, path: str) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from shipline.server.database import Database
 from shipline.server.groups import Groups
 from shipline.server.permissions import Caller
 from shipline.server.prepared import Prepared
+from shipline.server.project_settings import settings_of
 
 PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 RESERVED_END = (".git", ".atom", ".lock")
@@ -141,13 +142,24 @@ class Projects:
         """The caller's access level in the project; 0 for somebody who is nobody there."""
         if caller is None:
             return may.NO_ACCESS
-        if caller.job_id is not None and caller.project_id != project.id:
+        foreign = not caller.person and caller.project_id != project.id
+        if foreign and (caller.machine or not self.lets_in(project, caller.project_id or 0)):
             return may.NO_ACCESS
-        if caller.admin and caller.job_id is None:
-            return may.ADMIN
+        if caller.machine:
+            return may.DEVELOPER if caller.has("write_registry") else may.REPORTER
+        if caller.admin:
+            return may.ADMIN if caller.person else may.OWNER
         found = self.database.first(_member, project=project.id, user=caller.user_id)
         own = int(found[0]) if found else may.NO_ACCESS
         return max(own, self.groups.level(project.namespace_id, caller))
+
+    def lets_in(self, project: Any, other_id: int) -> bool:
+        """Whether the jobs of another project may use their tokens in this one."""
+        if not settings_of(project).inbound_job_tokens:
+            return True
+        targets = t.job_token_targets.c
+        known = (targets.project_id == project.id) & (targets.target_project_id == other_id)
+        return self.database.one(sa.select(targets.project_id).where(known)) is not None
 
     def readable(self, caller: Caller | None) -> sa.ColumnElement[bool]:
         """The condition under which somebody may see a project."""

@@ -9,10 +9,11 @@ from typing import Any
 
 from shipline.engine.payload import TOKEN_PREFIX as JOB_TOKEN_PREFIX
 from shipline.server.accounts import TOKEN_PREFIX, caller_of, password_fits
+from shipline.server.deploy_tokens import PREFIX as DEPLOY_PREFIX
 from shipline.server.http.answers import Refusal, refusal
 from shipline.server.http.call import Call
 from shipline.server.job_tokens import job_caller
-from shipline.server.permissions import DEVELOPER, Caller, visible_to_all
+from shipline.server.permissions import DEVELOPER, MAINTAINER, Caller, visible_to_all
 from shipline.server.projects import Refused
 
 PASSWORDS_A_MINUTE = 20
@@ -39,7 +40,7 @@ async def pusher(call: Call) -> tuple[Any, Caller]:
     caller = await named(call)
     if caller is None:
         raise unknown()
-    if caller.job_id is not None or not caller.has("api", "write_repository"):
+    if not caller.person or not caller.has("api", "write_repository"):
         raise refusal(403, "This token may not push: it needs the scope write_repository.")
     project = call.instance.projects.find(_project_path(call)) or _new_project(call, caller)
     level = call.instance.projects.level(project, caller)
@@ -57,7 +58,7 @@ def _project_path(call: Call) -> str:
 def _new_project(call: Call, caller: Caller) -> Any:
     namespace_path, _, path = _project_path(call).rpartition("/")
     namespace = call.instance.projects.namespace(namespace_path)
-    if namespace is None or not (caller.admin or namespace.owner_id == caller.user_id):
+    if namespace is None or call.instance.groups.level(namespace.id, caller) < MAINTAINER:
         raise refusal(404, "The project you were looking for could not be found.")
     try:
         project = call.instance.projects.create(namespace, path, caller.user_id)
@@ -78,6 +79,8 @@ async def named(call: Call) -> Caller | None:
         raise unknown() from None
     if password.startswith(JOB_TOKEN_PREFIX):
         caller = job_caller(call.instance, password)
+    elif password.startswith(DEPLOY_PREFIX):
+        caller = call.instance.deploy_tokens.caller(username, password)
     elif password.startswith(TOKEN_PREFIX):
         caller = call.instance.accounts.by_token(password)
     else:

@@ -10,7 +10,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from shipline.server.http.answers import Refusal, json_response, no_record, no_such, refusal, wrong_parameter
+from shipline.server.http.answers import (
+    Refusal,
+    because,
+    json_response,
+    no_record,
+    no_such,
+    refusal,
+    wrong_parameter,
+)
 from shipline.server.http.parameters import LARGEST, Parameters, has_nul, nested
 from shipline.server.instance import Instance
 from shipline.server.permissions import NO_ACCESS, Caller, visible_to_all
@@ -86,7 +94,7 @@ class Call(Parameters):
         return self.caller
 
     def administrator(self) -> Caller:
-        if not self.user().admin:
+        if not self.user().admin or not self.user().person:
             raise refusal(403)
         return self.user()
 
@@ -107,10 +115,24 @@ class Call(Parameters):
         if project is None or not (own or visible_to_all(project, self.caller)):
             if level and self.caller is None:
                 raise refusal(401)
+            if project is not None:
+                self._refuse_job_token(project)
             raise no_such("Project")
         if level and own < level:
             raise refusal(401 if self.caller is None else 403)
         return project
+
+    def _refuse_job_token(self, project: Any) -> None:
+        """A job whose user would see the project hears that its token does not reach it."""
+        caller = self.caller
+        if caller is None or caller.job_id is None:
+            return
+        projects = self.instance.projects
+        own = projects.by_id(caller.project_id or 0)
+        person = msgspec.structs.replace(caller, job_id=None, project_id=None)
+        if own is not None and projects.level(project, person):
+            where = f"from {own.full_path} to {project.full_path}"
+            raise because(403, f"Authentication by CI/CD job token not allowed {where}.")
 
     def json(self, value: Any, status: int = 200, **headers: str) -> Response:
         return json_response(value, status, {key.replace("_", "-"): text for key, text in headers.items()})
