@@ -34,6 +34,14 @@ ANONYMOUS = (
     "/projects/{id}/webhook",
 )
 """What is open without a caller, since the call carries a token of its own."""
+NAMED = (
+    *("/projects/{id}/jobs", "/projects/{id}/environments", "/projects/{id}/deployments"),
+    *("/projects/{id}/runners", "/projects/{id}/pipeline_schedules", "/projects/{id}/variables"),
+    *("/projects/{id}/triggers", "/projects/{id}/resource_groups", "/runners", "/user", "/job", "/admin"),
+    *("/namespaces", "/personal_access_tokens", "/version", "/metadata"),
+)
+"""What takes a caller's name for reading, too, before anything is looked for."""
+NOT_FOR_JOBS = ("/variables", "/statuses", "/diff", "/refs", "/sequence", "/signature")
 
 
 def authenticate(call: Call, path: str) -> None:
@@ -43,13 +51,13 @@ def authenticate(call: Call, path: str) -> None:
         return
     token = _token(call)
     if token is None:
-        if method not in READING:
+        if method not in READING or (path.startswith(NAMED) and "artifacts" not in path):
             raise refusal(401)
         return
     call.limit("api", digest(token), call.instance.settings.requests_a_minute)
     if token.startswith(JOB_TOKEN_PREFIX):
         caller = job_caller(call.instance, token)
-        allowed = method in READING and path.startswith(FOR_JOBS) and not path.endswith("/variables")
+        allowed = method in READING and path.startswith(FOR_JOBS) and not path.endswith(NOT_FOR_JOBS)
         if caller is None or not (allowed or path.startswith(CHANGED_BY_JOBS)):
             raise refusal(401)
         call.caller = caller
