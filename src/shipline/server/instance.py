@@ -18,9 +18,9 @@ from shipline.server import tables as t
 from shipline.server.accounts import Accounts
 from shipline.server.artifacts import Artifacts
 from shipline.server.database import Database
+from shipline.server.deploy_tokens import DeployTokens
 from shipline.server.depot import Depot
 from shipline.server.downstream import Downstream
-from shipline.server.deploy_tokens import DeployTokens
 from shipline.server.errors import ServerError
 from shipline.server.handout import Handout
 from shipline.server.limits import Limits

@@ -25,7 +25,7 @@ from shipline.server.http.paging import PAGE, paged
 from shipline.server.http.routes import Endpoint
 
 BLOCK = 1 << 18
-LEVELS = {"all": may.NO_ACCESS, "developer": may.DEVELOPER, "maintainer": may.MAINTAINER, "none": may.NOBODY}
+LEVELS = {"all": may.NO_ACCESS, "developer": may.DEVELOPER, "maintainer": may.MAINTAINER, "none": may.ADMIN + 1}
 """The level that a person needs to get a job's files, by what its `artifacts:access` says."""
 RECENT = 100
 """Pipelines that are looked through for one with the artifacts that are wanted."""

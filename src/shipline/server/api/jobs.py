@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from starlette.responses import Response, StreamingResponse
 
 from shipline.engine.errors import EngineError
+from shipline.engine.hierarchy import family
 from shipline.engine.job_inputs import checked
 from shipline.engine.states import COMPLETED
 from shipline.server import permissions as may
