@@ -221,3 +221,44 @@ def test_reports_of_tests(desk):
     summary = desk.get(f"{pipeline}/test_report_summary").json()
     assert summary["total"]["failed"] == 1 and summary["total"]["time"] == 1.5
     assert summary["test_suites"][0]["build_ids"] == [build["id"]]
+
+
+@pytest.mark.parametrize(
+    ("access", "reporter", "owner"),
+    [("", 200, 200), ("public: false", 403, 200), ("access: none", 403, 403)],
+    ids=["all", "developers", "nobody"],
+)
+def test_artifacts_may_be_for_some_people_only(desk, server, access, reporter, owner):
+    from shipline.server import permissions as may
+
+    text = PIPELINE.replace("{paths: [out],", f"{{paths: [out], {access + ', ' if access else ''}")
+    desk.repository.commit({".gitlab-ci.yml": text})
+    desk.repository.push()
+    build = desk.agent.job()
+    while build["job_info"]["name"] != "build" or not build["artifacts"]:
+        desk.agent.update(build, "success")
+        build = desk.agent.job()
+    desk.leave(build, zipped(a="1"))
+    desk.agent.update(build, "success")
+    test = desk.agent.job()
+    assert (
+        server.call("GET", f"/jobs/{build['id']}/artifacts", headers={"JOB-TOKEN": test["token"]}).status_code
+        == 200
+    )
+    desk.agent.update(test, "success")
+    ways = [
+        f"/jobs/{build['id']}/artifacts",
+        f"/jobs/{build['id']}/artifacts/a",
+        "/jobs/artifacts/main/download?job=build",
+    ]
+    assert [desk.get(way).status_code for way in ways] == [owner] * 3
+    name = f"user{build['id']}"
+    person = server.api(
+        "POST",
+        "/users",
+        json={"username": name, "name": name, "email": f"{name}@x.com", "password": "correct horse battery"},
+    )
+    member = {"user_id": person.json()["id"], "access_level": may.REPORTER}
+    assert server.api("POST", f"{desk.api}/members", json=member).status_code == 201
+    token = server.inside(lambda i: i.accounts.create_token(member["user_id"], "t", ("api",))[1])
+    assert [desk.get(way, token=token).status_code for way in ways] == [reporter] * 3

@@ -125,8 +125,8 @@ def _entries(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _newest(call: Call) -> int:
-    """The job of that name in the newest pipeline of the ref that succeeded, or in one that it triggered. With
-    `search_recent_successful_pipelines`, the newest of those pipelines that has such a job with an archive."""
+    """The number of the job of that name in the newest pipeline of the ref that succeeded, or in one that it
+    triggered. With `search_recent_successful_pipelines`: in the newest where that job has an archive."""
     project = call.project(reading(call))
     call.required("job")
     mine = (t.pipelines.c.project_id == project.id) & (t.pipelines.c.ref == call.path["ref_name"])
@@ -136,18 +136,17 @@ def _newest(call: Call) -> int:
     if not rows:
         raise refusal(404, "404 Not found")
     for row in rows:
-        job_id = _job_in(call, project.id, family(call.instance.pipelines, row[0]), call.text("job"))
-        if job_id is not None and (not search or call.instance.artifacts.archive(job_id) is not None):
-            return job_id
+        job = _job_in(call, project.id, family(call.instance.pipelines, row[0]), call.text("job"))
+        if job is not None and (not search or call.instance.artifacts.archive(job.id) is not None):
+            return _readable(call, project, job)
     raise no_such("Job")
 
 
-def _job_in(call: Call, project_id: int, pipelines: list[int], name: str) -> int | None:
+def _job_in(call: Call, project_id: int, pipelines: list[int], name: str) -> Any | None:
     mine = t.jobs.c.pipeline_id.in_(pipelines) & (t.jobs.c.project_id == project_id)
     known = mine & (t.jobs.c.name == name) & t.jobs.c.latest
-    query = sa.select(t.jobs.c.id).where(known, t.jobs.c.status == "success").order_by(t.jobs.c.id.desc()).limit(1)
-    found = call.instance.database.one(query)
-    return int(found[0]) if found is not None else None
+    query = sa.select(t.jobs).where(known, t.jobs.c.status == "success")
+    return call.instance.database.one(query.order_by(t.jobs.c.id.desc()).limit(1))
 
 
 async def _archive(call: Call, job_id: int) -> Response:
