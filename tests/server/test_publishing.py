@@ -203,3 +203,45 @@ def test_environments_and_deployments_over_the_api(remote, project):
     assert remote.environments.list(states="stopped", get_all=True)[0].id == made.id
     made.delete()
     assert remote.environments.list(get_all=True) == []
+
+
+def test_a_manual_job_takes_inputs_over_the_api(remote, agent, pushed):
+    inputs = "inputs: {n: {type: number, default: 1}}"
+    pushed(f"deploy: {{tags: [kubernetes], when: manual, {inputs}, script: [echo]}}")
+    (job,) = remote.pipelines.list(get_all=True)[0].jobs.list(get_all=True)
+    path = f"/projects/{remote.id}/jobs/{job.id}/play"
+    with pytest.raises(gitlab.GitlabHttpError, match="provided value is not a number"):
+        remote.manager.gitlab.http_post(path, post_data={"job_inputs": {"n": "many"}})
+    remote.manager.gitlab.http_post(path, post_data={"job_inputs": {"n": 5}})
+    (given,) = agent.job()["inputs"]
+    assert given == {"key": "n", "value": {"type": "number", "content": 5, "sensitive": False}}
+
+
+def test_a_deleted_branch_takes_its_environment_with_it(remote, agent, pushed, repository):
+    repository.git("checkout", "-qb", "feature")
+    repository.commit({".gitlab-ci.yml": STOPPING % "1 day"})
+    repository.push("origin", "feature")
+    agent.update(agent.job(), "success")
+    repository.push("origin", "--delete", "feature")
+    stopping = agent.job()
+    assert stopping["job_info"]["name"] == "stop"
+    agent.update(stopping, "success")
+    assert remote.environments.list(get_all=True)[0].state == "stopped"
+
+
+def test_outdated_deployments_are_prevented_as_the_project_says(remote, agent, pushed):
+    ci = "deploy: {tags: [kubernetes], script: [echo], environment: production, when: manual}"
+    pushed(ci)
+    pushed(ci + "\n")
+    newer, older = (each.jobs.list(get_all=True)[0].id for each in remote.pipelines.list(get_all=True)[:2])
+    remote.jobs.get(newer).play()
+    agent.update(agent.job(), "success")
+    remote.jobs.get(older).play()
+    assert agent.request().status_code == 204
+    assert remote.jobs.get(older).failure_reason == "failed_outdated_deployment_job"
+    remote.ci_forward_deployment_enabled = False
+    remote.save()
+    pipeline = remote.pipelines.create({"ref": "main"})
+    remote.jobs.get(remote.jobs.get(older).retry()["id"])
+    agent.update(agent.job(), "success")
+    assert pipeline.id and remote.environments.list(get_all=True)[0].state == "available"

@@ -114,11 +114,10 @@ class JobArtifacts(msgspec.Struct, frozen=True):
 
 
 class ProjectSettings(msgspec.Struct, frozen=True):
-    """`forward_deployment`: a job that would deploy something older than what is deployed does not run.
-    `forward_deployment_rollback`: one that has run may be run again all the same."""
+    """`forward_deployment`: a job that would deploy something older than what is deployed does not run, unless
+    it is tried again."""
 
     forward_deployment: bool = True
-    forward_deployment_rollback: bool = True
 
 
 Record = TypeVar("Record", Environment, ResourceGroup, Release, Promise, Site, JobArtifacts)

@@ -13,10 +13,11 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from shipline.engine.possessions import Environment, Possessions
+from shipline.engine.possessions import Environment, Possessions, ProjectSettings
 from shipline.engine.records import Deployment
 from shipline.server import tables as t
 from shipline.server.database import Database
+from shipline.server.project_settings import changed, settings_of
 
 ENVIRONMENT = "environment"
 
@@ -69,6 +70,17 @@ class DatabasePossessions(Possessions):
             (row.project_id, row.record or msgspec.json.encode(environment_of(row)))
             for row in self.database.all(query)
         ]
+
+    def settings(self, project_id: int) -> ProjectSettings:
+        return ProjectSettings(forward_deployment=settings_of(self._project(project_id)).forward_deployment)
+
+    def set_settings(self, project_id: int, settings: ProjectSettings) -> None:
+        text = changed(self._project(project_id), forward_deployment=settings.forward_deployment)
+        known = t.projects.c.id == project_id
+        self.database.execute(sa.update(t.projects).where(known).values(settings=text))
+
+    def _project(self, project_id: int) -> Any:
+        return self.database.one(sa.select(t.projects.c.settings).where(t.projects.c.id == project_id))
 
     def save_deployment(self, project_id: int, deployment: Deployment) -> None:
         values = _columns(deployment)

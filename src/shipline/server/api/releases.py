@@ -227,18 +227,26 @@ def release_shape(call: Call, project: Any, release: Release) -> shapes.Shape:
 _ALL = "/projects/{id}/releases"
 _ONE = _ALL + "/{tag_name}"
 _LINKS = _ONE + "/assets/links"
+_LINK = "direct_asset_path link_type:other|runbook|image|package"
+_TEXTS = "name description released_at milestones:list"
 ENDPOINTS = [
-    Endpoint("GET", _ALL, list_releases),
-    Endpoint("POST", _ALL, create),
-    Endpoint("GET", _ALL + "/permalink/latest", latest),
-    Endpoint("GET", _ALL + "/permalink/latest/{suffix:path}", latest),
-    Endpoint("GET", _ONE, show),
-    Endpoint("PUT", _ONE, update),
-    Endpoint("DELETE", _ONE, delete),
-    Endpoint("GET", _ONE + "/downloads/{path:path}", download),
-    Endpoint("GET", _LINKS, list_links),
-    Endpoint("POST", _LINKS, create_link),
-    Endpoint("GET", _LINKS + "/{link_id}", show_link),
-    Endpoint("PUT", _LINKS + "/{link_id}", update_link),
-    Endpoint("DELETE", _LINKS + "/{link_id}", delete_link),
+    Endpoint(
+        "GET",
+        _ALL,
+        list_releases,
+        takes="order_by:released_at|created_at sort:asc|desc page:int per_page:int",
+        gives="[Release]",
+    ),
+    Endpoint("POST", _ALL, create, takes=f"tag_name! ref tag_message {_TEXTS} assets:hash", gives="Release"),
+    Endpoint("GET", _ALL + "/permalink/latest", latest, gives="-", status=302),
+    Endpoint("GET", _ALL + "/permalink/latest/{suffix:path}", latest, gives="-", status=302),
+    Endpoint("GET", _ONE, show, gives="Release"),
+    Endpoint("PUT", _ONE, update, takes=_TEXTS, gives="Release"),
+    Endpoint("DELETE", _ONE, delete, gives="Release", status=200),
+    Endpoint("GET", _ONE + "/downloads/{path:path}", download, gives="-", status=302),
+    Endpoint("GET", _LINKS, list_links, takes="page:int per_page:int", gives="[ReleaseLink]"),
+    Endpoint("POST", _LINKS, create_link, takes=f"name! url! {_LINK}", gives="ReleaseLink"),
+    Endpoint("GET", _LINKS + "/{link_id}", show_link, gives="ReleaseLink"),
+    Endpoint("PUT", _LINKS + "/{link_id}", update_link, takes=f"name url {_LINK}", gives="ReleaseLink"),
+    Endpoint("DELETE", _LINKS + "/{link_id}", delete_link, gives="ReleaseLink", status=200),
 ]

@@ -88,9 +88,15 @@ def group_shape(row: Any) -> shapes.Shape:
 
 _ONE = "/projects/{id}/resource_groups/{key}"
 ENDPOINTS = [
-    Endpoint("GET", "/projects/{id}/resource_groups", list_groups),
-    Endpoint("GET", _ONE, show),
-    Endpoint("PUT", _ONE, update),
-    Endpoint("GET", _ONE + "/upcoming_jobs", upcoming_jobs),
-    Endpoint("GET", _ONE + "/current_job", current_job),
+    Endpoint(
+        "GET",
+        "/projects/{id}/resource_groups",
+        list_groups,
+        takes="page:int per_page:int",
+        gives="[ResourceGroup]",
+    ),
+    Endpoint("GET", _ONE, show, gives="ResourceGroup"),
+    Endpoint("PUT", _ONE, update, takes=f"process_mode:{'|'.join(MODES)}", gives="ResourceGroup"),
+    Endpoint("GET", _ONE + "/upcoming_jobs", upcoming_jobs, takes="page:int per_page:int", gives="[Job]"),
+    Endpoint("GET", _ONE + "/current_job", current_job, gives="any"),
 ]

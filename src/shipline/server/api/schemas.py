@@ -98,6 +98,10 @@ SHAPES: dict[str, str] = {
     "last_deployment~*:hash state auto_stop_at~:ts description~ auto_stop_setting",
     "Deployment": "id:int iid:int ref sha created_at:ts updated_at:ts user~:UserBasic environment~:hash "
     "deployable~:Job status",
+    "Release": "tag_name description~ name created_at:ts released_at:ts upcoming_release:bool author~:UserBasic "
+    "commit~:Commit milestones:list commit_path tag_path assets:hash evidences:list _links:hash",
+    "ReleaseLink": "id:int name url direct_asset_url link_type",
+    "ResourceGroup": "id:int key process_mode created_at:ts updated_at:ts",
     "Token": _TOKEN,
     "TokenWithToken": _TOKEN + " token",
     "DeployToken": _DEPLOY_TOKEN,

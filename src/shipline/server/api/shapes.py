@@ -123,6 +123,8 @@ def project(call: Call, row: Any) -> Shape:
         "public_jobs": settings.public_jobs,
         "group_runners_enabled": settings.group_runners,
         "keep_latest_artifact": settings.keep_latest_artifact,
+        "ci_forward_deployment_enabled": settings.forward_deployment,
+        "ci_forward_deployment_rollback_allowed": True,
         "ci_delete_pipelines_in_seconds": settings.delete_pipelines_after,
         "ci_pipeline_variables_minimum_override_role": settings.pipeline_variables_role,
         "restrict_user_defined_variables": settings.pipeline_variables_role != "developer",

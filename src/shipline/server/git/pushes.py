@@ -8,8 +8,11 @@ from typing import Any
 
 import msgspec
 
+from shipline.engine.deployments import last_success
+from shipline.engine.environments import stop, stop_actions
 from shipline.engine.errors import EngineError
 from shipline.engine.git import GitCall
+from shipline.engine.possessions import Environment
 from shipline.engine.records import PipelineVariable
 from shipline.engine.repository import NO_SHA
 from shipline.language import Finding, LanguageError
@@ -70,6 +73,7 @@ async def pushed(
     _adopt_default_branch(instance, project, changes)
     project = instance.projects.by_id(project.id)
     instance.audit("push", f"{project.full_path}: {', '.join(change.ref for change in changes)}", caller.user_id)
+    stop_deployed_from(instance, project, changes)
     kept = [change for change in changes if change.after != NO_SHA]
     if "ci.skip" in options:
         return ["No pipeline: ci.skip was asked for."] if kept else []
@@ -79,6 +83,15 @@ async def pushed(
     if len(kept) > MOST_PIPELINES:
         lines.append(f"A push makes at most {MOST_PIPELINES} pipelines; there is none for the other refs.")
     return lines
+
+
+def stop_deployed_from(instance: Instance, project: Any, changes: list[Change]) -> None:
+    """A branch that is deleted takes with it what was deployed from it, where a job can stop that."""
+    gone = {change.name for change in changes if change.kind == "branch" and change.after == NO_SHA}
+    for found in instance.store.possessions(project.id, Environment) if gone else ():
+        last = last_success(instance.store, project.id, found.name)
+        if last is not None and last.ref in gone and stop_actions(instance.pipelines, project.id, found.name):
+            stop(instance.pipelines, project.id, found.name)
 
 
 async def _pipeline(
