@@ -98,7 +98,7 @@ def test_inputs_several_files_and_nesting(repository):
         ),
         ({}, ".gitlab-ci.yml:7:12: Local file `child.yml` does not exist!"),
         ({"child.yml": "unit: {script: [a], rules: [{if: $NONE}]}\n"}, "prevented any jobs from being added"),
-        ({"child.yml": "s: {script: [a], dast_configuration: {site_profile: x}}\n"}, "child.yml:1: job 's'"),
+        ({"child.yml": "s: {script: [a], identity: google_cloud}\n"}, "child.yml:1: job 's'"),
     ],
 )
 def test_a_child_that_cannot_be_made(repository, files, told):
@@ -249,3 +249,56 @@ def test_time_is_not_lost(repository):
     before = time.monotonic()
     repository.shipline("run")
     assert time.monotonic() - before < 4
+
+
+MADE = """
+stages: [build, test]
+make:
+  stage: build
+  script: ["mkdir made", "echo 'generated: {script: [echo I was made]}' > made/child.yml", "echo NUMBER=7 > it.env"]
+  artifacts: {paths: [made], reports: {dotenv: it.env}}
+child:
+  stage: test
+  trigger: {include: [{artifact: made/child.yml, job: make}], strategy: depend}
+"""
+
+
+def test_a_child_made_of_an_artifact(repository):
+    repository.commit(ci=MADE)
+    assert "child/generated | I was made" in repository.shipline("run")
+    repository.commit(ci=MADE.replace("artifact: made/child.yml", "artifact: made/none.yml"))
+    shown = repository.shipline("run", code=1)
+    assert "Path `made/none.yml` does not exist inside the `make` artifacts archive!" in shown
+    repository.commit(ci=MADE.replace("  artifacts: {paths: [made], reports: {dotenv: it.env}}\n", ""))
+    assert "Job `make` not found in parent pipeline or does not have artifacts!" in repository.shipline(
+        "run", code=1
+    )
+
+
+def test_files_of_the_parent_and_of_another_project(repository, other):
+    other.commit(ci="make: {script: [echo theirs > file], artifacts: {paths: [file]}}\n")
+    other.shipline("run", "--quiet")
+    child = """
+    use:
+      needs: [{pipeline: $PARENT, job: make}, {project: local/lib, job: make, ref: main}]
+      script: [cat made/child.yml file, echo $NUMBER]
+    none:
+      needs: [{project: local/lib, job: make, ref: next}]
+      script: [echo never]
+    """
+    ci = MADE.replace("include: [{artifact: made/child.yml, job: make}]", "include: child.yml")
+    ci = ci.replace("child:\n", "child:\n  variables: {PARENT: $CI_PIPELINE_ID}\n")
+    repository.commit(ci=ci, **{"child.yml": child})
+    shown = repository.shipline("run", code=1)
+    assert "child/use | generated: {script: [echo I was made]}" in shown
+    assert "child/use | theirs" in shown and "child/use | 7" in shown
+    assert "project 'local/lib' at 'next' has no job 'make' that succeeded" in shown
+    assert "child/none failed: artifacts that it needs are not there" in shown
+
+
+def test_a_bridge_mirrors_another_project(repository, other):
+    other.commit(ci="test: {script: [exit 1]}\n")
+    other.shipline("run", "--quiet", code=1)
+    repository.commit(ci="theirs: {needs: {pipeline: local/lib}}\nown: {script: [echo own]}\n")
+    shown = repository.shipline("run", code=1)
+    assert "theirs | failed" in shown and "own    | own" in shown

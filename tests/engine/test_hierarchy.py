@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from tests.engine.examples import COMMIT, create, job
 
-from shipline.engine.bridges import Asked, Refusal, pending, start
-from shipline.engine.errors import EngineError
+from shipline.engine.bridges import Asked, pending, start
+from shipline.engine.errors import EngineError, Refusal
 from shipline.engine.hierarchy import ancestors, family
 from shipline.engine.job_variables import Facts
 from shipline.engine.memory_store import MemoryStore

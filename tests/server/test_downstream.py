@@ -203,6 +203,21 @@ def test_what_the_user_may(server, client, pushed, tmp_path, name, level, branch
     assert getattr(bridge, "failure_reason", None) == reason
 
 
+def upload(server: Running, job: dict[str, Any], files: dict[str, str]) -> None:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
+    answer = server.call(
+        "POST",
+        f"/jobs/{job['id']}/artifacts",
+        headers={"JOB-TOKEN": job["token"]},
+        files={"file": ("artifacts.zip", content.getvalue())},
+        data={"artifact_type": "archive", "artifact_format": "zip"},
+    )
+    assert answer.status_code == 201, answer.text
+
+
 def test_a_child_made_of_an_artifact(pushed, runner, server):
     ci = """\
     stages: [build, test]
@@ -215,17 +230,7 @@ def test_a_child_made_of_an_artifact(pushed, runner, server):
     """
     project = pushed({".gitlab-ci.yml": ci})
     job = runner.job()
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr("made/child.yml", "generated: {script: [echo generated], tags: [a]}\n")
-    answer = server.call(
-        "POST",
-        f"/jobs/{job['id']}/artifacts",
-        headers={"JOB-TOKEN": job["token"]},
-        files={"file": ("artifacts.zip", content.getvalue())},
-        data={"artifact_type": "archive", "artifact_format": "zip"},
-    )
-    assert answer.status_code == 201, answer.text
+    upload(server, job, {"made/child.yml": "generated: {script: [echo generated], tags: [a]}\n"})
     runner.update(job, "success")
     triggered(project)
     assert runner.job()["job_info"]["name"] == "generated"
@@ -259,3 +264,23 @@ def test_a_bridge_mirrors_another_project(pushed, runner, server):
     runner.update(job, "success")
     server.inside(lambda instance: instance.downstream.round())
     assert project.bridge("mirror").status == "success"
+
+
+def test_files_of_another_project(pushed, runner, server):
+    other = pushed({".gitlab-ci.yml": "make: {script: [./make], artifacts: {paths: [made]}}\n"}, "-other")
+    made = runner.job()
+    upload(server, made, {"made": "theirs"})
+    runner.update(made, "success")
+    path = other.remote.path_with_namespace
+    use = f"{{needs: [{{project: {path}, job: make, ref: main}}], script: [cat made]}}"
+    pushed({".gitlab-ci.yml": f"use: {use}\nnone: {use.replace('main', 'next')}\nplain: {{script: [a]}}\n"})
+    jobs = {job["job_info"]["name"]: job for job in (runner.job(), runner.job())}
+    assert set(jobs) == {"use", "plain"}
+    assert [each["id"] for each in jobs["use"]["dependencies"]] == [made["id"]]
+
+    def fetched(job: dict[str, Any]) -> Any:
+        return server.call("GET", f"/jobs/{made['id']}/artifacts", headers={"JOB-TOKEN": job["token"]})
+
+    answer = fetched(jobs["use"])
+    assert zipfile.ZipFile(io.BytesIO(answer.content)).read("made") == b"theirs"
+    assert fetched(jobs["plain"]).status_code == 403

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from shipline.cli.runners import Hands
     from shipline.cli.screen import Screen
     from shipline.engine.live import Live
+    from shipline.engine.local_world import LocalWorld
     from shipline.engine.pipelines import Pipelines
     from shipline.engine.records import JobRecord
     from shipline.engine.repository import Repository
@@ -85,8 +86,24 @@ class Work:
     def _payload(self, live: Live, job: JobRecord) -> JobPayload:
         project_id = live.record.project_id
         kept = self.pipelines.store.variables(project_id)
-        others = borrowed(self.pipelines.store, self.shelf, live, job.name)
+        others = borrowed(self.pipelines.store, self.shelf, live, job.name) + self._cross_needed(live, job)
         return make_payload(live, job, self._origin(project_id), kept, shelf=self.shelf, others=others)
+
+    def _cross_needed(self, live: Live, job: JobRecord) -> list[JobRecord]:
+        """The jobs of other pipelines whose files the job gets. Raises Refusal."""
+        if not any(need.project or need.pipeline for need in live.definitions[job.name].needs or ()):
+            return []
+        from shipline.engine.bridges import values_of
+        from shipline.engine.cross_needs import needed
+
+        world = self._world()
+        values = values_of(live, job, world.facts(live))
+        return needed(self.pipelines, live, job.name, values, lambda path: world.needed(live, path))
+
+    def _world(self) -> LocalWorld:
+        from shipline.engine.local_world import LocalWorld
+
+        return LocalWorld(self.pipelines, self.elsewhere, self._prepare, self.shelf)
 
     def _origin(self, project_id: int) -> Origin:
         if project_id not in self._repositories:
@@ -191,9 +208,8 @@ class Work:
         if not any(self.pipelines.live(number).graph.bridges for number in self.pipelines.owned):
             await asyncio.Event().wait()
         from shipline.engine.bridges import pending, start
-        from shipline.engine.local_world import LocalWorld
 
-        world = LocalWorld(self.pipelines, self.elsewhere, self._prepare, self.shelf)
+        world = self._world()
         begun: set[int] = set()
         async with asyncio.TaskGroup() as group:
             while True:

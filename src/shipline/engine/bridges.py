@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from shipline.engine import hierarchy
-from shipline.engine.errors import EngineError
+from shipline.engine.errors import EngineError, Refusal
 from shipline.engine.job_variables import Facts, job_variables
 from shipline.engine.live import Live
 from shipline.engine.pipelines import Pipelines
@@ -36,14 +36,6 @@ OF_A_RUNNER = frozenset(
     )
 )
 """What only a job that a runner has taken knows, and no trigger job."""
-
-
-class Refusal(EngineError):
-    """Why a trigger job fails: `reason` is GitLab's name for it."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 class Asked(msgspec.Struct, frozen=True):

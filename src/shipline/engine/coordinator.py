@@ -194,7 +194,7 @@ class EngineCoordinator:
             payload = self.make_payload(live, job)
         except EngineError as error:
             self._out.discard(job.id)
-            self._refuse(job, str(error), "runner_configuration_error")
+            self._refuse(job, str(error), getattr(error, "reason", "runner_configuration_error"))
             return None
         if why := record_start(self.pipelines.store, live, job, payload):
             self._out.discard(job.id)

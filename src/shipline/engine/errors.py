@@ -1,4 +1,4 @@
-"""The engine's one error type."""
+"""The engine's one error type, and the kind of it that fails a job."""
 
 from __future__ import annotations
 
@@ -10,3 +10,11 @@ class EngineError(Exception):
     def __init__(self, message: str, *, exit_code: int = 2) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+class Refusal(EngineError):
+    """Why a job cannot run: `reason` is GitLab's name for it."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason

@@ -11,10 +11,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from shipline.engine.bridges import Asked, Refusal
+from shipline.engine.bridges import Asked
 from shipline.engine.children import WithArtifacts, checked, compile_child, context_of_child, with_upstream
 from shipline.engine.creation import CONFIG_FILE, Request, context_of, lean
-from shipline.engine.errors import EngineError
+from shipline.engine.cross_needs import REASON
+from shipline.engine.errors import EngineError, Refusal
 from shipline.engine.hierarchy import ancestors
 from shipline.engine.job_variables import Facts
 from shipline.engine.live import Live
@@ -61,6 +62,10 @@ class LocalWorld:
             if record.commit.ref == branch and record.source != "parent_pipeline":
                 return record.id
         raise Refusal(reason, f"{project} ({other.path}) has had no pipeline for {branch} yet.")
+
+    def needed(self, live: Live, path: str) -> int:
+        """The number of a project whose files a job needs. Raises Refusal."""
+        return self._other(live.record, path, REASON).id
 
     async def make_child(self, asked: Asked) -> None:
         parent = self.pipelines.live(asked.parent.id)

@@ -24,11 +24,6 @@ def _has_step(kind: str) -> Callable[[Job], bool]:
 
 
 REFUSED: dict[str, tuple[Callable[[Job], bool], str]] = {
-    "needs:pipeline": (
-        lambda job: any(need.pipeline and need.job for need in job.needs or ()),
-        "other pipelines are not known",
-    ),
-    "needs:project": (lambda job: any(need.project for need in job.needs or ()), "other projects are not known"),
     "identity": (lambda job: bool(job.extra.get("identity")), "there is no Google Cloud account to log in to"),
     **{f"run:{kind}": (_has_step(kind), "steps here are scripts; none is fetched") for kind in OTHER_KINDS},
     "run": (has_expressions, "expressions (`${{ ... }}`) in steps are not evaluated"),

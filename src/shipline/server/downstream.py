@@ -7,6 +7,7 @@ every process makes. A trigger job acts for the user of its pipeline, and may do
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,15 +16,18 @@ import msgspec
 import sqlalchemy as sa
 
 from shipline.engine import hierarchy
-from shipline.engine.bridges import Asked, Refusal, start
+from shipline.engine.bridges import Asked, start, values_of
 from shipline.engine.children import WithArtifacts, compile_child, context_of_child
 from shipline.engine.creation import lean
+from shipline.engine.cross_needs import REASON, needed
+from shipline.engine.errors import Refusal
 from shipline.engine.job_variables import Facts
 from shipline.engine.live import Live
 from shipline.engine.records import JobRecord, PipelineRecord
 from shipline.engine.records import Project as EngineProject
 from shipline.engine.repository import Repository
 from shipline.language.context import Context
+from shipline.language.expansion import expand
 from shipline.language.keywords.trigger import artifact_jobs
 from shipline.language.pipeline import Pipeline
 from shipline.server import permissions as may
@@ -128,6 +132,32 @@ class Downstream:
                 f"{project} has had no pipeline for {found.default_branch} yet.",
             )
         return int(newest[0])
+
+    def needed(self, live: Live, path: str) -> int:
+        """The number of a project whose files a job needs. Raises Refusal."""
+        found = self._readable(live.record, path, REASON)
+        if found.visibility != "public" and self._level(found, live.record) < may.REPORTER:
+            raise Refusal(REASON, f"its user may not see the artifacts of {path}.")
+        return int(found.id)
+
+    def cross_needed(self, live: Live, job: JobRecord) -> list[JobRecord]:
+        """The jobs of other pipelines whose files a job gets. Raises Refusal."""
+        values = values_of(live, job, self.facts(live))
+        return needed(self.pipelines, live, job.name, values, lambda path: self.needed(live, path))
+
+    def may_fetch(self, job_id: int, project_id: int) -> bool:
+        """Whether a running job may have files of jobs of a project that is not its own: one that it needs."""
+        job = self.instance.store.job(job_id)
+        if job is None:
+            return False
+        live = self.pipelines.live(job.pipeline_id)
+        values = values_of(live, job, self.facts(live))
+        paths = [need.project for need in live.definitions[job.name].needs or () if need.project]
+        for path in paths:
+            with contextlib.suppress(Refusal):
+                if self.needed(live, expand(path, values)) == project_id:
+                    return True
+        return False
 
     async def make_child(self, asked: Asked) -> None:
         from shipline.server.creation import Order, context_of, keep_commit

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
+from shipline.engine import cross_needs
 from shipline.engine.dependencies import COULD_NOT_RETRIEVE, gone
 from shipline.engine.deployments import OUTDATED, record_start
 from shipline.engine.errors import EngineError
 from shipline.engine.id_tokens import Issuer
+from shipline.engine.live import Live
 from shipline.engine.payload import Origin, make_payload, new_token
 from shipline.engine.pipelines import Pipelines
 from shipline.engine.publishing import promise
@@ -73,6 +76,7 @@ class Handout:
         self.settings = settings
         self.issuer = issuer
         self.artifacts = artifacts
+        self.cross_needed: Callable[[Live, JobRecord], list[JobRecord]] = lambda live, job: []
         self._served: dict[tuple[str, bool], tuple[int, list[int]]] = {}
 
     def tick(self) -> str:
@@ -192,14 +196,16 @@ class Handout:
             if lost := gone(live, job.name):
                 self._refuse(job, f"{COULD_NOT_RETRIEVE}: {', '.join(lost)}", "missing_dependency_failure")
                 return None
-            payload = make_payload(live, job, origin, self.store.variables(project.id), token, self.artifacts)
+            others = self.cross_needed(live, job) if cross_needs.has_any(live, job.name) else []
+            kept = self.store.variables(project.id)
+            payload = make_payload(live, job, origin, kept, token, self.artifacts, others)
             if why := record_start(self.store, live, job, payload):
                 self._refuse(job, why, OUTDATED)
                 return None
             promise(self.store, live, job, payload)
             return _with_refs(payload, live.record)
         except EngineError as error:
-            self._refuse(job, str(error), "scheduler_failure")
+            self._refuse(job, str(error), getattr(error, "reason", "scheduler_failure"))
             return None
 
     def _refuse(self, job: JobRecord, why: str, reason: str) -> None:

@@ -80,6 +80,7 @@ class Instance:
         )
         self.loop = asyncio.get_running_loop()
         self.downstream = Downstream(self)
+        self.handout.cross_needed = self.downstream.cross_needed
         self.registry_key = RegistryKey(settings.home)
         self.limits = Limits()
         self.stopping = asyncio.Event()
