@@ -111,6 +111,23 @@ def test_the_project_is_called_as_its_origin_or_its_directory(path):
         assert Repository.find(path).project_path == "group/sub/calculator"
 
 
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("git@gitlab.example.com:group/app.git", "https://gitlab.example.com"),
+        ("ssh://git@gitlab.example.com:2222/group/app", "https://gitlab.example.com"),
+        ("https://user:token@gitlab.example.com:8443/group/app", "https://gitlab.example.com:8443"),
+        ("http://127.0.0.1:3000/group/app", "http://127.0.0.1:3000"),
+        ("git@github.com:group/app.git", "http://localhost"),
+        ("../elsewhere", "http://localhost"),
+        ("/srv/git/app.git", "http://localhost"),
+    ],
+)
+def test_the_server_is_that_of_the_origin(path, url, server):
+    git(path, "config", "remote.origin.url", url)
+    assert Repository.find(path).server_url == server
+
+
 def test_the_default_branch_is_the_origin_s(path):
     git(path, "update-ref", "refs/remotes/origin/trunk", "HEAD")
     git(path, "symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/trunk")

@@ -158,12 +158,11 @@ def opened(given: Given, mend: bool = False) -> Configuration:
         context = context_of(given, repository, str(inside), mend, "changes" in text or "include" in text)
         compared = comparison(repository) if repository else None
         fetch = fetcher(given, local.root)
-        server = "https://gitlab.com"
         loader = Sources(
             local,
             other_projects(given.projects),
             fetch,
-            server,
+            include_server(repository),
             Directory(given.templates) if given.templates else None,
             compared,
         )
@@ -171,6 +170,14 @@ def opened(given: Given, mend: bool = False) -> Configuration:
     finally:
         if repository:
             repository.close()
+
+
+def include_server(repository: Repository | None) -> str:
+    """The server that other projects of includes are on: that of the repository, else gitlab.com."""
+    from shipline.engine.repository import LOCALHOST
+
+    own = repository.server_url if repository else LOCALHOST
+    return "https://gitlab.com" if own == LOCALHOST else own
 
 
 def with_file(given: Given) -> Given:
@@ -261,6 +268,7 @@ def of_repository(given: Given, repository: Repository, changes: bool) -> dict[s
         "default_branch": repository.default_branch,
         "project_path": repository.project_path,
         "project_name": repository.project_path.rpartition("/")[2],
+        "server_url": repository.server_url,
     }
     new: dict[str, Any] = {}
     try:

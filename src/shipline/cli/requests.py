@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from shipline.engine.selection import Selection
     from shipline.engine.sources import Elsewhere
 
-SERVER = "https://gitlab.com"
-
 
 def asked_for(
     given: Given, repository: Repository, selection: Selection, dirty: bool = False
@@ -62,6 +60,8 @@ def _inside(file: str | None, repository: Repository) -> str:
 
     if file is None:
         return ""
+    if file == "-":
+        raise click.UsageError("--file -: a pipeline runs for a commit; `shipline list -f -` reads standard input.")
     path = Path(file).absolute()
     root = repository.path.resolve()
     for known in (path, path.resolve()):
@@ -74,14 +74,14 @@ def _inside(file: str | None, repository: Repository) -> str:
 
 def _elsewhere(given: Given, repository: Repository) -> Elsewhere:
     """Where includes of other projects, of the web and of templates are looked for."""
-    from shipline.cli.circumstances import fetcher, other_projects
+    from shipline.cli.circumstances import fetcher, include_server, other_projects
     from shipline.engine.sources import Elsewhere
     from shipline.language.loaders import Directory
 
     return Elsewhere(
         projects=other_projects(given.projects),
         fetch=fetcher(given, repository.path),
-        server=SERVER,
+        server=include_server(repository),
         templates=Directory(given.templates) if given.templates else None,
     )
 
@@ -90,7 +90,7 @@ def elsewhere_of(record: PipelineRecord, repository: Repository) -> Elsewhere:
     """The same for a pipeline of an earlier command, as far as that was remembered."""
     from pathlib import Path
 
-    from shipline.cli.circumstances import LOCK_FILE, download
+    from shipline.cli.circumstances import LOCK_FILE, download, include_server
     from shipline.cli.other_project import OtherProject
     from shipline.cli.state import home
     from shipline.engine.sources import Elsewhere
@@ -100,5 +100,5 @@ def elsewhere_of(record: PipelineRecord, repository: Repository) -> Elsewhere:
     return Elsewhere(
         projects={path: OtherProject(Path(place)) for path, place in record.projects.items()},
         fetch=Fetched(download, home() / "includes", lock if lock.exists() else None),
-        server=SERVER,
+        server=include_server(repository),
     )

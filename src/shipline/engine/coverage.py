@@ -11,8 +11,8 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 def coverage(pattern: str, log: bytes) -> float | None:
-    """The last match of the RE2 pattern (without its slashes) in the last line of the log that it is in, as a number:
-    the first one in it, or in its last group where the pattern has groups. None where there is none."""
+    """The last match of the RE2 pattern (without its slashes) in the last line of the log that it is in, as a
+    number: the first one in it, or in its last group where the pattern has groups. None where there is none."""
     try:
         compiled = Pattern(pattern).compiled
     except BadPattern:

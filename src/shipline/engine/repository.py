@@ -20,6 +20,11 @@ from shipline.engine.records import Commit
 NO_SHA = "0" * 40
 _SIGNATURE = re.compile(r"(?P<who>.*) (?P<when>\d+) (?P<zone>[+-]\d{4})\Z")
 _ORIGIN = re.compile(r"(?:[a-z+]+://)?(?:[^@/]*@)?(?P<host>[^:/]+)(?::\d+)?[:/](?P<path>.+?)(?:\.git)?/?\Z")
+_NO_GITLAB = ("github.com", "bitbucket.org", "codeberg.org", "localhost")
+LOCALHOST = "http://localhost"
+_SERVER = re.compile(
+    r"(?:(?P<scheme>https?|ssh|git|git\+ssh)://(?:[^@/]*@)?|(?:[^@/:]+@))(?P<host>[\w.-]+)(?P<port>:\d+)?(?=[:/])"
+)
 
 
 class Repository:
@@ -95,6 +100,16 @@ class Repository:
         if origin and "/" in origin["path"].strip("/"):
             return origin["path"].strip("/")
         return f"local/{self.name}"
+
+    @property
+    def server_url(self) -> str:
+        """The server that the remote `origin` is on, for rules that ask where they are; localhost where there is
+        none, or it is known to be no GitLab."""
+        found = _SERVER.match(self.settings.get("remote.origin.url", ""))
+        if found is None or found["host"] in _NO_GITLAB:
+            return LOCALHOST
+        web = found["scheme"] in ("http", "https")
+        return f"{found['scheme']}://{found['host']}{found['port'] or ''}" if web else f"https://{found['host']}"
 
     @property
     def name(self) -> str:
