@@ -229,6 +229,7 @@ class Handout:
             ),
             timeout=project.build_timeout,
             depth=project.git_depth,
+            separated_caches=settings_of(project).separated_caches,
             longest=runner.maximum_timeout,
             issuer=self.issuer,
             credentials=self._logins(token),

@@ -17,7 +17,8 @@ class Settings(msgspec.Struct, frozen=True):
     """`public_jobs`: whether everybody who sees the project sees its pipelines and jobs. `delete_pipelines_after`:
     seconds, None for never. `pipeline_variables_role`: who may give variables to a pipeline.
     `forward_deployment`: whether a job that would deploy something older than what is deployed is kept from it.
-    `inbound_job_tokens`: whether only the jobs of listed projects get in with their tokens."""
+    `inbound_job_tokens`: whether only the jobs of listed projects get in with their tokens. `separated_caches`:
+    whether jobs of protected refs share no caches with others."""
 
     topics: list[str] = []
     public_jobs: bool = True
@@ -26,6 +27,7 @@ class Settings(msgspec.Struct, frozen=True):
     keep_latest_artifact: bool = True
     pipeline_variables_role: Role = "developer"
     inbound_job_tokens: bool = True
+    separated_caches: bool = True
     forward_deployment: bool = True
 
 

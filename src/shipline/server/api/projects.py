@@ -120,6 +120,7 @@ def _settings(call: Call, project: Any) -> dict[str, Any]:
         ("public_jobs", "public_jobs"),
         ("group_runners_enabled", "group_runners"),
         ("keep_latest_artifact", "keep_latest_artifact"),
+        ("ci_separated_caches", "separated_caches"),
         ("ci_forward_deployment_enabled", "forward_deployment"),
     ):
         if call.given(parameter):
@@ -248,7 +249,7 @@ CHANGED = (
     "name description visibility:private|internal|public default_branch ci_config_path ci_default_git_depth:int "
     "build_timeout:int shared_runners_enabled:bool group_runners_enabled:bool public_builds:bool public_jobs:bool "
     "keep_latest_artifact:bool ci_forward_deployment_enabled:bool ci_delete_pipelines_in_seconds:int topics:list "
-    "ci_pipeline_variables_minimum_override_role:no_one_allowed|developer|maintainer|owner"
+    "ci_pipeline_variables_minimum_override_role:no_one_allowed|developer|maintainer|owner ci_separated_caches:bool"
 )
 ENDPOINTS = [
     Endpoint("GET", "/projects", list_projects, takes=LISTED, gives="[ProjectBasic]"),

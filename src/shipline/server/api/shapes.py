@@ -123,6 +123,7 @@ def project(call: Call, row: Any) -> Shape:
         "public_jobs": settings.public_jobs,
         "group_runners_enabled": settings.group_runners,
         "keep_latest_artifact": settings.keep_latest_artifact,
+        "ci_separated_caches": settings.separated_caches,
         "ci_forward_deployment_enabled": settings.forward_deployment,
         "ci_forward_deployment_rollback_allowed": True,
         "ci_delete_pipelines_in_seconds": settings.delete_pipelines_after,
