@@ -159,3 +159,22 @@ def test_the_server_stops_while_runners_wait(tmp_path):
     server.stop()
     until(lambda: not waiting.is_alive())
     assert time.monotonic() - started < 3
+
+
+def test_caches_are_separated_by_the_protection_of_refs_unless_the_project_says_otherwise(
+    server, project, repository, agent
+):
+    text = "job: {tags: [kubernetes], script: [a], cache: {key: {files: [README.md]}, paths: [x]}}\n"
+    keys = []
+    for separated in ("true", "false"):
+        answer = server.api("PUT", f"/projects/{project.id}", json={"ci_separated_caches": separated})
+        assert answer.json()["ci_separated_caches"] is (separated == "true")
+        repository.commit({".gitlab-ci.yml": text})
+        repository.push("-q", "--force", "origin", "HEAD")
+        while (job := agent.job())["job_info"]["name"] != "job":
+            agent.update(job, "success")
+        keys.append(job["cache"][0]["key"])
+        agent.update(job, "success")
+    digest = keys[1].removeprefix("0-")
+    assert keys[0] == f"0-{digest}-protected"
+    assert len(digest) == 40
