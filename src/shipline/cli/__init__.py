@@ -6,17 +6,21 @@ the exit code (None is 0), lets the rooms' errors pass (they are caught and prin
 """
 
 
+import gc
+import os
+
+ALLOCATIONS = 50_000
+"""New objects between two looks for garbage: what a command imports is none, and looking for it would be a fifth of
+the time of a short one."""
+
+
 def main() -> int:
-    """Runs the command of `sys.argv`; gives the process's exit code."""
+    """Runs the command of `sys.argv` and ends the process with its exit code, at once: all output is written, and
+    taking apart what is left in memory would be a tenth of the time."""
+    gc.set_threshold(ALLOCATIONS)
     try:
         from shipline.cli.program import run
 
-        status = run()
-        import gc
-        import os
-
-        if not gc.isenabled():  # a command that left one large value: taking it apart would be a tenth of the time
-            os._exit(status)
-        return status
+        os._exit(run())
     except KeyboardInterrupt:  # so early that nothing has begun
         return 130

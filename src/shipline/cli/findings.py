@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import unicodedata
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -71,6 +69,8 @@ def as_json(found: list[Finding], shown: str) -> str:
     data: dict[str, Any] = {"valid": valid(found)}
     for kind in ("error", "warning"):
         data[f"{kind}s"] = [as_data(item) for item in found if item.severity == kind]
+    import json
+
     return json.dumps(data, indent=2, ensure_ascii=False)
 
 
@@ -96,6 +96,8 @@ def as_sarif(found: list[Finding], shown: str) -> str:
         for item in found
     ]
     driver = {"name": "shipline lint", "version": __version__, "rules": [{"id": check} for check in checks]}
+    import json
+
     return json.dumps(
         {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]},
         indent=2,
@@ -105,6 +107,9 @@ def as_sarif(found: list[Finding], shown: str) -> str:
 
 def as_codequality(found: list[Finding], shown: str) -> str:
     """GitLab's code quality report."""
+    import hashlib
+    import json
+
     report = [
         {
             "description": item.message + (f" ({item.hint})" if item.hint else ""),

@@ -8,7 +8,6 @@ in. What is left as written (variables, the policy) is the runner's.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -85,6 +84,8 @@ class Keys:
 
 def _digest(found: list[str]) -> str:
     known = sorted({each for each in found if each})
+    import hashlib
+
     return hashlib.sha1("-".join(known).encode(), usedforsecurity=False).hexdigest() if known else NO_FILES
 
 

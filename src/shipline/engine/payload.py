@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
+import base64
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -123,7 +124,7 @@ def make_payload(
 
 def new_token() -> str:
     """A job's token."""
-    return TOKEN_PREFIX + secrets.token_urlsafe(24)
+    return TOKEN_PREFIX + base64.urlsafe_b64encode(os.urandom(24)).decode()
 
 
 def steps(definition: language.Job, timeout: int) -> list[protocol.Step]:

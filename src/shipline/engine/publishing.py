@@ -7,7 +7,6 @@ make the release; here no image needs one.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -78,6 +77,8 @@ class Publishing:
         promised = self.store.possession(live.record.project_id, Promise, str(job.id))
         if promised is None:
             return True
+        import zipfile
+
         self.forget(live, job)
         try:
             with self.store.transaction():

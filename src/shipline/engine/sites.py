@@ -6,9 +6,7 @@ anywhere, and a site is there or replaced at once.
 
 from __future__ import annotations
 
-import mimetypes
 import re
-import zipfile
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -126,6 +124,8 @@ def look_up(sites: list[Site], folder: Path, path: str) -> Page:
         candidates = [wanted, f"{wanted}.html"]
     for name in candidates:
         if name in names:
+            import mimetypes
+
             kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
             return Page(200, _content(archive, name), kind)
     own = f"{site.root}/404.html"
@@ -137,6 +137,8 @@ def text_in(archive: Path, path: str) -> str | None:
     name = path.removeprefix("./")
     if name not in _names(archive):
         return None
+    import zipfile
+
     with zipfile.ZipFile(archive) as opened:
         if opened.getinfo(name).file_size > LARGEST_TEXT:
             return None
@@ -154,6 +156,8 @@ def _names(archive: Path) -> frozenset[str]:
 @lru_cache(maxsize=64)
 def _listed(archive: str, changed: int, size: int) -> frozenset[str]:
     """The regular files of an archive; links are none of them."""
+    import zipfile
+
     with zipfile.ZipFile(archive) as opened:
         return frozenset(
             info.filename
@@ -163,5 +167,7 @@ def _listed(archive: str, changed: int, size: int) -> frozenset[str]:
 
 
 def _content(archive: Path, name: str) -> bytes:
+    import zipfile
+
     with zipfile.ZipFile(archive) as opened:
         return opened.read(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import os
 
 import shipline
 from shipline.protocol.payload import JobPayload, Step, Variable
@@ -90,7 +90,8 @@ def _configured(environment: list[str]) -> list[Variable]:
 
 def _offered() -> list[Variable]:
     """What a coordinator may say better."""
-    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    machine = os.uname().machine
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
     offered = {
         "CI": "true",
         "CI_RUNNER_VERSION": shipline.__version__,

@@ -37,3 +37,12 @@ async def run_git(*arguments: str, failure: str = "", names: bool = False) -> st
         words = err.decode(errors="replace").strip()
         raise JobFailed(f"{failure or 'git ' + arguments[0]}: {words}", "runner_system_failure")
     return os.fsdecode(out) if names else out.decode(errors="replace")
+
+
+def found_program(name: str) -> str | None:
+    """Where the program is that PATH means by `name`; `shutil` would take longer to import than this to run."""
+    for folder in os.get_exec_path():
+        path = name if "/" in name else f"{folder}/{name}"
+        if os.path.isfile(path) and os.access(path, os.X_OK):  # noqa: PTH113 (done at each start)
+            return path
+    return None

@@ -14,6 +14,8 @@ from shipline.cluster.api.errors import ApiError
 
 ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
 _EXTRA = "impersonate-extra-"
+_MOST_KNOWN = 256
+_KNOWN: dict[bytes, User] = {}  # by certificate, as it came: each request of a connection shows it
 
 
 def unauthorized() -> ApiError:
@@ -32,11 +34,18 @@ def authenticate(
         if found is None or not found[1]:
             raise unauthorized()
         return found[0]
-    certificate = tls.getpeercert() if tls is not None else None
-    if certificate:
-        assert tls is not None
-        return _certified(certificate, tls.getpeercert(binary_form=True) or b"")
-    return ANONYMOUS
+    raw = tls.getpeercert(binary_form=True) if tls is not None else None
+    if not raw:
+        return ANONYMOUS
+    if raw in _KNOWN:
+        return _KNOWN[raw]
+    assert tls is not None
+    user = _certified(tls.getpeercert() or {}, raw)
+    if user is not ANONYMOUS:
+        if len(_KNOWN) >= _MOST_KNOWN:
+            _KNOWN.clear()
+        _KNOWN[raw] = user
+    return user
 
 
 def _certified(certificate: Mapping[str, Any], raw: bytes) -> User:

@@ -66,6 +66,7 @@ class ContainerWorker:
         self._kills: set[asyncio.Task[None]] = set()
         self.running = asyncio.Event()
         self._body: Json = {}
+        self._stops_with = ""
         self._sandbox: Sandbox
 
     def adopt(self, found: Found | None, remembered: Json) -> None:
@@ -147,6 +148,7 @@ class ContainerWorker:
             await up.wait()
             await creation.make_directories(self._node, sandbox.id, paths)
         state.id = await create_named(self._node.engine, self._container_name(), self._body)
+        self._stops_with = (image.get("Config") or {}).get("StopSignal") or "SIGTERM"
         state.image, state.image_id = self._node.images.shown(state.spec["image"], image)
         self._tell(NORMAL, "Created", "Container created")
 
@@ -382,6 +384,8 @@ class ContainerWorker:
             self._tell(WARNING, "FailedPreStopHook", f"PreStopHook failed: {error}")
 
     async def _stop_signal(self) -> str:
+        if self._stops_with:
+            return self._stops_with
         try:
             described = await self._node.engine.get(f"containers/{self.state.id}/json")
         except ContainerEngineError:

@@ -17,7 +17,7 @@ from shipline.cluster.network.reach import relay
 
 Json = dict[str, Any]
 
-_POLL = 0.01
+_POLL = 0.02
 _RUNTIME_ERROR = b"OCI runtime exec failed"
 
 
@@ -42,11 +42,13 @@ class Process:
         """
         self._first = first = asyncio.ensure_future(anext(self._chunks))
         while True:
+            await asyncio.wait({first}, timeout=_POLL)
+            if first.done():
+                break
             described = await self._engine.get(f"exec/{self._id}/json")
             if described.get("Running") and described.get("Pid"):
                 return None
-            await asyncio.wait({first}, timeout=_POLL)
-            if first.done() or (not described.get("Running") and described.get("ExitCode") is not None):
+            if not described.get("Running") and described.get("ExitCode") is not None:
                 break
         await asyncio.wait({first})
         if first.exception() is not None or not first.result()[1].startswith(_RUNTIME_ERROR):

@@ -7,12 +7,11 @@ can be fetched from and not pushed to.
 from __future__ import annotations
 
 import asyncio
-import shutil
 from pathlib import Path
 
 from shipline.protocol.payload import GitInfo
 from shipline.runner.local.snapshot import Snapshot
-from shipline.runner.process import run_git
+from shipline.runner.process import found_program, run_git
 from shipline.runner.repository import checkout_config
 from shipline.runner.workspace import Workspace
 
@@ -62,13 +61,13 @@ async def _make(repository: Path, git: GitInfo, folder: Path) -> Snapshot:
     objects = (repository / common.strip() / "objects").resolve()
     (own / "objects" / "info" / "alternates").write_text(f"{objects}\n")
     stored = repository / common.strip() / "lfs" / "objects"
-    large = LARGE_FILES if stored.is_dir() and shutil.which("git-lfs") else ""
+    large = LARGE_FILES if stored.is_dir() and found_program("git-lfs") else ""
     (own / "config").write_text(checkout_config(repository, git) + large)
     (own / "HEAD").write_text(f"{git.sha}\n")
     (own / "packed-refs").write_text(f"{git.sha} refs/{kind}/{git.ref}\n")
     shallow = repository / common.strip() / "shallow"
     if shallow.exists():
-        shutil.copyfile(shallow, own / "shallow")
+        (own / "shallow").write_bytes(shallow.read_bytes())
     missing = f"the commit {git.sha[:8]} cannot be checked out from {repository}"
     await run_git("-C", str(folder), "read-tree", "--reset", "-u", git.sha, failure=missing)
     return await asyncio.to_thread(Snapshot, str(folder))

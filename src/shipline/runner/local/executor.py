@@ -6,7 +6,6 @@ import asyncio
 import functools
 import os
 import pwd
-import shutil
 import socket
 import time
 from pathlib import Path
@@ -19,10 +18,12 @@ from shipline.runner.local.files import ShellFiles
 from shipline.runner.local.removal import Removal
 from shipline.runner.local.stage_process import StageProcess
 from shipline.runner.local.stragglers import kill_stragglers
+from shipline.runner.process import found_program
 from shipline.runner.repository import RepositoryCopies, local_path
 from shipline.runner.script.sources import Sources
 from shipline.runner.sites import Site, Sites, site_of
 from shipline.runner.trace.trace import Trace
+from shipline.runner.workspace import remove_tree
 
 KEPT = (
     "PATH",
@@ -111,6 +112,8 @@ class ShellExecutor:
         copy: Path | None = None
         if repository and sources.fetches:
             copy = self._folder / "sources.git"
+            import shutil
+
             shutil.copytree(await self._copies.copy(repository, git, sources.depth), copy)
         status = await self.run(sources.stage(str(copy) if copy else None))
         if status:
@@ -155,7 +158,7 @@ class ShellExecutor:
         if self._telling is not None:
             self._telling.cancel()
         if self._job.config.keep_failed:  # its folder is not in the runner's own, which goes with the runner
-            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+            await asyncio.to_thread(remove_tree, self._folder)
         else:
             await self._removal.add(str(self._folder))
         if self._sites is not None and self._telling is None:
@@ -168,7 +171,7 @@ def _private(path: str, flags: int) -> int:
 
 @functools.cache
 def _program(name: str) -> str:
-    return shutil.which(name) or shutil.which("sh") or "/bin/sh"
+    return found_program(name) or found_program("sh") or "/bin/sh"
 
 
 @functools.cache

@@ -8,7 +8,6 @@ Files, symbolic links and permissions are copied; paths are plain strings, since
 from __future__ import annotations
 
 import os
-import shutil
 
 SMALL_FILE = 64 << 10  # bytes
 KEPT = 4 << 20  # bytes of file contents kept altogether
@@ -62,6 +61,8 @@ class Snapshot:
         for name, mode, data in self._files:
             if data is None:
                 os.close(os.open(target + name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
+                import shutil
+
                 shutil.copyfile(self._folder + name, target + name)
                 continue
             descriptor = os.open(target + name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
