@@ -148,6 +148,13 @@ def test_the_executor_is_said_and_can_be_set(repository):
     assert "WARNING: services are not started (db)" in text
 
 
+def test_a_job_to_follow_must_be_there(repository):
+    repository.commit(ci=JOBS)
+    assert "this pipeline has no such job" in repository.shipline("run", "--follow", "unti", code=2)
+    text = repository.shipline("run", "--follow", "unit")
+    assert "| tested" in text and "| linted" not in text and "lint    | success" in text
+
+
 def test_a_timeout_for_every_job(repository):
     repository.commit(ci="job: {timeout: 1 hour, script: [sleep 60]}\n")
     assert "execution took longer than 1s" in repository.shipline("run", "--timeout", "1s", code=1)

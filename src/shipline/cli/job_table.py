@@ -102,6 +102,7 @@ class _Columns(NamedTuple):
     status: int
     duration: int
     output: int
+    all: int
 
 
 def _columns(rows: list[Row], columns: int) -> _Columns:
@@ -112,9 +113,10 @@ def _columns(rows: list[Row], columns: int) -> _Columns:
     left -= duration + 2 if duration else 0
     with_stage = left - stage - 2 >= min(name, 16)
     left -= stage + 2 if with_stage else 0
-    name = min(name, left)
+    name = max(0, min(name, left))
     left -= name + 2
-    return _Columns(stage if with_stage else 0, name, STATUS, duration, left if left >= LEAST_OUTPUT else 0)
+    output = left if left >= LEAST_OUTPUT else 0
+    return _Columns(stage if with_stage else 0, name, STATUS, duration, output, columns)
 
 
 def _line(row: Row, now: float, columns: _Columns) -> str:
@@ -130,7 +132,10 @@ def _line(row: Row, now: float, columns: _Columns) -> str:
     if columns.output:
         beside = _beside(row)
         cells.append(click.style(cut(beside, columns.output), dim=True) if beside else "")
-    return "  ".join(cells).rstrip()
+    line = "  ".join(cells).rstrip()
+    if width(click.unstyle(line)) > columns.all:
+        return cut(click.unstyle(line), columns.all)
+    return line
 
 
 def _beside(row: Row) -> str:

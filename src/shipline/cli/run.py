@@ -89,6 +89,7 @@ def run(
         tell_warnings(plan.warnings)
         tell_missing(pipelines, plan)
         confirm([j for j in plan.compiled.jobs if j.manual_confirmation and j.when != "manual"], yes)
+        _check_followed(view, plan.compiled.jobs)
         screen = chosen_screen(view)
         pods = any(job.image and job.when != "manual" for job in plan.compiled.jobs)
         hands = runners(where, pods, screen.say)
@@ -96,6 +97,15 @@ def run(
             request.elsewhere.fetch.write_lock()  # type: ignore[attr-defined]
         number = plan.create(pipelines).id
         return work_on(pipelines, number, repository, hands, screen, request.elsewhere)
+
+
+def _check_followed(view: View, jobs: list[Job]) -> None:
+    """Raises click.UsageError where `--follow` names a job that will never be; of triggered pipelines' jobs nobody
+    knows yet."""
+    names = [job.name for job in jobs]
+    unknown = [name for name in view.follow if name not in names]
+    if unknown and not any(job.trigger for job in jobs):
+        raise click.UsageError(f"--follow {unknown[0]}: this pipeline has no such job. It has: {', '.join(names)}.")
 
 
 def confirm(jobs: list[Job], yes: bool) -> None:
