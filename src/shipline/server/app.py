@@ -23,6 +23,7 @@ from shipline.server.http.routes import AsSent, routes
 from shipline.server.instance import Instance
 from shipline.server.settings import Settings
 from shipline.server.tending import tend
+from shipline.server.web.routes import web_routes
 
 BOTH = [*runner_api.ENDPOINTS, *api.ENDPOINTS]
 Opened = Callable[[Instance], None]
@@ -71,6 +72,7 @@ def application(settings: Settings, opened: Opened = lambda instance: None) -> A
             *routes("", discovery.ENDPOINTS, lambda: instances[0], None),
             *routes("", pages.ENDPOINTS, lambda: instances[0], authenticate),
             *routes("", smart_http.ENDPOINTS, lambda: instances[0], None),
+            *web_routes(lambda: instances[0]),
         ],
         lifespan=lifespan,
         exception_handlers={HTTPException: not_found, ObjectsError: out_of_reach, Exception: broken},

@@ -102,6 +102,15 @@ members = Table(
     Column("access_level", Integer, nullable=False),
     Column("created_at", Float, nullable=False),
 )
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("user_id", Integer, nullable=False, index=True),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+)
+"""Who is signed in with a browser."""
 mirrors = Table(
     "mirrors",
     metadata,
