@@ -152,7 +152,7 @@ def test_a_job_to_follow_must_be_there(repository):
     repository.commit(ci=JOBS)
     assert "this pipeline has no such job" in repository.shipline("run", "--follow", "unti", code=2)
     text = repository.shipline("run", "--follow", "unit")
-    assert "| tested" in text and "| linted" not in text and "lint    | success" in text
+    assert "| tested" in text and "| linted" not in text and "lint     | success" in text
 
 
 def test_a_timeout_for_every_job(repository):
