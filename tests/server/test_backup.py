@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.server.postgresql import new_database
 from tests.server.test_runner import SHIPLINE
 
+from shipline.engine.id_tokens import Issuer
 from shipline.engine.records import ProjectVariable
 from shipline.server import tables as t
 from shipline.server.backup import _files, back_up, restore
@@ -40,6 +41,15 @@ def backup(server, project, repository) -> bytes:
     file = io.BytesIO()
     back_up(server.settings, file)
     return file.getvalue()
+
+
+def test_who_checks_id_tokens_need_not_be_told_of_another_key(server, project, tmp_path):
+    before = server.inside(lambda i: i.issuer.public)
+    for with_key in (True, False):
+        file, there = io.BytesIO(), Settings(home=tmp_path / f"with-{with_key}")
+        back_up(server.settings, file, with_key=with_key)
+        restore(there, io.BytesIO(file.getvalue()), key=None if with_key else b"k" * 32)
+        assert (Issuer(there.home, "https://example.com").public == before) == with_key
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

@@ -28,6 +28,8 @@ from shipline.server.settings import Settings
 FORM = 1
 HEAD = "shipline-backup.json"
 KEY = "key"
+SIGNING = ("id-token-key.pem", "registry.key", "registry.crt")
+"""Keys that are made anew where they are missing, but that others have been told of: they go where the key goes."""
 DATABASE_FILES = ("server.db", "server.db-wal", "server.db-shm")
 OF_PROCESSES = ("writers", "alembic_version")
 """Tables that are not the server's memory."""
@@ -60,7 +62,8 @@ def back_up(settings: Settings, target: IO[bytes], *, with_key: bool = True) -> 
         ):
             _write_rows(archive, database, with_key)
             if with_key:
-                _add(archive, settings.home / KEY, KEY)
+                for key in (KEY, *SIGNING):
+                    _add(archive, settings.home / key, key)
             for path, name in _files(settings.home):
                 _add(archive, path, name)
     finally:
