@@ -86,11 +86,13 @@ def _shelf(pipelines: Pipelines) -> LocalShelf:
 
 
 def _of_pipeline(pipelines: Pipelines, shelf: LocalShelf, number: int | None) -> Iterator[JobArtifacts]:
+    from shipline.cli.hierarchy import together
     from shipline.cli.state import chosen_pipeline
 
-    for job in pipelines.live(chosen_pipeline(pipelines, number).id).jobs.values():
-        if left := shelf.of(job.id):
-            yield left
+    for live in together(pipelines.live(chosen_pipeline(pipelines, number).id), pipelines.store):
+        for job in live.jobs.values():
+            if left := shelf.of(job.id):
+                yield left
 
 
 def _everything(pipelines: Pipelines, shelf: LocalShelf) -> list[JobArtifacts]:

@@ -16,14 +16,11 @@ from pathlib import Path
 import msgspec
 
 from shipline.engine.dependencies import Archive
-from shipline.engine.dotenv import DotenvError
-from shipline.engine.dotenv import parse as parse_dotenv
 from shipline.engine.live import Live
 from shipline.engine.pipelines import Pipelines
 from shipline.engine.possessions import ArtifactFile, JobArtifacts
 from shipline.engine.records import JobRecord, PipelineRecord, PipelineVariable, Report
 from shipline.engine.report_types import FILE_NAMES
-from shipline.engine.reports import UnreadableReport, contents, summarise
 from shipline.engine.store import Store
 from shipline.language.durations import seconds
 from shipline.protocol.coordinator import FileRefused, Upload
@@ -121,14 +118,18 @@ class LocalShelf:
 
 def read_report(kind: str, path: Path, file_format: str) -> Reported:
     """The variables of a dotenv file, or what another report comes to. FileRefused where GitLab refuses it."""
+    if kind not in FILE_NAMES:
+        return None, None
+    from shipline.engine.dotenv import DotenvError
+    from shipline.engine.dotenv import parse as parse_dotenv
+    from shipline.engine.reports import UnreadableReport, contents, summarise
+
     if kind == "dotenv":
         try:
             return parse_dotenv(contents(path, file_format), path.stat().st_size), None
         except (DotenvError, UnreadableReport) as error:
             raise FileRefused("400 Bad Request", str(error)) from None
-    if kind in FILE_NAMES:
-        return None, summarise(kind, path, file_format)
-    return None, None
+    return None, summarise(kind, path, file_format)
 
 
 def expiry(expire_in: str | None, now: float, default: float | None = DEFAULT_EXPIRY) -> float | None:

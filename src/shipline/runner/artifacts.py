@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from shipline.protocol.coordinator import Coordinator, FileRefused, Upload
@@ -31,9 +30,9 @@ MESSAGE = 44
 
 
 class ArtifactStages:
-    """The stages of one job that deal with artifacts. `folder` gives where archives are on their way."""
+    """The stages of one job that deal with artifacts. `folder` is where archives are on their way."""
 
-    def __init__(self, job: Job, coordinator: Coordinator, trace: Trace, folder: Callable[[], Path]) -> None:
+    def __init__(self, job: Job, coordinator: Coordinator, trace: Trace, folder: Path) -> None:
         self._job = job
         self._coordinator = coordinator
         self._trace = trace
@@ -57,7 +56,7 @@ class ArtifactStages:
         attempts = min(max(self._job.variables.number("ARTIFACT_DOWNLOAD_ATTEMPTS", 1), 1), 10)
         for dependency in dependencies:
             self._trace.info(f"Downloading artifacts for {dependency.name} ({dependency.id})...")
-            with tempfile.TemporaryDirectory(dir=self._folder()) as folder:
+            with tempfile.TemporaryDirectory(dir=self._folder) as folder:
                 archive = Path(folder) / "artifacts.zip"
                 try:
                     await self._fetch(dependency, archive, attempts * TRIES)
@@ -132,7 +131,7 @@ class ArtifactStages:
             artifacts.expire_in,
         )
         level = variables.get("ARTIFACT_COMPRESSION_LEVEL", "default")
-        with tempfile.TemporaryDirectory(dir=self._folder()) as folder:
+        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
             archive = Path(folder) / "archive"
             await pack(files, selection.entries, archive, archive_format, level)
             await self._send(upload, archive)

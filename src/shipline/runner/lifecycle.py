@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 import shipline
 from shipline.protocol.coordinator import Coordinator, FailureReason, JobUpdate
 from shipline.protocol.payload import JobPayload, Step
-from shipline.runner.artifacts import ArtifactStages
 from shipline.runner.errors import JobFailed, RunnerError
 from shipline.runner.executor import Executor, Stage
 from shipline.runner.executors import Executors
@@ -28,6 +27,7 @@ from shipline.runner.secrets import resolve
 from shipline.runner.trace.trace import Trace
 
 if TYPE_CHECKING:
+    from shipline.runner.artifacts import ArtifactStages
     from shipline.runner.cache.caches import Caches
 
 ALWAYS_KNOWN = ("script_failure", "runner_system_failure", "job_execution_timeout")
@@ -68,7 +68,6 @@ class JobRun:
             timestamps=config.timestamps,
             heard=self._hear,
         )
-        self._files = ArtifactStages(self.job, coordinator, self.trace, lambda: executors.folder)
 
     def _hear(self, status: str) -> None:
         """What the coordinator says of the job, in whichever answer."""
@@ -172,7 +171,8 @@ class JobRun:
             trace.open_section("get_sources", "Getting source from Git repository")
             await self._get_sources(self.executor)
             caches = await self._restore_cache(self.executor)
-            await self._files.download(self.executor)
+            if any(each.artifacts_file for each in self.payload.dependencies):
+                await self._files().download(self.executor)
             for step in self.payload.steps:
                 if step.name != "after_script" and step.script and not self.canceling:
                     began = True
@@ -188,12 +188,18 @@ class JobRun:
             await self._save_cache(caches, success=failure is None and not self.canceling)
         await self._keep_files(self.executor, failure)
 
+    def _files(self) -> ArtifactStages:
+        from shipline.runner.artifacts import ArtifactStages
+
+        return ArtifactStages(self.job, self.coordinator, self.trace, self.executors.folder)
+
     async def _keep_files(self, executor: Executor, failure: JobFailed | None) -> None:
         """Uploads what is wanted of a job that ended so; then the job's failure is raised, if it has one."""
         succeeded = failure is None and not self.canceling
         try:
-            if failure is None or failure.reason != "runner_system_failure":  # else there is no place any more
-                await self._files.upload(executor, succeeded=succeeded)
+            there = failure is None or failure.reason != "runner_system_failure"  # else the place may be gone
+            if there and self.payload.artifacts:
+                await self._files().upload(executor, succeeded=succeeded)
         except JobFailed:
             if succeeded:
                 raise

@@ -6,6 +6,7 @@ counts are of what was walked, so what two matches contain counts twice.
 
 from __future__ import annotations
 
+import asyncio
 import posixpath
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -65,13 +66,36 @@ async def select(
     selection = Selection()
     patterns = list(_patterns(paths, project, "processPath: ", selection))
     excluded = list(_patterns(exclude, project, "isExcluded: ", selection))
-    counts: dict[str, int] = {}
-    chosen: dict[str, Entry] = {}
     roots = ["."] if untracked else list(dict.fromkeys(pattern.root for pattern in patterns))
     everything = sorted(await files.find(roots), key=lambda entry: entry.path) if roots else []
     if untracked and (through := [p.root for p in patterns if p.root.endswith("/")]):
         known = {entry.path for entry in everything}
         everything += [entry for entry in await files.find(through) if entry.path not in known]
+    names = await _listed(files, selection) if untracked else None
+    await asyncio.to_thread(_choose, selection, everything, patterns, excluded, names, project)
+    return selection
+
+
+async def _listed(files: ProjectFiles, selection: Selection) -> list[str]:
+    """What git does not track."""
+    try:
+        return await files.untracked()
+    except FilesError as error:
+        selection.notes.append(Note("warning", f"untracked: {error}"))
+        return []
+
+
+def _choose(
+    selection: Selection,
+    everything: list[Entry],
+    patterns: list[_Pattern],
+    excluded: list[_Pattern],
+    untracked: list[str] | None,
+    project: str,
+) -> None:
+    """Fills in the selection: of everything that was found, what the patterns mean and what is untracked."""
+    counts: dict[str, int] = {}
+    chosen: dict[str, Entry] = {}
     for pattern in patterns:
         found = 0
         for entry, times in _matching(everything, pattern):
@@ -85,13 +109,12 @@ async def select(
             selection.notes.append(Note("line", what))
         else:
             selection.notes.append(Note("warning", f"{pattern.written}: {NOTHING} ({project})"))
-    if untracked:
-        await _untracked(files, everything, excluded, chosen, counts, selection)
+    if untracked is not None:
+        _untracked(untracked, everything, excluded, chosen, counts, selection)
     for rule, count in counts.items():
         selection.notes.append(Note("line", f"{rule}: excluded {count} files"))
     chosen.pop(".", None)
     selection.entries = [chosen[path] for path in sorted(chosen)]
-    return selection
 
 
 def _patterns(paths: Sequence[str], project: str, where: str, selection: Selection) -> Iterator[_Pattern]:
@@ -140,8 +163,8 @@ def _rule(excluded: list[_Pattern], path: str) -> str:
     return next((pattern.written for pattern in excluded if pattern.matches(path)), "")
 
 
-async def _untracked(
-    files: ProjectFiles,
+def _untracked(
+    names: list[str],
     everything: list[Entry],
     excluded: list[_Pattern],
     chosen: dict[str, Entry],
@@ -150,11 +173,6 @@ async def _untracked(
 ) -> None:
     known = {entry.path: entry for entry in everything}
     found = 0
-    try:
-        names = await files.untracked()
-    except FilesError as error:
-        selection.notes.append(Note("warning", f"untracked: {error}"))
-        return
     for name in names:
         entry = known.get(name.rstrip("/"))
         if entry is None:
