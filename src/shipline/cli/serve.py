@@ -16,11 +16,29 @@ import click
 @click.option(
     "--objects", default="", envvar="SHIPLINE_OBJECTS", help="Where finished logs and artifacts live: s3://..."
 )
+@click.option("--keep-pipelines", default="", metavar="TIME", help="For how long after their end, as 90 days.")
+@click.option("--keep-logs", default="", metavar="TIME", help="The same for the logs of jobs.")
+@click.option(
+    "--expire-artifacts", default="30 days", show_default=True, metavar="TIME", help="Where a job does not say."
+)
+@click.option(
+    "--allow-local-requests", is_flag=True, help="Let include: remote name this machine and private networks."
+)
 @click.option(
     "--database", default="", envvar="SHIPLINE_DATABASE", help="A PostgreSQL URL; without it, SQLite in the home."
 )
 def serve(
-    home: Path | None, host: str, port: int, external_url: str, registry: str, objects: str, database: str
+    home: Path | None,
+    host: str,
+    port: int,
+    external_url: str,
+    registry: str,
+    objects: str,
+    database: str,
+    keep_pipelines: str,
+    keep_logs: str,
+    expire_artifacts: str,
+    allow_local_requests: bool,
 ) -> int:
     """Serve projects, pipelines and runners over HTTP, as GitLab does.
 
@@ -40,6 +58,10 @@ def serve(
         registry=registry,
         objects=objects,
         database=database,
+        keep_pipelines=_seconds("--keep-pipelines", keep_pipelines),
+        keep_logs=_seconds("--keep-logs", keep_logs),
+        artifacts_expire_in=expire_artifacts,
+        allow_local_requests=allow_local_requests,
     )
     listener = listening(settings)
     serving = Serving(settings, started=lambda password: _say(settings.url, password))
@@ -47,6 +69,17 @@ def serve(
     if serving.failure is not None:
         raise serving.failure
     return 0
+
+
+def _seconds(option: str, text: str) -> float | None:
+    """A length of time as people write it; None for none."""
+    from shipline.language.durations import seconds
+
+    if not text or text == "never":
+        return None
+    if (length := seconds(text)) is None:
+        raise click.BadParameter(f"{text} is no length of time. Write it as 90 days, 12 hours.", param_hint=option)
+    return length
 
 
 def _say(url: str, password: str | None) -> None:

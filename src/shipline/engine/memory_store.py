@@ -93,9 +93,10 @@ class MemoryStore(Possessions):
         found = [p for p in self._pipelines.values() if p.project_id == project_id]
         return found[::-1][:limit]
 
-    def unfinished(self) -> list[PipelineRecord]:
+    def unfinished(self, project_id: int | None = None, ref: str | None = None) -> list[PipelineRecord]:
         busy = {job.pipeline_id for job in self._jobs.values() if job.latest and job.status in ACTIVE}
-        return [self._pipelines[number] for number in sorted(busy)]
+        found = [self._pipelines[number] for number in sorted(busy)]
+        return [p for p in found if project_id in (None, p.project_id) and ref in (None, p.commit.ref)]
 
     def jobs(self, pipeline_id: int, all_tries: bool = False) -> list[JobRecord]:
         of_pipeline = (job for job in self._jobs.values() if job.pipeline_id == pipeline_id)

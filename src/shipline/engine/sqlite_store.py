@@ -161,10 +161,11 @@ class SqliteStore(Possessions):
             msgspec.json.decode(r[0], type=PipelineRecord) for r in self._db.execute(query, (project_id, limit))
         ]
 
-    def unfinished(self) -> list[PipelineRecord]:
+    def unfinished(self, project_id: int | None = None, ref: str | None = None) -> list[PipelineRecord]:
         busy = f"select pipeline_id from jobs where latest and status in {_names(ACTIVE)}"
         query = f"select record from pipelines where id in ({busy}) order by id"
-        return [msgspec.json.decode(row[0], type=PipelineRecord) for row in self._db.execute(query)]
+        found = [msgspec.json.decode(row[0], type=PipelineRecord) for row in self._db.execute(query)]
+        return [p for p in found if project_id in (None, p.project_id) and ref in (None, p.commit.ref)]
 
     def jobs(self, pipeline_id: int, all_tries: bool = False) -> list[JobRecord]:
         query = "select record from jobs where pipeline_id = ? and (latest or ?) order by id"

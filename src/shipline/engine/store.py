@@ -56,8 +56,8 @@ class Store(Protocol):
     def pipelines(self, project_id: int, limit: int = 20) -> list[PipelineRecord]:
         """The project's pipelines, newest first."""
 
-    def unfinished(self) -> list[PipelineRecord]:
-        """Pipelines of all projects that have a job which a process runs or should run."""
+    def unfinished(self, project_id: int | None = None, ref: str | None = None) -> list[PipelineRecord]:
+        """Pipelines of all projects, or of a project's ref, that have a job which a process runs or should run."""
 
     def jobs(self, pipeline_id: int, all_tries: bool = False) -> list[JobRecord]:
         """A pipeline's jobs in the order of their ids; the latest try of each, or all."""

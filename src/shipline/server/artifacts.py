@@ -39,11 +39,11 @@ class Artifacts:
 
     def __init__(self, database: Database, home: Path, depot: Depot) -> None:
         self.database = database
-        self._home = home
+        self.home = home
         self._depot = depot
 
     def folder(self, job_id: int) -> Path:
-        return self._home / str(job_id // 1000) / str(job_id)
+        return self.home / str(job_id // 1000) / str(job_id)
 
     def path(self, artifact: Any) -> Path:
         return self.folder(artifact.job_id) / str(artifact.file_type)

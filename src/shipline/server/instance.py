@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from shipline.engine.id_tokens import Issuer
 from shipline.engine.pipelines import Pipelines
 from shipline.engine.publishing import Publishing
+from shipline.engine.states import COMPLETED
 from shipline.objects.objects import ObjectsError
 from shipline.server import tables as t
 from shipline.server.accounts import Accounts
@@ -83,6 +84,7 @@ class Instance:
         self.handout.cross_needed = self.downstream.cross_needed
         self.registry_key = RegistryKey(settings.home)
         self.limits = Limits()
+        self.cleaned_at = time.monotonic()
         self.stopping = asyncio.Event()
         self.mirror_updates: dict[int, Update] = {}
         self.short_traces: set[int] = set()
@@ -104,7 +106,9 @@ class Instance:
 
     def delete_pipeline(self, pipeline_id: int) -> None:
         """Stops a pipeline and removes it, with logs and artifacts."""
-        self.pipelines.cancel(pipeline_id)
+        record = self.store.pipeline(pipeline_id)
+        if record is not None and record.status not in COMPLETED:
+            self.pipelines.cancel(pipeline_id)
         numbers = [job.id for job in self.store.jobs(pipeline_id, all_tries=True)]
         with self.database.transaction():
             for table in (t.assignments, t.queue, t.artifacts):

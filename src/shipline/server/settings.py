@@ -18,6 +18,9 @@ class Settings(msgspec.Struct, frozen=True):
     `objects`: the bucket that finished logs and artifacts live in, once they have settled for `objects_after`;
     `copies_limit` is what is kept of them in `home`. Without it, all of them are.
 
+    `keep_pipelines`, `keep_logs`: for how long after their end; None for ever. `allow_local_requests`: whether
+    `include: remote` may name addresses of this machine and of private networks.
+
     Sizes are bytes, times seconds.
     """
 
@@ -33,6 +36,8 @@ class Settings(msgspec.Struct, frozen=True):
     trace_limit: int = 100 * MIB
     artifact_limit: int = 100 * MIB
     artifacts_expire_in: str = "30 days"
+    keep_pipelines: float | None = None
+    keep_logs: float | None = None
     long_poll: float = 50.0
     acknowledge_within: float = 120.0
     silent_for: float = 3600.0

@@ -140,8 +140,12 @@ class DatabaseStore(DatabasePossessions):
         rows = self.database.all(query.order_by(t.pipelines.c.id.desc()).limit(limit))
         return [self.sealing.pipeline(row[0]) for row in rows]
 
-    def unfinished(self) -> list[PipelineRecord]:
-        return self._with_latest_in(ACTIVE)
+    def unfinished(self, project_id: int | None = None, ref: str | None = None) -> list[PipelineRecord]:
+        if project_id is None or ref is None:
+            return self._with_latest_in(ACTIVE)
+        of_ref = (t.pipelines.c.project_id == project_id) & (t.pipelines.c.ref == ref)
+        busy = sa.select(t.pipelines.c.record).where(of_ref, t.pipelines.c.status.in_(sorted(ACTIVE)))
+        return [self.sealing.pipeline(row[0]) for row in self.database.all(busy.order_by(t.pipelines.c.id))]
 
     def waiting(self) -> list[int]:
         """The pipelines in which a job waits for a time or a resource."""

@@ -14,6 +14,7 @@ from shipline.engine.states import COMPLETED
 from shipline.server import tables as t
 from shipline.server.instance import Instance
 from shipline.server.mirrors import update_due
+from shipline.server.retention import EVERY, clean
 from shipline.server.schedules import run_due
 
 LOOK_AROUND = 0.25
@@ -58,6 +59,9 @@ async def _round(instance: Instance) -> None:
     update_due(instance)
     await run_due(instance)
     await instance.depot.round(lambda numbers: ended_jobs(instance, numbers))
+    if time.monotonic() - instance.cleaned_at > EVERY:
+        instance.cleaned_at = time.monotonic()
+        await clean(instance)
 
 
 def ended_jobs(instance: Instance, numbers: Collection[int]) -> set[int]:
@@ -70,6 +74,7 @@ def give_up_on_silent_runners(instance: Instance, now: float | None = None) -> N
     """Fails jobs whose runner was given them and never said that it starts, or has said nothing for long."""
     now = now or time.time()
     query = sa.select(t.assignments, t.jobs.c.status).join(t.jobs, t.jobs.c.id == t.assignments.c.job_id)
+    query = query.where(t.jobs.c.status.in_(("pending", "running", "canceling")))
     late = (t.jobs.c.status == "pending") & (t.assignments.c.acknowledge_by < now)
     silent = t.jobs.c.status.in_(("running", "canceling")) & (
         t.assignments.c.updated_at < now - instance.settings.silent_for

@@ -16,11 +16,11 @@ class Traces:
     """Logs below one folder; those that have ended may be in a bucket."""
 
     def __init__(self, home: Path, depot: Depot | None = None) -> None:
-        self._home = home
+        self.home = home
         self._depot = depot or Depot(home.parent, None, 0, 0.0)
 
     def path(self, job_id: int) -> Path:
-        return self._home / str(job_id // 1000) / str(job_id)
+        return self.home / str(job_id // 1000) / str(job_id)
 
     def here(self, job_id: int) -> Path:
         """Where the log can be read."""
