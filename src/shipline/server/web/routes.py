@@ -20,7 +20,7 @@ class ProjectPath(PathConvertor):
 
 
 register_url_convertor("project", ProjectPath())
-ASSETS = {"style.css": "text/css", "follow.js": "text/javascript"}
+ASSETS = {"style.css": "text/css", "follow.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 PAGES = [
     ("GET", "/", projects.index),
