@@ -172,7 +172,7 @@ def pipeline_name(written: str | None, variables: list[Variable]) -> str | None:
     """The name that `workflow:name` gives, with variables replaced; None where that leaves nothing."""
     if not written:
         return None
-    name = expand(written, expander(variables)()).strip()
+    name = expand(written, expander(variables)(written)).strip()
     return name[:MAX_NAME] or None
 
 

@@ -75,31 +75,28 @@ def folders(paths: Sequence[str]) -> frozenset[str]:
 
 
 class Circumstances:
-    """What a list of rules is tried against. `values` are unexpanded, as `if` sees them; `expanded` gives them
-    expanded, as `changes` and `exists` see them, and is asked at most once. `home`: the project and ref in which
-    `exists` looks where it names none; those of the pipeline by default.
+    """What a list of rules is tried against. `values` are unexpanded, as `if` sees them; `expanded` gives those that
+    a text names, expanded, as `changes` and `exists` see them. `home`: the project and ref in which `exists` looks
+    where it names none; those of the pipeline by default.
     """
 
     def __init__(
         self,
         values: Mapping[str, str | None],
-        expanded: Callable[[], Mapping[str, str]],
+        expanded: Callable[[str], Mapping[str, str]],
         repository: Repository,
         home: tuple[str | None, str | None] = (None, None),
     ) -> None:
         self.home = home
         self.values = values
-        self.make_expanded = expanded
+        self.expanded = expanded
         self.repository = repository
-        self._expanded: Mapping[str, str] | None = None
 
     def written_out(self, text: str) -> str:
         """A text with the variables in it expanded; unknown names stay."""
         if "$" not in text and "%" not in text:
             return text
-        if self._expanded is None:
-            self._expanded = self.make_expanded()
-        return expand(text, self._expanded, keep_undefined=True)
+        return expand(text, self.expanded(text), keep_undefined=True)
 
 
 def first_match(rules: list[Rule], circumstances: Circumstances) -> Rule | None:

@@ -147,7 +147,9 @@ class Includes:
         if findings:
             raise LanguageError(findings)
         home = (parent.project, parent.ref)
-        rule = first_match(found or [], Circumstances(self.values, self.plain_values, self.repository, home))
+        rule = first_match(
+            found or [], Circumstances(self.values, lambda _text: self.plain_values(), self.repository, home)
+        )
         return rule is not None and rule.when != "never"
 
     def origins_of(self, written: Map, place: Place, parent: Origin) -> list[Origin]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from shipline.language.context import Context
-from shipline.language.expansion import expand_all
+from shipline.language.expansion import expand_all, named, references
 from shipline.language.keywords.job import JobConfig
 from shipline.language.keywords.variables import Written
 from shipline.language.matrix import Instance
@@ -96,11 +96,21 @@ def job_predefined(config: JobConfig, instance: Instance, stage: str, environmen
     return [Variable(key, value, "predefined") for key, value in values.items()]
 
 
-def expander(variables: list[Variable]) -> Callable[[], dict[str, str]]:
-    """Gives the values expanded, when they are asked for."""
+def expander(variables: list[Variable]) -> Callable[[str], dict[str, str]]:
+    """Gives, for a text, the expanded values of the variables that it names, and of no others: most jobs have over
+    a hundred, and most texts name one.
+    """
 
-    def expanded() -> dict[str, str]:
-        return {item.key: item.value for item in expand_all(variables, keep_undefined=True)}
+    def expanded(text: str) -> dict[str, str]:
+        known = {variable.key: variable for variable in variables}
+        needed: dict[str, Variable] = {}
+        waiting = named(text)
+        while waiting:
+            name = waiting.pop()
+            if name in known and name not in needed:
+                needed[name] = known[name]
+                waiting += references(known[name])
+        return {item.key: item.value for item in expand_all(list(needed.values()), keep_undefined=True)}
 
     return expanded
 

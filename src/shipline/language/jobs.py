@@ -95,7 +95,7 @@ class Builder:
         name = str(environment.get("name", "")) if environment else ""
         if "$" in name:
             seen = [*self.predefined, *written.values(), *self.outer]
-            name = expand(name, expander(seen)(), keep_undefined=True)
+            name = expand(name, expander(seen)(name), keep_undefined=True)
         return job_predefined(config, instance, stage, name), written
 
     def circumstances(self, own: list[Variable], written: dict[str, Variable]) -> Circumstances:
