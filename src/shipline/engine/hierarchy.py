@@ -138,11 +138,12 @@ def look_at_mirrored(pipelines: Pipelines, pipeline_id: int) -> bool:
 def reopen(pipelines: Pipelines, record: PipelineRecord) -> None:
     """Somebody has started jobs of a pipeline again: the bridges that follow it, all the way up, run again too."""
     bridge = _bridge_of(pipelines, record)
-    if bridge is None or strategy(pipelines, bridge) is None:
+    status = followed(strategy(pipelines, bridge), record.status) if bridge is not None else None
+    if bridge is None or status is None or status in COMPLETED:
         return
     if bridge.status in COMPLETED or bridge.status == "manual":
         with pipelines.changing(bridge.pipeline_id) as change:
-            events.follow(change.graph, change.states, bridge.name, "running")
+            events.follow(change.graph, change.states, bridge.name, status)
             change.set(bridge.name, failure_reason=None, finished_at=None)
         reopen(pipelines, pipelines.live(bridge.pipeline_id).record)
 

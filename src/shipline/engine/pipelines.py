@@ -223,8 +223,7 @@ class Pipelines:
                 again = events.retry_pipeline(change.graph, change.states, kept)
                 for name in again:
                     change.replace(name)
-            if again:
-                hierarchy.reopen(self, change.live.record)
+            hierarchy.reopen(self, change.live.record)
         return resumed + again
 
     def cancel(self, pipeline_id: int, name: str | None = None) -> None:
