@@ -241,3 +241,37 @@ async def test_what_is_given_up_ends_at_once(tmp_path):
     with pytest.raises(asyncio.CancelledError):
         await packing
     assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("command", ["zip -qry - out > a.zip", "zip -qry0 a.zip out", "zip -qry -fz a.zip out"])
+async def test_archives_of_other_programs(tmp_path, command):
+    make(tmp_path, "out/tool", "out/ä b")
+    (tmp_path / "out/tool").chmod(0o750)
+    (tmp_path / "out/link").symlink_to("tool")
+    subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True)
+    there = make(tmp_path / "there")
+    await unpack(ShellFiles(str(there)), tmp_path / "a.zip")
+    assert sorted(os.listdir(there / "out")) == ["link", "tool", "ä b"]
+    assert (there / "out/tool").stat().st_mode & 0o777 == 0o750
+    assert (there / "out/tool").stat().st_mtime == int((tmp_path / "out/tool").stat().st_mtime)
+    assert os.readlink(there / "out/link") == "tool"
+
+
+PARTS = st.text(st.characters(blacklist_characters="/\0", blacklist_categories=("Cs",)), min_size=1, max_size=8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(PARTS.filter(lambda name: name not in (".", "..")), st.binary(max_size=200), max_size=6))
+def test_any_files_come_out_as_they_went_in(tmp_path_factory, contents):
+    here, there = tmp_path_factory.mktemp("here"), tmp_path_factory.mktemp("there")
+    (here / "out").mkdir()
+    for name, content in contents.items():
+        (here / "out" / name).write_bytes(content)
+
+    async def round_trip() -> None:
+        files = ShellFiles(str(here))
+        await pack(files, (await select(files, str(here), ["out"])).entries, there / "a.zip")
+        await unpack(ShellFiles(str(there)), there / "a.zip")
+
+    asyncio.run(round_trip())
+    assert {path.name: path.read_bytes() for path in (there / "out").iterdir()} == contents
