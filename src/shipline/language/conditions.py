@@ -76,8 +76,8 @@ def folders(paths: Sequence[str]) -> frozenset[str]:
 
 class Circumstances:
     """What a list of rules is tried against. `values` are unexpanded, as `if` sees them; `expanded` gives those
-    that a text names, expanded, as `changes` and `exists` see them. `home`: the project and ref in which `exists` looks
-    where it names none; those of the pipeline by default.
+    that a text names, expanded, as `changes` and `exists` see them. `home`: the project and ref in which `exists`
+    looks where it names none; those of the pipeline by default.
     """
 
     def __init__(
