@@ -1,6 +1,7 @@
 """Caches of jobs in shells: in a folder, and in a bucket of a real S3 server."""
 
 import asyncio
+import os
 import random
 import shutil
 import socket
@@ -273,6 +274,17 @@ async def test_jobs_at_once_with_one_key(folder, source):
     assert len(archives(folder)) == 1
     log = await ran(folder, cached(source, 'echo "kinds: $(cat vendor/* | sort -u | wc -l)"', policy="pull"))
     assert "\nkinds: 1\n" in log
+
+
+async def test_what_a_killed_runner_left_half_done_is_removed(folder, source, tmp_path):
+    dead = await asyncio.create_subprocess_exec("true")
+    await dead.wait()
+    (tmp_path / "cache").mkdir()
+    half, own = (tmp_path / "cache" / f".part-{number}-abc" for number in (dead.pid, os.getpid()))
+    half.write_bytes(b"half")
+    own.write_bytes(b"on its way")
+    await ran(folder, cached(source, "true", policy="pull"))
+    assert archives(folder) == [own]
 
 
 async def test_a_folder_that_cannot_be_written_fails_no_job(folder, source, tmp_path):

@@ -80,13 +80,18 @@ class Executors:
 
         return PodExecutor(await self.cluster(), self._copies, job, trace)
 
-    def caches(self, job: Job, executor: Executor, trace: Trace) -> Caches | None:
-        """The job's caches; None, which its log says, when this runner has no place for them."""
+    async def caches(self, job: Job, executor: Executor, trace: Trace) -> Caches | None:
+        """The job's caches; None, which its log says, when this runner has no place for them. The first call also
+        removes what a killed runner left half done."""
+        from shipline.objects.folder import Folder
         from shipline.runner.cache.caches import Caches
         from shipline.runner.cache.store import open_cache
 
         try:
-            self._cache = self._cache or open_cache(self.config)
+            if self._cache is None and (place := open_cache(self.config)) is not None:
+                if isinstance(place, Folder):
+                    await asyncio.to_thread(place.tidy)
+                self._cache = place
         except RunnerError as error:
             trace.warning(f"no cache can be used: {error}")
             return None

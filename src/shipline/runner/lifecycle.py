@@ -226,7 +226,7 @@ class JobRun:
         if not any(cache.paths or cache.untracked for cache in self.payload.cache):
             return None
         self.trace.open_section("restore_cache", "Restoring cache")
-        caches = self.executors.caches(self.job, executor, self.trace)
+        caches = await self.executors.caches(self.job, executor, self.trace)
         if caches:
             await caches.restore()
         return caches
