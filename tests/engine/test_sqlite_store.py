@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 
+import msgspec
 import pytest
 from tests.engine.test_store import a_pipeline
 
@@ -13,6 +14,7 @@ from shipline.engine.errors import EngineError
 from shipline.engine.possessions import Environment
 from shipline.engine.records import ProjectVariable
 from shipline.engine.sqlite_store import SCHEMA, SqliteStore
+from shipline.language.pipeline import Pipeline
 
 LIVES_WITH_A_PIPELINE = """
 import sys, time
@@ -80,7 +82,10 @@ def test_a_newer_database_is_refused_by_name(tmp_path):
 def test_a_database_of_the_first_form_still_opens(tmp_path):
     with sqlite3.connect(tmp_path / "shipline.db") as db:
         db.executescript(SCHEMA + "insert into projects (path) values ('/old'); pragma user_version = 1;")
+        pipeline = msgspec.json.encode(Pipeline(stages=["test"], jobs=[]))
+        db.execute("insert into pipelines values (7, 1, 1, x'', ?)", (pipeline,))
     store = SqliteStore(tmp_path)
+    assert store.compiled(7).stages == ["test"]
     assert store.project("/old").id == 1
     store.possess(1, Environment("production"))
     assert store.possessions(1, Environment) == [Environment("production")]

@@ -6,7 +6,7 @@ records, lets an event have its way with them, and makes new records of what cam
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -19,6 +19,8 @@ from shipline.language.pipeline import Job, Pipeline
 Variables = list[PipelineVariable] | None
 Inputs = dict[str, Any] | None
 """What a person may give a job that is started by hand, or once more."""
+
+V = TypeVar("V")
 
 
 class Live:
@@ -69,6 +71,18 @@ class Live:
                 self.states.start_at_once.add(job.name)
 
 
+class _Noted(dict[str, V]):
+    """A dict that notes which keys are written: few of many jobs change at a time."""
+
+    def __init__(self, content: dict[str, V]) -> None:
+        super().__init__(content)
+        self.noted: set[str] = set()
+
+    def __setitem__(self, key: str, value: V) -> None:
+        self.noted.add(key)
+        super().__setitem__(key, value)
+
+
 class Change:
     """What happens to a pipeline inside one transaction.
 
@@ -83,6 +97,8 @@ class Change:
         self.fields: dict[str, dict[str, Any]] = {}
         self.replaced: dict[str, JobRecord] = {}
         self.states = live.states.copy()
+        self.states.jobs = self._jobs = _Noted(self.states.jobs)
+        self.states.allow_failure = self._allow_failure = _Noted(self.states.allow_failure)
 
     def job(self, name: str) -> JobRecord:
         return self.live.jobs[name]
@@ -114,8 +130,8 @@ class Change:
     def changed_jobs(self) -> list[JobRecord]:
         """The other records that are not as they were."""
         old, new = self.live.states, self.states
-        names = {name for name, status in new.jobs.items() if status != old.jobs[name]}
-        names |= {name for name, allowed in new.allow_failure.items() if allowed != old.allow_failure[name]}
+        names = {name for name in self._jobs.noted if new.jobs[name] != old.jobs[name]}
+        names |= {name for name in self._allow_failure.noted if new.allow_failure[name] != old.allow_failure[name]}
         names |= (new.start_at_once ^ old.start_at_once) | self.fields.keys()
         names -= self.replaced.keys()
         return [self._job(name, self.live.jobs[name]) for name in sorted(names, key=self.graph.place.__getitem__)]

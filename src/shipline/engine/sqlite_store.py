@@ -23,7 +23,7 @@ from shipline.engine.states import ACTIVE, HOLDING, UPCOMING
 from shipline.engine.trace_file import read_from, write_at
 from shipline.language.pipeline import Pipeline
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SCHEMA = """
 create table projects (id integer primary key autoincrement, path text not null unique);
 create table pipelines (
@@ -50,7 +50,13 @@ create table possessions (
     primary key (project_id, kind, name)
 );
 """
-STEPS = {1: SCHEMA, 2: POSSESSIONS}
+# A row is written whole at each change: what never changes, and is large, has rows of its own.
+COMPILED = """
+create table compiled (pipeline_id integer primary key, pipeline blob not null);
+insert into compiled select id, compiled from pipelines;
+update pipelines set compiled = x''
+"""
+STEPS = {1: SCHEMA, 2: POSSESSIONS, 3: COMPILED}
 """What each version has more than the one before."""
 
 
@@ -126,8 +132,10 @@ class SqliteStore(Possessions):
             iid = self._db.execute(newest, (pipeline.project_id,)).fetchone()[0] + 1
             number = self._db.execute(
                 "insert into pipelines (project_id, iid, record, compiled) values (?, ?, ?, ?)",
-                (pipeline.project_id, iid, b"", msgspec.json.encode(compiled)),
+                (pipeline.project_id, iid, b"", b""),
             ).lastrowid
+            text = msgspec.json.encode(compiled)
+            self._db.execute("insert into compiled (pipeline_id, pipeline) values (?, ?)", (number, text))
             pipeline = msgspec.structs.replace(pipeline, id=number, iid=iid)
             self._save_pipeline(pipeline)
             return pipeline, [self._insert(msgspec.structs.replace(j, pipeline_id=number)) for j in jobs]
@@ -152,7 +160,7 @@ class SqliteStore(Possessions):
         return msgspec.json.decode(found[0], type=PipelineRecord) if found else None
 
     def compiled(self, pipeline_id: int) -> Pipeline:
-        found = self._db.execute("select compiled from pipelines where id = ?", (pipeline_id,)).fetchone()
+        found = self._db.execute("select pipeline from compiled where pipeline_id = ?", (pipeline_id,)).fetchone()
         return msgspec.json.decode(found[0], type=Pipeline)
 
     def pipelines(self, project_id: int, limit: int = 20) -> list[PipelineRecord]:

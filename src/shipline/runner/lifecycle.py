@@ -269,6 +269,8 @@ class JobRun:
 
     async def _within(self, limit: float | None, executor: Executor, stage: Stage) -> int | None:
         """The stage's exit status, or None when it had to be ended because its time was over."""
+        if limit is None:
+            return await executor.run(stage)
         work = asyncio.create_task(executor.run(stage))
         try:
             await asyncio.wait({work}, timeout=limit)
