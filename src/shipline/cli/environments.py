@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from shipline.cli.screen import View
     from shipline.engine.pipelines import Pipelines
     from shipline.engine.records import JobRecord
+    from shipline.engine.repository import Repository
 
 
 @click.group(invoke_without_command=True)
@@ -24,17 +25,12 @@ def environments(ctx: click.Context, where: Where) -> int:
     """
     if ctx.invoked_subcommand is not None:
         return 0
-    stop_due(where)
-    _list()
-    return 0
-
-
-def _list() -> None:
     from shipline.cli.state import opened_pipelines, opened_repository
     from shipline.engine.deployments import last_success
     from shipline.engine.possessions import Environment
 
     with opened_repository() as repository, opened_pipelines() as pipelines:
+        stop_due(pipelines, repository, where)
         project = pipelines.store.project(str(repository.path))
         found = pipelines.store.possessions(project.id, Environment)
         width = max((len(each.name) for each in found), default=0)
@@ -50,6 +46,7 @@ def _list() -> None:
             click.echo(line.rstrip())
     if not found:
         click.echo("Nothing has been deployed: a job with `environment:` does it.", err=True)
+    return 0
 
 
 @environments.command("show")
@@ -149,22 +146,25 @@ def outdated(choice: str) -> None:
         pipelines.store.set_settings(project.id, changed)
 
 
-def stop_due(where: Where) -> None:
+def stop_due(pipelines: Pipelines, repository: Repository, where: Where) -> None:
     """Stops the environments of this repository whose time has come; says so."""
+    due = pipelines.store.due_environments(pipelines.clock())
+    if not due:
+        return
     from shipline.cli.screen import View
-    from shipline.cli.state import opened_pipelines, opened_repository
     from shipline.engine import environments as engine
 
-    with opened_repository() as repository, opened_pipelines() as pipelines:
-        project = pipelines.store.project(str(repository.path))
-        due = [each for number, each in pipelines.store.due_environments(pipelines.clock()) if number == project.id]
-    for found in due:
-        with opened_pipelines() as pipelines:
-            click.echo(f"{found.name} is due to stop: its auto_stop_in ({found.auto_stop_in}) has passed.")
-            jobs = engine.stop_actions(pipelines, project.id, found.name)
-            engine.change(pipelines, project.id, found, "stopping" if jobs else "stopped")
-            if jobs:
-                _run(pipelines, jobs, where, View(quiet=True))
+    project = pipelines.store.project(str(repository.path))
+    listening = list(pipelines.listeners)
+    for number, found in due:
+        if number != project.id:
+            continue
+        click.echo(f"{found.name} is due to stop: its auto_stop_in ({found.auto_stop_in}) has passed.")
+        jobs = engine.stop_actions(pipelines, project.id, found.name)
+        engine.change(pipelines, project.id, found, "stopping" if jobs else "stopped")
+        if jobs:
+            _run(pipelines, jobs, where, View(quiet=True))
+            pipelines.listeners[:] = listening
 
 
 def _run(pipelines: Pipelines, jobs: list[JobRecord], where: Where, view: View) -> int:

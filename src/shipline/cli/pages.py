@@ -102,5 +102,5 @@ def _sites(path: str | None = None) -> tuple[str, list[Site]]:
             path = str(repository.path)
     with opened_pipelines() as pipelines:
         project = pipelines.store.project(path)
-        sites.expire(pipelines.store, home() / "pages", project.id, pipelines.clock())
+        sites.expire(pipelines.store, home() / "pages", pipelines.clock())
         return path, sites.current(pipelines.store, project.id, pipelines.clock())

@@ -80,10 +80,10 @@ def run(
     from shipline.engine.creation import plan_pipeline
     from shipline.engine.selection import Selection
 
-    stop_due(where)
     selection = Selection(jobs, stages, needs, tuple(name for name in manual if name != ALL), ALL in manual)
     with opened_repository() as repository, opened_pipelines() as pipelines:
         tell_settled(pipelines)
+        stop_due(pipelines, repository, where)
         commit, request = asked_for(given, repository, selection, dirty)
         plan = plan_pipeline(pipelines, repository, commit, request)
         tell_warnings(plan.warnings)

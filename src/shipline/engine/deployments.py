@@ -13,17 +13,31 @@ from typing import Any
 import msgspec
 
 from shipline.engine.live import Live
-from shipline.engine.possessions import Environment
+from shipline.engine.possessions import Environment, Promise
 from shipline.engine.records import Deployment, JobRecord
 from shipline.engine.states import COMPLETED
 from shipline.engine.store import Store
 from shipline.language.durations import seconds
 from shipline.language.expansion import expand
+from shipline.language.pipeline import Pipeline
 from shipline.protocol.payload import JobPayload
 
 RENEWING = ("prepare", "access")
 """The actions that put an environment's end off by what its last deployment said."""
+PUBLISHING = frozenset({"release", "pages", "publish"})
 OUTDATED = "failed_outdated_deployment_job"
+
+
+def announce(store: Store, project_id: int, compiled: Pipeline, now: float) -> None:
+    """The environments that a new pipeline's jobs name are there from now on, as far as their names are known."""
+    for job in compiled.jobs:
+        if job.environment:
+            values = {v.key: v.value for v in job.variables if v.key.startswith("CI_ENVIRONMENT_")}
+            name = values.get("CI_ENVIRONMENT_NAME", "")
+            if name and "$" not in name and store.possession(project_id, Environment, name) is None:
+                kubernetes, tier = job.environment.get("kubernetes") or {}, values.get("CI_ENVIRONMENT_TIER")
+                made = Environment(name, tier or "other", created_at=now, updated_at=now, kubernetes=kubernetes)
+                store.possess(project_id, made)
 
 
 def record_start(store: Store, live: Live, job: JobRecord, payload: JobPayload) -> str | None:
@@ -66,8 +80,10 @@ def record_start(store: Store, live: Live, job: JobRecord, payload: JobPayload) 
 
 
 def record_ends(store: Store, live: Live, jobs: Iterable[JobRecord], now: float) -> None:
-    """Of jobs that have changed: those that have ended end their deployments."""
+    """Of jobs that have changed: those that have ended end their deployments, and publish nothing any more."""
     for job in jobs:
+        if job.status in COMPLETED and (job.name == "pages" or live.definitions[job.name].extra.keys() & PUBLISHING):
+            store.dispossess(live.record.project_id, Promise, str(job.id))
         if job.status in COMPLETED and live.definitions[job.name].environment:
             deployment = store.deployment_of(job.id)
             if deployment is not None and deployment.status == "running":

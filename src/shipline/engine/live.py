@@ -12,7 +12,7 @@ import msgspec
 
 from shipline.engine.graph import Graph, graph_of, is_bridge
 from shipline.engine.processing import States
-from shipline.engine.records import JobRecord, PipelineRecord, PipelineVariable
+from shipline.engine.records import Commit, JobRecord, PipelineRecord, PipelineVariable
 from shipline.engine.states import ACTIVE, COMPLETED, Status
 from shipline.language.pipeline import Job, Pipeline
 
@@ -190,6 +190,12 @@ def _next_try(old: JobRecord, now: float) -> JobRecord:
         inputs=old.inputs,
         bridge=old.bridge,
     )
+
+
+def new_pipeline(project_id: int, commit: Commit, compiled: Pipeline, now: float, **more: Any) -> PipelineRecord:
+    """A pipeline that has no number yet."""
+    name = compiled.name
+    return PipelineRecord(0, 0, project_id, commit=commit, created_at=now, name=name, **more)
 
 
 def new_job(job: Job, now: float) -> JobRecord:

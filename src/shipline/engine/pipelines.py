@@ -18,7 +18,7 @@ from shipline.engine import deployments, events, hierarchy, resources
 from shipline.engine.bell import Bell
 from shipline.engine.errors import EngineError
 from shipline.engine.graph import graph_of
-from shipline.engine.live import Change, Inputs, Live, Variables, new_job
+from shipline.engine.live import Change, Inputs, Live, Variables, new_job, new_pipeline
 from shipline.engine.processing import new_states, process
 from shipline.engine.records import Commit, JobRecord, PipelineRecord, PipelineVariable, Project, Report
 from shipline.engine.redundant import is_older, redundant_jobs
@@ -66,26 +66,16 @@ class Pipelines:
         """
         now = self.clock()
         states = new_states(graph_of(compiled.jobs), {job.name: job.allow_failure for job in compiled.jobs})
-        record = PipelineRecord(
-            id=0,
-            iid=0,
-            project_id=project.id,
-            source=source,
-            commit=commit,
-            created_at=now,
-            stages=states.stages,
-            variables=variables or [],
-            process=self.store.process,
-            name=compiled.name,
-            upstream=hierarchy.upstream_of(self, upstream) if upstream else None,
-            **circumstances,
-        )
+        circumstances |= {"source": source, "stages": states.stages, "variables": variables or []}
+        circumstances["upstream"] = hierarchy.upstream_of(self, upstream) if upstream else None
+        record = new_pipeline(project.id, commit, compiled, now, process=self.store.process, **circumstances)
         with self.store.transaction():
             if upstream:
                 hierarchy.check_waiting(self, upstream)
             record, jobs = self.store.add_pipeline(record, compiled, [new_job(job, now) for job in compiled.jobs])
             self._live[record.id] = Live(record, jobs, compiled)
             self.owned.add(record.id)
+            deployments.announce(self.store, project.id, compiled, now)
             if upstream:
                 self._untold.append((self._live[record.id], jobs))
                 hierarchy.link(self, upstream, record.id)

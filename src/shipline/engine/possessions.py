@@ -154,6 +154,11 @@ class Possessions:
         rows = self._read(project_id, KINDS[kind][0], None)
         return [msgspec.json.decode(record, type=kind) for _, record in rows]
 
+    def everywhere(self, kind: type[Record]) -> list[tuple[int, Record]]:
+        """The records of a kind in all projects, each with its project's number."""
+        rows = self._read(None, KINDS[kind][0], None)
+        return [(project, msgspec.json.decode(record, type=kind)) for project, record in rows]
+
     def possession(self, project_id: int, kind: type[Record], name: str) -> Record | None:
         """The record of that name."""
         rows = self._read(project_id, KINDS[kind][0], name)

@@ -24,6 +24,8 @@ USUAL_ROOT = "public"
 PREFIXED_STAY = 86400.0
 """Seconds that a site under a prefix stays, where nothing else is said."""
 LARGEST_TEXT = 1 << 20
+ABANDONED = 3600.0
+"""Seconds after which a file that belongs to no site was left behind, and is not just being published."""
 
 
 def is_site(job: Job) -> bool:
@@ -79,11 +81,17 @@ def current(store: Store, project_id: int, now: float) -> list[Site]:
     ]
 
 
-def expire(store: Store, folder: Path, project_id: int, now: float) -> None:
-    """Removes what is past its time."""
-    for site in store.possessions(project_id, Site):
+def expire(store: Store, folder: Path, now: float) -> None:
+    """Removes what is past its time, and the files of projects that are gone."""
+    kept = set()
+    for project_id, site in store.everywhere(Site):
         if site.expires_at is not None and site.expires_at <= now:
             remove(store, folder, project_id, site)
+        else:
+            kept.add(site.file)
+    for file in folder.glob("*.zip"):
+        if file.name not in kept and file.stat().st_mtime < now - ABANDONED:
+            file.unlink(missing_ok=True)
 
 
 def remove(store: Store, folder: Path, project_id: int, site: Site) -> None:

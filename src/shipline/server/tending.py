@@ -10,6 +10,7 @@ from collections.abc import Collection
 import sqlalchemy as sa
 
 from shipline.engine.environments import stop_due
+from shipline.engine.sites import expire
 from shipline.engine.states import COMPLETED
 from shipline.server import tables as t
 from shipline.server.instance import Instance
@@ -54,6 +55,7 @@ async def _round(instance: Instance) -> None:
     for job_id in instance.artifacts.expire():
         instance.pipelines.files_gone(job_id)
     stop_due(instance.pipelines)
+    expire(instance.store, instance.publisher.sites, time.time())
     instance.downstream.round()
     instance.pipelines.forget_settled()
     update_due(instance)
