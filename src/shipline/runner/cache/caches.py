@@ -194,6 +194,8 @@ class Caches:
         if not chosen.entries or await self._unchanged(self._restored.get(index), key, chosen):
             self._trace.line("Archive is up to date!")
             return
+        if (wanted := self._job.variables.get(FORMAT)) not in ("", "zip"):
+            self._trace.warning(f"{FORMAT} {wanted} is not done here: the archive is a zip file")
         name = self._name(key)
         with self._scratch() as archive:
             await pack(self._files, chosen.entries, archive, level=self._level())
