@@ -90,11 +90,13 @@ async def test_an_upload_follows_a_redirect_to_another_host(sites, coordinator, 
 
 @pytest.mark.parametrize(("status", "again"), [(413, False), (403, False), (400, False), (503, True), (500, True)])
 async def test_refusals_say_whether_to_try_again(sites, coordinator, tmp_path, status, again):
-    sites[0].answer = lambda request: web.json_response({"message": "because"}, status=status)
+    told = {"Retry-After": "7"}
+    sites[0].answer = lambda request: web.json_response({"message": "because"}, status=status, headers=told)
     (tmp_path / "a").write_bytes(b"data")
     with pytest.raises(FileRefused, match="because") as caught:
         await coordinator.upload_artifacts(JOB, upload(), tmp_path / "a")
     assert caught.value.status.startswith(str(status)) and caught.value.again is again
+    assert caught.value.after == 7.0
 
 
 async def test_a_download_may_lead_to_a_store_which_does_not_see_the_token(sites, coordinator, tmp_path):

@@ -126,6 +126,7 @@ def job_data(job: JobRecord) -> dict[str, Any]:
         "exit_code": job.exit_code,
         "duration": job.duration,
         "coverage": job.coverage,
+        "reports": msgspec.to_builtins(job.reports),
         "downstream": job.downstream,
     }
 

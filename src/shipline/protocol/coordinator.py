@@ -58,12 +58,13 @@ class Upload(msgspec.Struct):
 
 class FileRefused(Exception):
     """A file is not taken or not given. `status` is what HTTP says (`413 Request Entity Too Large`), the text why.
-    `again`: another attempt may help."""
+    `again`: another attempt may help, in `after` seconds at the earliest."""
 
-    def __init__(self, status: str, why: str = "", *, again: bool = False) -> None:
+    def __init__(self, status: str, why: str = "", *, again: bool = False, after: float = 0.0) -> None:
         super().__init__(why or status)
         self.status = status
         self.again = again
+        self.after = after
 
 
 class Coordinator(Protocol):

@@ -23,7 +23,7 @@ DEFAULT_NAME = "artifacts"
 SUFFIXES = {"zip": ".zip", "gzip": ".gz"}
 TRIES = 3
 UNAVAILABLE_TRIES = 6
-UNAVAILABLE = "503"
+UNAVAILABLE = ("503", "429")
 LONGEST_PAUSE = 10.0  # seconds between two tries
 MESSAGE = 44
 """Columns that gitlab-runner gives to a message before its fields."""
@@ -70,22 +70,23 @@ class ArtifactStages:
     async def _fetch(self, dependency: Dependency, to: Path, tries: int) -> None:
         what = "Downloading artifacts from coordinator..."
         for attempt in range(tries):
+            pause = min(0.5 * 2**attempt, LONGEST_PAUSE)
             try:
                 status = await self._coordinator.download_artifacts(self._job.payload, dependency, to, attempt)
             except FileRefused as refused:
                 words = {"404": "not found", "403": "forbidden", "401": "unauthorized"}
                 word = words.get(refused.status[:3], "failed")
                 self._say_error(f"{what} {word}", refused, dependency.id, dependency.token)
-                again = refused.again
+                again, pause = refused.again, max(pause, refused.after)
             except OSError as error:
                 self._trace.error(f"{what} error: {error}")
                 again = True
             else:
                 self._say(f"{what} ok", status, dependency.id, dependency.token)
                 return
-            if not again:
+            if not again or attempt + 1 == tries:
                 break
-            await asyncio.sleep(min(0.5 * 2**attempt, LONGEST_PAUSE))
+            await asyncio.sleep(pause)
         raise _GivenUp
 
     async def upload(self, executor: Executor, *, succeeded: bool) -> None:
@@ -146,6 +147,7 @@ class ArtifactStages:
         attempt, tries = 0, TRIES
         while attempt < tries:
             attempt += 1
+            pause = min(0.5 * 2**attempt, LONGEST_PAUSE)
             try:
                 status = await self._coordinator.upload_artifacts(job, upload, archive)
             except FileRefused as refused:
@@ -153,12 +155,14 @@ class ArtifactStages:
                 if not refused.again:
                     break
                 tries = UNAVAILABLE_TRIES if refused.status.startswith(UNAVAILABLE) else TRIES
+                pause = max(pause, refused.after)
             except OSError as error:
                 self._trace.error(f"{what} error: {error}")
             else:
                 self._say(f"{what} {status}", status, job.id, job.token)
                 return
-            await asyncio.sleep(min(0.5 * 2**attempt, LONGEST_PAUSE))
+            if attempt < tries:
+                await asyncio.sleep(pause)
         raise _GivenUp
 
     def _say(self, message: str, status: str, number: int, token: str) -> None:

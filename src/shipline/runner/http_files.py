@@ -19,6 +19,7 @@ from shipline.protocol.payload import Dependency, JobPayload
 BLOCK = 1 << 18
 REDIRECTS = (301, 302, 303, 307, 308)
 MOST_REDIRECTS = 5
+LONGEST_WAIT = 60.0  # seconds
 FINAL = (400, 401, 403, 404, 405, 413)
 """Answers after which another try is of no use."""
 
@@ -88,7 +89,9 @@ def _words(answer: aiohttp.ClientResponse) -> str:
 
 
 def _refused(answer: aiohttp.ClientResponse, text: bytes) -> FileRefused:
-    return FileRefused(_words(answer), reason(text), again=answer.status not in FINAL)
+    wait = answer.headers.get("Retry-After", "")
+    after = min(float(wait), LONGEST_WAIT) if wait.isdigit() else 0.0
+    return FileRefused(_words(answer), reason(text), again=answer.status not in FINAL, after=after)
 
 
 def reason(text: bytes) -> str:
