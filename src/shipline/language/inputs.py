@@ -320,9 +320,7 @@ def inspected(value: Any, quoted: bool = False) -> str:
     """A value as Ruby turns it into text, `quoted` inside of a list or a mapping."""
     if isinstance(value, dict):
         return (
-            "{"
-            + ", ".join(f"{inspected(key, True)} => {inspected(item, True)}" for key, item in value.items())
-            + "}"
+            "{" + ", ".join(f"{inspected(key, True)}=>{inspected(item, True)}" for key, item in value.items()) + "}"
         )
     if isinstance(value, list):
         return "[" + ", ".join(inspected(item, True) for item in value) + "]"

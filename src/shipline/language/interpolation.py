@@ -14,7 +14,7 @@ from shipline.language.documents import Document
 from shipline.language.entry import Entry, did_you_mean
 from shipline.language.findings import Finding, LanguageError, finding
 from shipline.language.input_functions import BadFunction, apply
-from shipline.language.inputs import as_text, definitions, values
+from shipline.language.inputs import as_text, definitions, inspected, values
 from shipline.language.values import List, Map, Place, Reference, located, merged
 
 BLOCK = re.compile(r"\$\[\[\s*(?P<data>\S(?:(?!\$\[\[).)*?\S)\s*\]\](?!\])")
@@ -168,12 +168,7 @@ class Interpolator:
         def replaced(match: re.Match[str]) -> str:
             if match["data"].startswith(LEFT_ALONE):
                 return match[0]
-            value = self.block(match["data"], place)
-            if isinstance(value, list | dict):
-                import json
-
-                return json.dumps(value, ensure_ascii=False)
-            return as_text(value)
+            return inspected(self.block(match["data"], place))
 
         return BLOCK.sub(replaced, text), False
 

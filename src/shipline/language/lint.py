@@ -45,4 +45,4 @@ def distinct(findings: list[Finding]) -> list[Finding]:
 def as_data(item: Finding) -> dict[str, object]:
     """A finding for JSON, without what it does not have."""
     data = msgspec.structs.asdict(item)
-    return {key: value for key, value in data.items() if value is not None}
+    return {key: value for key, value in data.items() if value is not None and key != "part"}
