@@ -254,3 +254,12 @@ stubborn:
     assert process.returncode == 130
     wait_until_gone(pods)
     assert pods_left(pods) == ""
+
+
+def test_a_child_with_images_gets_its_cluster_when_it_comes(pods):
+    child = HELLO.replace("script:", "tags: [later]\n  script:")
+    ci = "own: {script: [echo in a shell]}\nchild: {trigger: {include: child.yml, strategy: depend}}\n"
+    pods.commit(ci=ci, file="of the commit\n", **{"child.yml": child})
+    shown = run(pods)
+    assert "own   | in a shell" in shown
+    assert "child/hello | hello from PRETTY_NAME" in shown and "child/hello | of the commit" in shown
