@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -70,6 +71,12 @@ def memory(process: subprocess.Popen[str]) -> int:
     return int(status.split("VmRSS:")[1].split()[0]) // 1024
 
 
+def processor_seconds(process: subprocess.Popen[str]) -> float:
+    """What the process has computed so far: what a busy machine does not change."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def measure(jobs: int, runners: int) -> None:
     with tempfile.TemporaryDirectory(prefix="shipline-handout-") as folder, socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -80,25 +87,28 @@ def measure(jobs: int, runners: int) -> None:
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert server.stdout is not None
         server.stdout.readline()
-        idle = memory(server)
+        idle, before = memory(server), processor_seconds(server)
         try:
-            asyncio.run(all_of(port, tokens, jobs, idle))
-            print(f"{'':16}{memory(server)} MB afterwards", flush=True)
+            rate = asyncio.run(all_of(port, tokens, jobs))
+            each = (processor_seconds(server) - before) / jobs
+            print(
+                f"{jobs:6} queued  {rate:6.0f} a second, {each * 1000:.2f} ms of the server's processor each; "
+                f"{idle} MB when idle, {memory(server)} MB afterwards",
+                flush=True,
+            )
         finally:
             server.terminate()
             server.wait()
 
 
-async def all_of(port: int, tokens: list[str], jobs: int, idle: int) -> None:
+async def all_of(port: int, tokens: list[str], jobs: int) -> float:
+    """Hand-outs a second."""
     got: list[int] = []
     start = time.perf_counter()
     await asyncio.gather(*(ask(port, token, got) for token in tokens))
     seconds = time.perf_counter() - start
     assert len(got) == len(set(got)) == jobs, f"{len(got)} hand-outs of {len(set(got))} jobs"
-    print(
-        f"{jobs:6} queued  {len(got) / seconds:8.0f} a second, {len(tokens)} runners, {idle} MB when idle",
-        flush=True,
-    )
+    return len(got) / seconds
 
 
 if __name__ == "__main__":

@@ -139,7 +139,7 @@ def expand_all(
     For a job that goes to a runner: keep_undefined, no file references and no raw references, so that the
     runner finishes what only it can. A loop leaves all values as they are (`loops` reports it).
     """
-    if loops(variables):
+    if not any(map(references, variables)) or loops(variables):
         return variables
     values: dict[str, Variable] = {}
     result: list[Variable] = []
