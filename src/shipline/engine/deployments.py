@@ -82,9 +82,11 @@ def record_start(store: Store, live: Live, job: JobRecord, payload: JobPayload) 
 def record_ends(store: Store, live: Live, jobs: Iterable[JobRecord], now: float) -> None:
     """Of jobs that have changed: those that have ended end their deployments, and publish nothing any more."""
     for job in jobs:
-        if job.status in COMPLETED and (job.name == "pages" or live.definitions[job.name].extra.keys() & PUBLISHING):
+        if job.status not in COMPLETED:
+            continue
+        if job.name == "pages" or live.definitions[job.name].extra.keys() & PUBLISHING:
             store.dispossess(live.record.project_id, Promise, str(job.id))
-        if job.status in COMPLETED and live.definitions[job.name].environment:
+        if live.definitions[job.name].environment:
             deployment = store.deployment_of(job.id)
             if deployment is not None and deployment.status == "running":
                 url = _with_reported(job, deployment.url)

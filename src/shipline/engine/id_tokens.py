@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import time
-import uuid
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,6 +136,8 @@ def token_variables(
         return []
     if issuer is None:
         raise EngineError("`id_tokens`: this process has no key to sign tokens with.")
+    import uuid
+
     values = {variable.key: variable.value for variable in variables}
     common = claims(live, job, values, timeout, runner_id)
     return [

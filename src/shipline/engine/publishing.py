@@ -77,14 +77,14 @@ class Publishing:
         promised = self.store.possession(live.record.project_id, Promise, str(job.id))
         if promised is None:
             return True
-        import zipfile
+        from zipfile import BadZipFile
 
         self.forget(live, job)
         try:
             with self.store.transaction():
                 for line in self._publish(live, job, promised, now):
                     self._say(job, f"\x1b[32;1m{line}\x1b[0;m\n")
-        except (EngineError, OSError, zipfile.BadZipFile) as error:
+        except (EngineError, OSError, BadZipFile) as error:
             self._say(job, f"\x1b[31;1mERROR: Job failed: {error}\x1b[0;m\n")
             return False
         return True

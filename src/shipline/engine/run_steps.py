@@ -6,7 +6,6 @@ them out, as it does with expressions (`${{ ... }}`); these are refused by name.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,6 +40,8 @@ def commands(job: Job) -> list[str]:
 
 
 def _command(step: dict[str, Any]) -> str:
+    import shlex
+
     title = " ".join(str(step["name"]).split())
     exports = [f"export {key}={shlex.quote(value)}" for key, value in (step.get("env") or {}).items()]
     return "\n".join([f"# step {title}", "(", *exports, str(step["script"]), ")"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shipline.engine.errors import EngineError
 from shipline.engine.live import Live
@@ -19,6 +19,9 @@ from shipline.engine.shelf import copy_archive
 from shipline.engine.store import Store
 from shipline.language.durations import seconds
 from shipline.language.pipeline import Job
+
+if TYPE_CHECKING:
+    from zipfile import ZipFile
 
 USUAL_ROOT = "public"
 PREFIXED_STAY = 86400.0
@@ -112,6 +115,8 @@ class Page(NamedTuple):
 def look_up(sites: list[Site], folder: Path, path: str) -> Page:
     """The answer to a path below the project's pages (already decoded, without a slash at its start). The longest
     prefix wins. `a/` is `a/index.html`, `a` may be `a.html`; a folder without a slash at its end is sent on."""
+    import mimetypes
+
     first, _, rest = path.partition("/")
     by_prefix = {site.prefix: site for site in sites}
     if first and first in by_prefix:
@@ -145,12 +150,17 @@ def text_in(archive: Path, path: str) -> str | None:
     name = path.removeprefix("./")
     if name not in _names(archive):
         return None
-    import zipfile
 
-    with zipfile.ZipFile(archive) as opened:
+    with _opened(archive) as opened:
         if opened.getinfo(name).file_size > LARGEST_TEXT:
             return None
         return opened.read(name).decode(errors="replace")
+
+
+def _opened(archive: Path | str) -> ZipFile:
+    from zipfile import ZipFile
+
+    return ZipFile(archive)
 
 
 def _names(archive: Path) -> frozenset[str]:
@@ -164,9 +174,8 @@ def _names(archive: Path) -> frozenset[str]:
 @lru_cache(maxsize=64)
 def _listed(archive: str, changed: int, size: int) -> frozenset[str]:
     """The regular files of an archive; links are none of them."""
-    import zipfile
 
-    with zipfile.ZipFile(archive) as opened:
+    with _opened(archive) as opened:
         return frozenset(
             info.filename
             for info in opened.infolist()
@@ -175,7 +184,6 @@ def _listed(archive: str, changed: int, size: int) -> frozenset[str]:
 
 
 def _content(archive: Path, name: str) -> bytes:
-    import zipfile
 
-    with zipfile.ZipFile(archive) as opened:
+    with _opened(archive) as opened:
         return opened.read(name)
