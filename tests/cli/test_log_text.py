@@ -89,3 +89,12 @@ def test_a_script_that_never_began_is_told_by_the_whole_log():
     store.write_trace(1, 0, b"Preparing\nERROR: Job failed: no such image\n")
     assert End(store, 1).lines() == ["Preparing", "ERROR: Job failed: no such image"]
     assert End(store, 2).lines() == []
+
+
+def test_long_lines_of_anything_take_no_longer_than_others():
+    """What is done once more for each byte of such a line would take minutes."""
+    for unit in (b"x", b"\x1b", b"\x1b[3", b"\r", b"\x08", b"section_start:1:", b"\x1b]0;", b"a\x1b[31m"):
+        long = unit * ((1 << 17) // len(unit))
+        for text in (long, b"\r" + long, long + b"\x1b[0m", b"\x07" + long):
+            shown(text, True)
+            shown(text, False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 CONTROL = bytes(set(range(32)) - set(b"\n\t")) + b"\x7f"
-SECTION = re.compile(rb"section_(?:start|end):\d+:[^\r\n]*\r(?:\x1b\[0K)?")
+SECTION = re.compile(rb"section_(?:start|end):\d{1,20}:[^\r\n]{0,300}\r(?:\x1b\[0K)?")
 _ESCAPE = re.compile(
     rb"(\x1b\[[0-9;:]*m)"  # a colour
     rb"|\x1b\[[0-?]*[ -/]*[@-~]"
@@ -19,12 +19,8 @@ _ESCAPE = re.compile(
     rb"|\x1b"
 )
 _SECOND_SET = re.compile(rb"\xc2[\x80-\x9f]")  # what some terminals take for escapes, too
-_OVERWRITTEN = re.compile(rb"[^\n]*\r(?=[^\r\n])")
-_ENDS = re.compile(rb"\r+(?=\n|\Z)")
 _TAKEN_BACK = re.compile(rb"[^\n\x08]\x08")
 _OTHER = re.compile(rb"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]")
-_COLOUR = re.compile(rb"\x1b\[[0-9;:]*m")
-_LEFT_ON = re.compile(rb"([^\n]*\x1b\[[0-9;:]*m[^\n]*)")
 RESET = b"\x1b[0m"
 PASSES = 8
 
@@ -36,7 +32,7 @@ def shown(lines: bytes, colour: bool) -> bytes:
     if b"section_" in lines:
         lines = SECTION.sub(b"", lines)
     if b"\r" in lines:
-        lines = _OVERWRITTEN.sub(b"", _ENDS.sub(b"", lines))
+        lines = b"\n".join(map(_last_state, lines.split(b"\n")))
     if b"\x1b" in lines:
         lines = _ESCAPE.sub(rb"\1" if colour else b"", lines)
     for _ in range(PASSES):
@@ -44,13 +40,19 @@ def shown(lines: bytes, colour: bool) -> bytes:
             break
         lines = _TAKEN_BACK.sub(b"", lines)
     lines = _SECOND_SET.sub(b"", _OTHER.sub(b"", lines))
-    return _LEFT_ON.sub(_closed, lines) if colour and b"\x1b" in lines else lines
+    return b"\n".join(map(_closed, lines.split(b"\n"))) if colour and b"\x1b" in lines else lines
 
 
-def _closed(line: re.Match[bytes]) -> bytes:
-    """A coloured line that ends without colour: what comes after it is somebody else's."""
-    text = line[1]
-    return text if text.endswith((RESET, b"\x1b[m", b"\x1b[0;m")) else text + RESET
+def _last_state(line: bytes) -> bytes:
+    """What is left of a line that was written over and over."""
+    return line.rstrip(b"\r").rpartition(b"\r")[2] if b"\r" in line else line
+
+
+def _closed(line: bytes) -> bytes:
+    """A coloured line ends without colour: what comes after it is somebody else's."""
+    if b"\x1b" not in line or line.endswith((RESET, b"\x1b[m", b"\x1b[0;m")):
+        return line
+    return line + RESET
 
 
 def readable(log: bytes) -> str:

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 LAST_LINES = 12
 PART = 1 << 20
 TAIL = 1 << 16
-MARKER = 100
+MARKER = 400
 """Bytes: no marker is longer."""
 CUT_NOTICE = b"nothing after this is kept"
-_MARKER = re.compile(rb"section_(?P<verb>start|end):\d+:(?P<name>[A-Za-z0-9_.-]+)[^\r\n]*\r(?:\x1b\[0K)*")
+_MARKER = re.compile(
+    rb"section_(?P<verb>start|end):\d{1,20}:(?P<name>[A-Za-z0-9_.-]{1,100})(?:\[[^\]\r\n]{0,200}\])?\r(?:\x1b\[0K)*"
+)
 
 
 class End:
