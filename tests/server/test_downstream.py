@@ -284,3 +284,25 @@ def test_files_of_another_project(pushed, runner, server):
     answer = fetched(jobs["use"])
     assert zipfile.ZipFile(io.BytesIO(answer.content)).read("made") == b"theirs"
     assert fetched(jobs["plain"]).status_code == 403
+
+
+def test_a_trigger_job_acts_for_whoever_plays_it(pushed, server):
+    other = pushed({".gitlab-ci.yml": CHILD}, "-other")
+    path = other.remote.path_with_namespace
+    project = pushed({".gitlab-ci.yml": f"child: {{when: manual, trigger: {{project: {path}}}}}\n"})
+
+    def user(instance: Any) -> tuple[int, str]:
+        number = instance.accounts.create("player", None, admin=False)
+        return number, instance.accounts.create_token(number, "t", ("api",))[1]
+
+    number, token = server.inside(user)
+    project.remote.members.create({"user_id": number, "access_level": 40})
+    mine = gitlab.Gitlab(server.url, private_token=token).projects.get(project.remote.id)
+    bridge = project.bridge()
+    mine.jobs.get(bridge.id, lazy=True).play()
+    refused = until(lambda: (b := project.bridge()).status == "failed" and b)
+    assert refused.failure_reason == "downstream_bridge_project_not_found"
+    project.remote.jobs.get(bridge.id, lazy=True).retry()
+    assert triggered(project).status == "success"
+    seen = mine.pipelines.get(project.pipeline.id).bridges.list(get_all=True)[0]
+    assert seen.downstream_pipeline is None

@@ -108,7 +108,8 @@ class JobRecord(msgspec.Struct, frozen=True):
     the person who started it, as were `inputs`. `start_at_once`: see `shipline.engine.processing.States`.
     `bridge`: no runner takes it (`shipline.engine.bridges`); `downstream` is then the number of the pipeline that
     it follows, once there is one. `dotenv`: the variables that the job reported for later ones; `reports`: what its
-    other reports come to. `files_gone`: what it left has been erased, or has expired.
+    other reports come to. `files_gone`: what it left has been erased, or has expired. `user_id`: on a server, who
+    started the bridge, when that was not the pipeline's user.
     """
 
     id: int
@@ -137,6 +138,7 @@ class JobRecord(msgspec.Struct, frozen=True):
     inputs: dict[str, Any] = {}
     bridge: bool = False
     downstream: int | None = None
+    user_id: int | None = None
     dotenv: list[PipelineVariable] = []
     reports: list[Report] = []
     files_gone: bool = False

@@ -1,7 +1,8 @@
 """Downstream pipelines on the server: trigger jobs of all projects, started as soon as they are pending.
 
 The process in which a trigger job becomes pending starts it; what one that died has left is found by the round that
-every process makes. A trigger job acts for the user of its pipeline, and may do what that user may.
+every process makes. A trigger job acts for whoever played or retried it, else for the user of its pipeline, and may
+do what that user may.
 """
 
 from __future__ import annotations
@@ -111,8 +112,8 @@ class Downstream:
         )
 
     def project(self, asked: Asked) -> int:
-        project = self._readable(asked.parent, asked.project or "", NOT_FOUND)
-        caller = self._caller(asked.parent)
+        project = self._readable(asked.parent, asked.project or "", NOT_FOUND, asked.bridge)
+        caller = self._caller(asked.parent, asked.bridge)
         ref = asked.branch or project.default_branch
         if not self.instance.projects.may_run(project, caller, "branch", ref):
             raise Refusal(FORBIDDEN, f"{caller.username} may not run pipelines for {ref} of {project.full_path}.")
@@ -167,7 +168,11 @@ class Downstream:
         project: Any = self.instance.projects.by_id(asked.parent.project_id)
         commit = asked.parent.commit
         order = Order(
-            project, commit.ref, self._caller(asked.parent), "parent_pipeline", variables=list(asked.variables)
+            project,
+            commit.ref,
+            self._caller(asked.parent, asked.bridge),
+            "parent_pipeline",
+            variables=list(asked.variables),
         )
         context = context_of(self.instance, order, commit)
         context = msgspec.structs.replace(
@@ -197,11 +202,11 @@ class Downstream:
     async def make_other(self, asked: Asked) -> None:
         from shipline.server.creation import Order, create_pipeline
 
-        project = self._readable(asked.parent, asked.project or "", NOT_FOUND)
+        project = self._readable(asked.parent, asked.project or "", NOT_FOUND, asked.bridge)
         order = Order(
             project,
             asked.branch or project.default_branch,
-            self._caller(asked.parent),
+            self._caller(asked.parent, asked.bridge),
             "pipeline",
             variables=list(asked.variables),
             inputs=asked.inputs,
@@ -223,23 +228,31 @@ class Downstream:
         asked = sa.update(t.pipelines).where(t.pipelines.c.id == record.id)
         self.instance.database.execute(asked.values(user_id=caller.user_id))
 
-    def _caller(self, record: PipelineRecord) -> Caller:
-        """For whom a pipeline acts. Raises Refusal when that user is gone or blocked."""
-        row = self.instance.database.one(sa.select(t.pipelines.c.user_id).where(t.pipelines.c.id == record.id))
-        user = self.instance.accounts.user(row.user_id) if row is not None and row.user_id is not None else None
+    def in_name_of(self, job: JobRecord, user_id: int) -> None:
+        """Somebody has started a trigger job: it acts for them."""
+        if job.bridge:
+            with self.pipelines.changing(job.pipeline_id) as change:
+                change.set(job.name, user_id=user_id)
+
+    def _caller(self, record: PipelineRecord, bridge: JobRecord | None = None) -> Caller:
+        """For whom a pipeline, or a trigger job, acts. Raises Refusal when that user is gone or blocked."""
+        query = sa.select(t.pipelines.c.user_id).where(t.pipelines.c.id == record.id)
+        row = self.instance.database.one(query)
+        number = bridge.user_id if bridge is not None and bridge.user_id is not None else row and row.user_id
+        user = self.instance.accounts.user(number) if number is not None else None
         if user is None or user.state != "active":
             raise Refusal(FORBIDDEN, "the user whose pipeline this is, is not there any more.")
         return caller_of(user)
 
-    def _level(self, project: Any, record: PipelineRecord) -> int:
-        return self.instance.projects.level(project, self._caller(record))
+    def _level(self, project: Any, record: PipelineRecord, bridge: JobRecord | None = None) -> int:
+        return self.instance.projects.level(project, self._caller(record, bridge))
 
-    def _readable(self, record: PipelineRecord, path: str, reason: str) -> Any:
+    def _readable(self, record: PipelineRecord, path: str, reason: str, bridge: JobRecord | None = None) -> Any:
         """A project that the pipeline's user may see. Raises Refusal, which does not tell whether it is there."""
         project = self.instance.projects.find(path) if not path.isdigit() else None
         if project is not None:
-            caller = self._caller(record)
-            if visible_to_all(project, caller) or self._level(project, record) > may.NO_ACCESS:
+            caller = self._caller(record, bridge)
+            if visible_to_all(project, caller) or self._level(project, record, bridge) > may.NO_ACCESS:
                 return project
         raise Refusal(reason, f"there is no project '{path}', or the pipeline's user may not see it.")
 

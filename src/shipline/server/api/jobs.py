@@ -120,6 +120,7 @@ async def play(call: Call) -> Response:
         job = call.instance.pipelines.play(row.pipeline_id, row.name, variables, inputs)
     except EngineError:
         raise because(400, "Unplayable Job") from None
+    call.instance.downstream.in_name_of(job, call.user().user_id)
     call.audit("play job", str(job.id))
     return _job(call, job.id, project)
 
@@ -133,6 +134,7 @@ async def retry(call: Call) -> Response:
         job = call.instance.pipelines.retry(row.pipeline_id, row.name, inputs=_checked_inputs(call, row))
     except EngineError:
         raise because(403, "Job is not retryable") from None
+    call.instance.downstream.in_name_of(job, call.user().user_id)
     call.audit("retry job", str(row.id))
     return _job(call, job.id, project, 201)
 
