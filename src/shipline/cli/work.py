@@ -182,7 +182,7 @@ class Work:
     def _released(self) -> bool:
         """Whether nothing is left to do; the pipeline is then nobody's."""
         self.coordinator.fail_unmatched([(frozenset(c.tags), c.run_untagged) for c in self.runners])
-        busy = any(self.pipelines.live(number).busy() for number in self.pipelines.owned)
+        busy = any(self.pipelines.known(number).busy() for number in self.pipelines.owned)
         return not busy and self.pipelines.release(self.pipeline_id)
 
     async def _runners(self, stop: asyncio.Event) -> None:

@@ -53,8 +53,11 @@ class Live:
 
     def busy(self) -> bool:
         """Whether something runs, or will by itself. A bridge that follows another pipeline does nothing itself."""
-        names = self.with_status(*ACTIVE, "scheduled")
-        return any(self.jobs[name].downstream is None or self.states.jobs[name] != "running" for name in names)
+        for status in (*ACTIVE, "scheduled"):
+            for name in self._by_status.get(status, ()):
+                if status != "running" or self.jobs[name].downstream is None:
+                    return True
+        return False
 
     def take(self, record: PipelineRecord, jobs: list[JobRecord]) -> None:
         """Puts newer records in the place of those that are here."""
