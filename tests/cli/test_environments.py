@@ -1,5 +1,6 @@
 """`shipline environments`: what jobs with `environment:` have deployed, stopping it, and going back."""
 
+import json
 import re
 import time
 
@@ -121,3 +122,32 @@ def test_resource_groups_and_their_process_modes(repository):
     repository.shipline("resource-groups", "set", "production", "oldest_first")
     assert repository.shipline("resource-groups") == "production  oldest_first\n"
     repository.shipline("run")
+
+
+def test_a_stop_job_that_fails_stops_nothing(repository):
+    repository.commit(ci=REVIEW.replace("echo down", "exit 3"))
+    repository.shipline("run")
+    shown = repository.shipline("environments", "stop", "review/main", code=1)
+    assert "review/main is not stopped: 'stop' has not succeeded." in shown
+    (found,) = json.loads(repository.shipline("environments", "--json"))
+    assert (found["state"], found["last_deployment"]["job_id"]) == ("available", 1)
+    repository.shipline("environments", "stop", "review/main", "--force")
+    assert "review/main  stopped" in repository.shipline("environments")
+
+
+def test_other_actions_use_an_environment_and_may_put_off_its_end(repository):
+    job = "{script: ['echo %s $CI_ENVIRONMENT_TIER'], environment: {name: eu, action: %s}}"
+    jobs = "".join(f"{action}: {job % (action, action)}\n" for action in ("access", "prepare", "verify"))
+    repository.commit(ci=jobs)
+    repository.shipline("run")
+    assert repository.shipline("environments") == "eu  available\n"
+    ci = "deploy: {script: [echo], environment: {name: eu, auto_stop_in: 1 hour}}\n"
+    repository.commit(ci=ci)
+    repository.shipline("run")
+    (before,) = json.loads(repository.shipline("environments", "--json"))
+    repository.commit(ci=jobs)
+    repository.shipline("run", "--job", "verify")
+    (same,) = json.loads(repository.shipline("environments", "--json"))
+    repository.shipline("run", "--job", "access")
+    (later,) = json.loads(repository.shipline("environments", "--json"))
+    assert before["auto_stop_at"] == same["auto_stop_at"] < later["auto_stop_at"]

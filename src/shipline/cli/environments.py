@@ -6,19 +6,22 @@ from typing import TYPE_CHECKING
 
 import click
 
+from shipline.cli.failures import PIPELINE_FAILED
 from shipline.cli.options import Where, how_shown, where_jobs_run
 
 if TYPE_CHECKING:
     from shipline.cli.screen import View
     from shipline.engine.pipelines import Pipelines
+    from shipline.engine.possessions import Environment
     from shipline.engine.records import JobRecord
     from shipline.engine.repository import Repository
 
 
 @click.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 @where_jobs_run
 @click.pass_context
-def environments(ctx: click.Context, where: Where) -> int:
+def environments(ctx: click.Context, as_json: bool, where: Where) -> int:
     """List the environments of the repository you are in: what was deployed there last, when, and by which job.
 
     Environments whose `auto_stop_in` has passed are stopped first, by their `on_stop` jobs.
@@ -33,6 +36,9 @@ def environments(ctx: click.Context, where: Where) -> int:
         stop_due(pipelines, repository, where)
         project = pipelines.store.project(str(repository.path))
         found = pipelines.store.possessions(project.id, Environment)
+        if as_json:
+            _as_json(pipelines, project.id, found)
+            return 0
         width = max((len(each.name) for each in found), default=0)
         for each in found:
             last = last_success(pipelines.store, project.id, each.name)
@@ -47,6 +53,21 @@ def environments(ctx: click.Context, where: Where) -> int:
     if not found:
         click.echo("Nothing has been deployed: a job with `environment:` does it.", err=True)
     return 0
+
+
+def _as_json(pipelines: Pipelines, project_id: int, found: list[Environment]) -> None:
+    import msgspec
+
+    from shipline.engine.deployments import last_success
+
+    listed = [
+        {
+            **msgspec.to_builtins(each),
+            "last_deployment": msgspec.to_builtins(last_success(pipelines.store, project_id, each.name)),
+        }
+        for each in found
+    ]
+    click.echo(msgspec.json.format(msgspec.json.encode(listed)).decode())
 
 
 @environments.command("show")
@@ -92,7 +113,11 @@ def stop(name: str, force: bool, view: View, where: Where) -> int:
             click.echo(f"{name} is stopped" + ("." if force else " (it has no `on_stop` job that could be run)."))
             return 0
         engine.change(pipelines, project.id, found, "stopping")
-        return _run(pipelines, jobs, where, view)
+        code = _run(pipelines, jobs, where, view)
+        if engine.environment(pipelines, project.id, name).state == "stopped":
+            return code
+        click.echo(f"{name} is not stopped: '{jobs[0].name}' has not succeeded.", err=True)
+        return code or PIPELINE_FAILED
 
 
 @environments.command("rollback")

@@ -44,8 +44,8 @@ def record_start(store: Store, live: Live, job: JobRecord, payload: JobPayload) 
     """A job that a runner takes is recorded with its environment, which is there from now on. Gives why the job
     must not run, where it would deploy something older than what is deployed."""
     written = live.definitions[job.name].environment
-    values = {variable.key: variable.value for variable in payload.variables}
-    name = values.get("CI_ENVIRONMENT_NAME") if written else None
+    values = {variable.key: variable.value for variable in payload.variables} if written else {}
+    name = values.get("CI_ENVIRONMENT_NAME")
     if not name:
         return None
     commit, project_id = live.record.commit, live.record.project_id
