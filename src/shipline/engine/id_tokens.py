@@ -89,10 +89,13 @@ class Issuer:
     @cached_property
     def public(self) -> dict[str, str]:
         """The public key as a JSON Web Key, named by its thumbprint (RFC 7638)."""
-        numbers = self.key.public_key().public_numbers()
-        required = {"e": _number(numbers.e), "kty": "RSA", "n": _number(numbers.n)}
+        from jwt.algorithms import RSAAlgorithm
+
+        named = RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
+        required = {name: str(named[name]) for name in ("e", "kty", "n")}
         thumbprint = hashlib.sha256(json.dumps(required, separators=(",", ":")).encode()).digest()
-        return required | {"kid": _text(thumbprint), "use": "sig", "alg": ALGORITHM}
+        kid = base64.urlsafe_b64encode(thumbprint).rstrip(b"=").decode()
+        return required | {"kid": kid, "use": "sig", "alg": ALGORITHM}
 
     def jwks(self) -> dict[str, Any]:
         """The keys that a token may be signed with."""
@@ -119,12 +122,9 @@ class Issuer:
 
     def sign(self, claims: dict[str, Any]) -> str:
         """A token with these claims."""
-        from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-        from cryptography.hazmat.primitives.hashes import SHA256
+        import jwt
 
-        head = {"kid": self.public["kid"], "typ": "JWT", "alg": ALGORITHM}
-        signed = f"{_json(head)}.{_json(claims)}"
-        return f"{signed}.{_text(self.key.sign(signed.encode(), PKCS1v15(), SHA256()))}"
+        return jwt.encode(claims, self.key, ALGORITHM, {"kid": self.public["kid"]})
 
 
 def token_variables(
@@ -200,15 +200,3 @@ def claims(live: Live, job: JobRecord, values: dict[str, str], timeout: int, run
             "environment_action": values.get("CI_ENVIRONMENT_ACTION", "start"),
         }
     return found
-
-
-def _json(value: dict[str, Any]) -> str:
-    return _text(json.dumps(value, separators=(",", ":")).encode())
-
-
-def _number(value: int) -> str:
-    return _text(value.to_bytes((value.bit_length() + 7) // 8, "big"))
-
-
-def _text(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
