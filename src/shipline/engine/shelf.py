@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -109,6 +108,8 @@ class LocalShelf:
             return []
         kept = keeping(self._store.pipelines(project_id, limit=MANY))
         gone = [each for each in past if each.pipeline_id not in kept]
+        if gone:
+            import shutil
         for each in gone:
             shutil.rmtree(self.folder(int(each.number)), ignore_errors=True)
             self._store.possess(project_id, msgspec.structs.replace(each, files=[], expired=True))
@@ -164,6 +165,8 @@ def copy_archive(source: Path, to: Path) -> None:
         to.unlink(missing_ok=True)
         os.link(source, to)
         return
+    import shutil
+
     shutil.copyfile(source, to)
 
 

@@ -6,7 +6,6 @@ hold.
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
@@ -73,4 +72,8 @@ class _Putter:
 
 def as_text(content: Any) -> str:
     """An input's value inside a text: lists as JSON."""
-    return content if isinstance(content, str) else json.dumps(content)
+    if isinstance(content, str):
+        return content
+    import json
+
+    return json.dumps(content)
