@@ -83,7 +83,7 @@ REFUSED = [
     "a: {script: x, cache: {paths: x}}",
     "a: {script: x, cache: {fallback_keys: [a,b,c,d,e,f]}}",
     "a: {script: x, services: [{name: a, alias: 1}]}",
-    "a: {script: x, services: [{name: a, command: x}]}",
+    "a: {script: x, services: [{name: a, command: {a: b}}]}",
     "a: {script: x, secrets: {A: {vault: {path: x}}}}",
     "a: {script: x, id_tokens: {A: {}}}",
     "a: {script: x, id_tokens: {A: {aud: []}}}",

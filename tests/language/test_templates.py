@@ -23,7 +23,7 @@ class Templates(MemoryLoader):
     def load(self, origin: Origin) -> Loaded:
         if origin.kind == "template" and origin.path not in TEXTS:
             dast = "dast: {stage: dast, script: dast}" if origin.path.endswith("/DAST.gitlab-ci.yml") else ""
-            return Loaded(f".not-at-hand: {{}}\n{dast}", origin)
+            return Loaded(f".not-at-hand: {{script: []}}\n{dast}", origin)
         return super().load(origin)
 
 

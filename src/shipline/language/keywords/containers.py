@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shipline.language.entry import Entry, required, strings, text
+from shipline.language.keywords.scripts import commands
 from shipline.language.keywords.variables import variables
 from shipline.language.values import List, Map
 
@@ -118,7 +119,8 @@ def service(entry: Entry) -> dict[str, Any] | None:
         return None
     entry.only(*SERVICE_KEYS)
     found = container(entry)
-    alias, command = text(entry, "alias"), strings(entry, "command")
+    alias = text(entry, "alias")
+    command = commands(entry.child("command")) if entry.value.get("command") is not None else None
     if found is None:
         return None
     if alias is not None:

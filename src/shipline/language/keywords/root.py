@@ -145,6 +145,11 @@ def jobs(entry: Entry, partial: bool) -> list[JobConfig]:
         if name in RESERVED and not (name in NOT_ALWAYS and is_job(value)):
             continue
         if isinstance(name, str) and name.startswith("."):
+            if value is False or value in (None, "", [], {}) or (isinstance(value, str) and not value.strip()):
+                hidden = Entry(value, key_at, f"jobs:{name}", entry.findings)
+                hidden.refuse(
+                    "config can't be blank", hint="a template holds something: remove it", check=UNDEFINED
+                )
             continue
         visible += 1
         if not good_name(entry, name, key_at):
