@@ -19,7 +19,7 @@ pages:
     - ln -s /etc/passwd public/link
   artifacts: {paths: [public]}
 preview:
-  script: [mkdir site, 'echo "for $CI_COMMIT_BRANCH" > site/index.html']
+  script: [mkdir site, 'echo "for $CI_COMMIT_BRANCH" > site/index.html', 'echo "at $CI_PAGES_URL"']
   pages: {publish: site, path_prefix: "MR/$CI_COMMIT_BRANCH", expire_in: %s}
 """
 
@@ -36,6 +36,7 @@ def test_sites_are_published_and_served(repository):
     repository.commit(ci=SITE % "1 hour")
     shown = repository.shipline("run")
     assert "Pages are published." in shown and "Pages are published under the prefix mr-main." in shown
+    assert "preview | at http://127.0.0.1:8931/mr-main\n" in shown
     listed = repository.shipline("pages")
     assert re.search(r"^/ +\S+ \S+  \(job 1\)$", listed, re.M)
     assert re.search(r"^/mr-main  \S+ \S+  \(job 2\)  until ", listed, re.M)

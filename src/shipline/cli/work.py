@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from shipline.protocol.payload import JobPayload
 
 GRACE = 2.0
+PAGES_URL = "http://127.0.0.1:8931"
+"""Where `shipline pages serve` shows the sites, unless it is told otherwise."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 WAITING: tuple[Status, ...] = ("scheduled", "waiting_for_resource")
 
@@ -124,6 +126,7 @@ class Work:
             runner=name,
             runner_tags=tags,
             issuer=local_issuer(),
+            pages_url=PAGES_URL,
             longest=self.hands.longest,
         )
 

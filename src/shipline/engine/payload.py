@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from shipline.engine import sites
 from shipline.engine.caches import caches
 from shipline.engine.dependencies import Shelf, dependencies, reported, sources, uploads
 from shipline.engine.id_tokens import Issuer, token_variables
@@ -39,7 +40,7 @@ TOKEN_PREFIX = "glcbt-"
 class Origin(msgspec.Struct, frozen=True):
     """Where a pipeline's jobs come from and who runs them. `instance_variables` hold for all projects;
     `timeout` and `depth` are the project's, for jobs that say nothing; no job gets more than `longest` seconds.
-    `issuer` signs the jobs' ID tokens.
+    `issuer` signs the jobs' ID tokens; `pages_url` is where the project's sites are.
     `separated_caches` and `cache_index`: see `shipline.engine.caches.caches`."""
 
     repository_url: str
@@ -55,6 +56,7 @@ class Origin(msgspec.Struct, frozen=True):
     depth: int = DEFAULT_DEPTH
     longest: int | None = None
     issuer: Issuer | None = None
+    pages_url: str = ""
     separated_caches: bool = True
     cache_index: int | None = None
 
@@ -87,6 +89,8 @@ def make_payload(
     )
     earlier = [*others, *sources(live, definition)]
     variables = job_variables(live, job, facts, reported(earlier))
+    if origin.pages_url:
+        variables += sites.variables(definition, origin.pages_url, {v.key: v.value for v in variables})
     variables += token_variables(origin.issuer, live, job, variables, timeout, origin.runner_id)
     return protocol.JobPayload(
         id=job.id,

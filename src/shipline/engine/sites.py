@@ -18,7 +18,9 @@ from shipline.engine.records import JobRecord
 from shipline.engine.shelf import copy_archive
 from shipline.engine.store import Store
 from shipline.language.durations import seconds
+from shipline.language.expansion import expand
 from shipline.language.pipeline import Job
+from shipline.protocol.payload import Variable
 
 if TYPE_CHECKING:
     from zipfile import ZipFile
@@ -48,6 +50,17 @@ def asked(job: Job) -> dict[str, Any]:
 def prefix_of(text: str | None) -> str:
     """A path prefix as it stands in the address: lower case, with dashes for all that is not a letter or digit."""
     return re.sub(r"[^a-z0-9]", "-", (text or "").lower())[:63].strip("-")
+
+
+def variables(job: Job, base: str, values: dict[str, str]) -> list[Variable]:
+    """Where the project's pages are (`base`), and for a job that publishes some where those will be."""
+    prefix = prefix_of(expand(str(asked(job).get("path_prefix") or ""), values)) if is_site(job) else ""
+    host = base.partition("://")[2].partition("/")[0].partition(":")[0]
+    url = f"{base}/{prefix}" if prefix else base
+    return [
+        Variable("CI_PAGES_URL", url, public=True, raw=True),
+        Variable("CI_PAGES_HOSTNAME", host, public=True, raw=True),
+    ]
 
 
 def publish(

@@ -232,6 +232,7 @@ class Handout:
             separated_caches=settings_of(project).separated_caches,
             longest=runner.maximum_timeout,
             issuer=self.issuer,
+            pages_url=f"{self.settings.url}/-/pages/{project.full_path}",
             credentials=self._logins(token),
         )
 
