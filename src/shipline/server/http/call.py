@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import unquote
 
@@ -71,16 +72,19 @@ class Call(Parameters):
 
     async def whole_body(self, limit: int) -> bytes:
         """The body, at most `limit` bytes."""
-        parts, size = [], 0
+        return b"".join([part async for part in self.pieces(limit)])
+
+    async def pieces(self, limit: int) -> AsyncIterator[bytes]:
+        """The body as it comes, at most `limit` bytes."""
+        size = 0
         try:
             async for part in self.request.stream():
                 size += len(part)
                 if size > limit:
                     raise refusal(413)
-                parts.append(part)
+                yield part
         except ClientDisconnect:
             raise refusal(400) from None
-        return b"".join(parts)
 
     @property
     def address(self) -> str | None:

@@ -116,11 +116,14 @@ async def append_trace(call: Call) -> Response:
     if room <= 0 or int(length) > room:
         call.instance.pipelines.finished(running.job, "failed", "trace_size_exceeded")
         raise refusal(403)
-    body = await call.whole_body(room)
-    stored = call.instance.traces.size(running.job.id)
-    if offset == stored:
-        stored = call.instance.traces.write(running.job.id, offset, body)
-    if stored != offset + len(body):
+    traces = call.instance.traces
+    fits, end = offset == traces.size(running.job.id), offset
+    async for part in call.pieces(room):
+        if fits:
+            traces.write(running.job.id, end, part)
+        end += len(part)
+    stored = traces.size(running.job.id)
+    if stored != end:
         raise refusal(416, Range=f"0-{stored}")
     answer = Response("202", 202, media_type="application/json")
     answer.headers["Range"] = f"0-{stored}"
