@@ -275,6 +275,15 @@ def test_a_child_made_of_an_artifact(repository):
     )
 
 
+def test_what_a_job_has_reported_is_handed_on_where_that_is_wanted(repository):
+    ci = MADE.replace("include: [{artifact: made/child.yml, job: make}]", "forward: {pipeline_variables: true}, @")
+    ci = ci.replace("@", "include: child.yml").replace("child:\n", 'child:\n  variables: {TOLD: "it is $NUMBER"}\n')
+    repository.commit(ci=ci, **{"child.yml": "show: {script: ['echo $TOLD, number $NUMBER, $GIVEN']}\n"})
+    assert "child/show | it is 7, number 7, given" in repository.shipline("run", "-v", "GIVEN=given")
+    repository.commit(ci=ci.replace("pipeline_variables: true", "pipeline_variables: false"))
+    assert "child/show | it is 7, number ," in repository.shipline("run", "-v", "GIVEN=given")
+
+
 def test_files_of_the_parent_and_of_another_project(repository, other):
     other.commit(ci="make: {script: [echo theirs > file], artifacts: {paths: [file]}}\n")
     other.shipline("run", "--quiet")

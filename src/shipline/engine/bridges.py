@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from shipline.engine import hierarchy
+from shipline.engine.dependencies import reported, sources
 from shipline.engine.errors import EngineError, Refusal
 from shipline.engine.job_variables import Facts, job_variables
 from shipline.engine.live import Live
@@ -142,14 +143,16 @@ def asked(live: Live, job: JobRecord, facts: Facts) -> Asked:
 
 
 def values_of(live: Live, job: JobRecord, facts: Facts) -> dict[str, str]:
-    """The variables of a bridge by name, expanded."""
-    found = {variable.key: variable.value for variable in job_variables(live, job, facts)}
+    """The variables of a bridge by name, expanded; with those that earlier jobs have reported."""
+    earlier = reported(sources(live, live.definitions[job.name]))
+    found = {variable.key: variable.value for variable in job_variables(live, job, facts, earlier)}
     return {key: value for key, value in found.items() if key not in OF_A_RUNNER}
 
 
 def handed_on(live: Live, definition: Job, values: dict[str, str]) -> list[PipelineVariable]:
     """The variables that become the downstream pipeline's own: those of the configuration, unless `forward` says
-    no, and those given to this pipeline, where `forward` says so. Of two of one name the last wins."""
+    no, and those reported by earlier jobs and given to this pipeline, where `forward` says so. Of two of one name
+    the last wins."""
     forward = definition.trigger.get("forward") or {}
     found: dict[str, PipelineVariable] = {}
 
@@ -162,7 +165,7 @@ def handed_on(live: Live, definition: Job, values: dict[str, str]) -> list[Pipel
             if written.level in YAML_LEVELS:
                 add(written.key, written.value, written.file, written.raw)
     if forward.get("pipeline_variables") is True:
-        for given in live.record.variables:
+        for given in [*reported(sources(live, definition)), *live.record.variables]:
             add(given.key, given.value, given.file, given.raw)
     return list(found.values())
 
