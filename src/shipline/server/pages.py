@@ -14,6 +14,7 @@ from shipline.server.http.answers import refusal
 from shipline.server.http.call import Call
 from shipline.server.http.routes import Endpoint
 from shipline.server.permissions import visible_to_all
+from shipline.server.web import sessions
 
 SHUT_OFF = {
     "Content-Security-Policy": "sandbox allow-scripts allow-forms allow-popups",
@@ -32,7 +33,8 @@ async def page(call: Call) -> Response:
 
 
 def _page(call: Call, project: object, rest: list[str]) -> Response:
-    if not (call.instance.projects.level(project, call.caller) or visible_to_all(project, call.caller)):
+    caller = call.caller or sessions.caller(call.instance, call.request)
+    if not (call.instance.projects.level(project, caller) or visible_to_all(project, caller)):
         raise refusal(404)
     if not rest:
         return RedirectResponse(f"{call.request.url.path.rpartition('/')[2]}/", 302)
