@@ -180,6 +180,8 @@ def test_events_for_programs(repository):
 
 def test_a_long_log_is_kept_and_where_it_is_cut_is_said(repository):
     repository.commit(ci="job: {script: [seq 1200000, echo the end, exit 1]}\n")
+    text = repository.shipline("run", code=1)
+    assert "job | 1200000\n" in text and repository.shipline("logs", "job").count("\n") > 1200000
     assert "  | the end" in repository.shipline("run", "--quiet", code=1)
     config = repository.write("../config.toml", "[[runners]]\noutput_limit = 16\n")
     text = repository.shipline("run", "--quiet", "--config", str(config), code=1)

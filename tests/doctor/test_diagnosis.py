@@ -60,3 +60,8 @@ def test_a_command_that_is_only_echoed_is_no_symptom():
 
 def test_a_good_log_has_no_symptoms():
     assert diagnose(b"Job succeeded\n") == []
+
+
+def test_a_line_without_end_is_looked_at_in_no_time():
+    for character in ("x", " ", "\ufffd", "a.", "x:", "/"):
+        diagnose(character * (64 << 10))

@@ -38,12 +38,13 @@ def logs(job: str, pipeline: int | None, follow: bool, raw: bool) -> None:
             current = store.job(found.id)
             over = current is None or current.status in OVER or not follow
             while data := store.read_trace(found.id, read, AT_ONCE):
+                full = len(data) == AT_ONCE
                 whole = data
-                if not over or len(data) == AT_ONCE:
-                    whole = data[: data.rfind(b"\n") + 1] or (data if len(data) == AT_ONCE else b"")
+                if full or not over:  # lines as they end, or what is longer than any line
+                    whole = data[: data.rfind(b"\n") + 1] or (data if full else b"")
                 read += len(whole)
                 output.write(whole if raw else shown(whole, colour))
-                if len(whole) < len(data):
+                if not full:
                     break
             if over:
                 break

@@ -12,6 +12,8 @@ from shipline.doctor.symptoms import SYMPTOMS, Symptom
 
 # the end of a log tells why a job failed; a warning far above it mostly doesn't
 TAIL = 64 << 10
+# characters of a line that are looked at: no message is longer, and a pattern's time grows with their square
+LONGEST = 2000
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _ECHO = re.compile(r"^\x1b\[32;1m\$ .*$", re.MULTILINE)
 
@@ -31,7 +33,8 @@ def diagnose(found: str | bytes | Iterable[Mapping[str, Any]]) -> list[Diagnosis
         found = found.decode(errors="replace")
     if not isinstance(found, str):
         found = "\n".join(f"{event.get('reason', '')}: {event.get('message', '')}" for event in found)
-    text = _COLOUR.sub("", _ECHO.sub("", found[-TAIL:]))
+    tail = _COLOUR.sub("", _ECHO.sub("", found[-TAIL:]))
+    text = "\n".join(line if len(line) <= LONGEST else line[:LONGEST] for line in tail.split("\n"))
     return [diagnosis for symptom in SYMPTOMS if (diagnosis := _match(symptom, text))]
 
 
