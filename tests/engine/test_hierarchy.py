@@ -388,6 +388,17 @@ def test_a_bridge_mirrors_the_newest_pipeline_of_another_project(pipelines, worl
     assert statuses(pipelines, number) == {"mirror": "success", "after": "pending"}
 
 
+def test_a_mirror_of_a_pipeline_that_is_deleted_is_canceled(pipelines, world, monkeypatch):
+    project = pipelines.store.project("/upstream")
+    above = pipelines.create(project, COMMIT, Pipeline(stages=["test"], jobs=[job("test")])).id
+    number = create(pipelines, job("mirror", needs=[Need("", pipeline="/upstream")]))
+    go(pipelines, world, number)
+    known = pipelines.store.pipeline
+    monkeypatch.setattr(pipelines.store, "pipeline", lambda n: None if n == above else known(n))
+    pipelines.release(number)
+    assert statuses(pipelines, number) == {"mirror": "canceled"}
+
+
 def test_a_process_that_runs_a_pipeline_runs_all_that_belongs_to_it(pipelines, world):
     world.jobs = [job("ask", when="manual")]
     number, child = made(pipelines, world, trigger(strategy="depend"))

@@ -126,9 +126,9 @@ def look_at_mirrored(pipelines: Pipelines, pipeline_id: int) -> bool:
         job = live.jobs[name]
         if live.definitions[name].trigger or job.downstream is None or job.status not in ("running", "manual"):
             continue
-        mirrored = pipelines.live(job.downstream)
-        status = followed("mirror", mirrored.record.status)
-        waits = waits or (status == "running" and mirrored.busy())
+        mirrored = pipelines.store.pipeline(job.downstream)
+        status = followed("mirror", mirrored.status) if mirrored is not None else "canceled"
+        waits = waits or (status == "running" and pipelines.live(job.downstream).busy())
         if status is not None and status != job.status:
             with pipelines.changing(pipeline_id) as change:
                 events.follow(change.graph, change.states, name, status)
