@@ -79,3 +79,42 @@ def test_a_token_that_the_server_does_not_know_is_refused(server, tmp_path):
     done = shipline(tmp_path / "config.toml", *words, env=os.environ | {"CI_SERVER_TOKEN": "glrt-nobody"})
     assert done.returncode == 3 and "does not know this token" in done.stderr
     assert not (tmp_path / "config.toml").exists()
+
+
+FAMILY = """\
+stages: [build, test]
+make:
+  stage: build
+  tags: [kubernetes]
+  script: ["mkdir made", "cp child.txt made/child.yml"]
+  artifacts: {paths: [made]}
+child:
+  stage: test
+  variables: {PARENT: $CI_PIPELINE_ID}
+  trigger: {include: [{artifact: made/child.yml, job: make}], strategy: depend}
+"""
+MADE = """\
+use:
+  tags: [kubernetes]
+  needs: [{pipeline: $PARENT, job: make}]
+  script: [head -1 made/child.yml, echo "for $CI_PIPELINE_SOURCE"]
+"""
+
+
+def test_a_child_made_by_a_job_gets_its_files(server, project, repository, config):
+    repository.commit({".gitlab-ci.yml": FAMILY, "child.txt": MADE})
+    repository.push()
+    record = server.inside(lambda i: i.store.pipelines(project.id)[0])
+    running = subprocess.Popen(
+        [*SHIPLINE, "runner", "run", "--config", str(config)], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        until(lambda: server.inside(lambda i: i.store.pipeline(record.id)).status in ("success", "failed"), 40)
+        newest = server.inside(lambda i: i.store.pipelines(project.id)[0])
+        assert newest.upstream.pipeline_id == record.id
+        log = server.inside(lambda i: i.store.read_trace(i.pipelines.job(newest.id, "use").id)).decode()
+        assert "use:\n" in log and "for parent_pipeline" in log
+        assert server.inside(lambda i: i.store.pipeline(record.id)).status == "success"
+    finally:
+        running.send_signal(signal.SIGINT)
+        running.wait(20)
