@@ -184,6 +184,28 @@ async def test_a_connection_that_breaks_is_made_again(place, tmp_path, monkeypat
     assert (await fetch(place, tmp_path, "big") / "big").read_bytes() == before
 
 
+async def test_what_a_node_lost_of_an_output_is_asked_for_again(place, tmp_path, monkeypatch):
+    place.sh("head -c 3000000 /dev/urandom > big")
+    output, lost = Exec.output, []
+
+    async def cut(self):
+        seen = 0
+        async for part in output(self):
+            seen += len(part[1])
+            if len(lost) < 3 and seen > (1_000_000 if len(lost) > 1 else 0):
+                lost.append(seen)
+                self.status = 0
+                return
+            yield part
+
+    monkeypatch.setattr(Exec, "output", cut)
+    got = await fetch(place, tmp_path, "big")
+    assert len(lost) == 3
+    monkeypatch.undo()
+    before = (got / "big").read_bytes()
+    assert (await fetch(place, tmp_path, "big") / "big").read_bytes() == before
+
+
 async def test_a_large_file_takes_no_memory(place, tmp_path):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     place.sh("dd if=/dev/zero of=sparse bs=1 count=0 seek=300000000 2>/dev/null")

@@ -14,6 +14,10 @@ KINDS |= {tarfile.SYMTYPE: "link", tarfile.GNUTYPE_SPARSE: "file", tarfile.CONTT
 TYPES = {"file": tarfile.REGTYPE, "folder": tarfile.DIRTYPE, "link": tarfile.SYMTYPE}
 
 
+class BrokenOff(FilesError):
+    """A stream ended before it was whole."""
+
+
 def read_members(stream: IO[bytes]) -> Iterator[Member]:
     """The members of one tar stream, or of several one after the other. Raises FilesError when it breaks off;
     reading a member's content raises tarfile.ReadError then."""
@@ -28,7 +32,7 @@ def read_members(stream: IO[bytes]) -> Iterator[Member]:
                     yield Member(checked(info.name), kind, info.mode, info.mtime, info.size, info.linkname, content)
                 archive.members = []  # type: ignore[attr-defined]  # a stream never goes back, so what is behind need not be remembered
     except tarfile.TarError as error:
-        raise FilesError(f"the stream of files broke off: {error}") from None
+        raise BrokenOff(f"the stream of files broke off: {error}") from None
 
 
 def write_members(stream: IO[bytes], members: Iterable[Member]) -> None:

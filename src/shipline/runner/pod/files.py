@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from typing import TypeVar
 
 from shipline.runner.files.members import Entry, FilesError, Kind, Member, checked, folders_of
-from shipline.runner.files.tar import read_members, write_members
+from shipline.runner.files.tar import BrokenOff, read_members, write_members
 from shipline.runner.kubernetes.client import Client
 from shipline.runner.kubernetes.errors import ApiError, Unreachable
 from shipline.runner.kubernetes.streams import STDERR, STDOUT, Exec
@@ -69,6 +69,14 @@ umask 0
 cd "$1" || exit 1
 while read -r n && [ "$n" -gt 0 ]; do dd bs=65536 count="$n" iflag=fullblock 2>/dev/null; done | tar -x -o -p -f -
 """
+
+# A node may lose what a command has printed last when the command ends: so it waits until that has come
+WHOLE = """(
+{script}
+); s=$?
+printf %s {end}
+read -r _
+exit $s"""
 
 
 class PodFiles:
@@ -133,10 +141,12 @@ class PodFiles:
 
     @contextlib.asynccontextmanager
     async def _command(self, script: str, *arguments: str) -> AsyncIterator[_Command]:
-        words = ["sh", "-c", script.strip(), "files", self._project, *arguments]
+        end = f"end-of-output-{os.urandom(16).hex()}"
+        whole = WHOLE.format(script=script.strip(), end=end)
+        words = ["sh", "-c", whole, "files", self._project, *arguments]
         connection = await Exec.start(self._client, self._namespace, self._pod, "helper", words)
         try:
-            yield _Command(connection)
+            yield _Command(connection, end.encode())
         finally:
             await connection.close()
 
@@ -168,7 +178,9 @@ class PodFiles:
                 writer.close()
                 await _end(saying)
                 await asyncio.wait([work])  # it has what there is to read, and lets go of what it writes
-                work.exception()
+                failure = work.exception()
+            if failure is None or isinstance(failure, BrokenOff):
+                command.check(only_whole=True)
             taken, missing = work.result()
             if missing:
                 command.check()
@@ -209,16 +221,27 @@ class PodFiles:
 
 
 class _Command:
-    """A running command, and the beginning of what it complains about."""
+    """A running command, and the beginning of what it complains about. `end` is what it prints last."""
 
-    def __init__(self, connection: Exec) -> None:
+    def __init__(self, connection: Exec, end: bytes) -> None:
         self.connection = connection
+        self._end = end
+        self._is_whole = False
         self._complaints = bytearray()
 
     async def output(self) -> AsyncIterator[bytes]:
+        """What the command prints, without its end; the command goes when that has come."""
+        kept = b""
         async for stream, data in self.connection.output():
             if stream == STDOUT:
-                yield data
+                data = kept + data
+                self._is_whole = data.endswith(self._end)
+                cut = max(0, len(data) - len(self._end))
+                kept = data[cut:]
+                if cut:
+                    yield data[:cut]
+                if self._is_whole:
+                    await self.connection.write(b"\n")
             elif stream == STDERR and len(self._complaints) < COMPLAINTS:
                 self._complaints += data
 
@@ -226,9 +249,11 @@ class _Command:
         async for _ in self.output():
             pass
 
-    def check(self) -> None:
-        """FilesError unless the command succeeded."""
-        if self.connection.status:
+    def check(self, *, only_whole: bool = False) -> None:
+        """FilesError unless the command succeeded; Unreachable where some of what it printed is missing."""
+        if not self._is_whole and not self.connection.status:
+            raise Unreachable("the stream ended too early")
+        if self.connection.status and not (only_whole and self._is_whole):
             words = self._complaints.decode(errors="replace").strip()
             raise FilesError(words or f"exit status {self.connection.status}")
 
@@ -295,7 +320,7 @@ def _take(source: int, take: Callable[[Iterable[Member]], T], missing: set[str])
         try:
             taken = take(members())
         except tarfile.TarError as error:
-            raise FilesError(f"the stream of files broke off: {error}") from None
+            raise BrokenOff(f"the stream of files broke off: {error}") from None
         while stream.read(FRAME):
             pass
         return taken, missing
