@@ -11,6 +11,7 @@ from tests.server.conftest import Repository, Running, free_port, until
 from tests.server.test_artifacts import zipped
 
 from shipline.objects.objects import ObjectsError
+from shipline.server.depot import YOUNG
 from shipline.server.errors import ServerError
 from shipline.server.instance import Instance
 from shipline.server.settings import Settings
@@ -116,6 +117,19 @@ def test_what_is_erased_is_gone_everywhere(server, project):
 
     found = server.inside(lambda instance: asyncio.run_coroutine_threadsafe(names(instance), instance.loop))
     assert found.result(10) == []
+
+
+def test_what_belongs_to_no_job_any_more_is_swept(server, project):
+    async def sweep(instance):
+        before = [stored.name async for stored in instance.depot.bucket.list()]
+        await instance.depot.sweep(set, time.time() + 2 * YOUNG)
+        kept = [stored.name async for stored in instance.depot.bucket.list()]
+        await instance.depot.sweep(lambda numbers: set(), time.time() + 4 * YOUNG)
+        return before, kept, [stored.name async for stored in instance.depot.bucket.list()]
+
+    swept = server.inside(lambda instance: asyncio.run_coroutine_threadsafe(sweep(instance), instance.loop))
+    before, kept, after = swept.result(10)
+    assert len(before) == 3 and kept == before and after == []
 
 
 def test_a_running_job_s_log_stays(server, tmp_path):

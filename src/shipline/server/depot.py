@@ -17,7 +17,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote, unquote
@@ -27,11 +27,15 @@ from shipline.objects.objects import Objects, ObjectsError
 
 PART = ".part-"
 AT_ONCE = 4
+QUESTION = 1000
+SWEEP_EVERY = 86400.0  # seconds
+YOUNG = 86400.0
+"""Seconds for which an object that nobody knows is left alone: its job may be being written."""
 
 log = logging.getLogger("shipline.server")
 
 Finished = Callable[[Collection[int]], set[int]]
-"""Of the numbers of jobs, those of jobs whose logs are complete."""
+"""Of the numbers of jobs, those of jobs whose logs are complete, or that are known at all."""
 
 
 class Depot:
@@ -46,6 +50,7 @@ class Depot:
         self._settled = settled
         self._kept: dict[Path, int] = {}
         self._trouble = ""
+        self._swept = 0.0
 
     def here(self, path: Path) -> Path:
         """Where a file can be read on this disk: where it came in, or among the copies. It need not be there."""
@@ -101,7 +106,7 @@ class Depot:
             for marker in await asyncio.to_thread(_listed, self._doomed):
                 await self._forget(marker)
             artifacts, logs = await asyncio.to_thread(self._settled_ones)
-            ended = finished(list(logs)) if logs else set()
+            ended = _of_all(finished, logs)
             slots = asyncio.Semaphore(AT_ONCE)
             async with asyncio.TaskGroup() as group:
                 for path in (*artifacts, *(path for number, path in logs.items() if number in ended)):
@@ -114,6 +119,24 @@ class Depot:
             self._tell("")
         if self._kept or self._copies.root.exists():
             await asyncio.to_thread(self._copies.tidy, limit=self._limit, unused=self._settled)
+
+    async def sweep(self, known: Finished, now: float) -> None:
+        """Removes from the bucket and the copies what stands under the number of a job that is not there any more;
+        once a day, since all names have to be listed."""
+        if self.bucket is None or now - self._swept < SWEEP_EVERY:
+            return
+        self._swept = now
+        try:
+            for place in (self.bucket, self._copies):
+                for kind in ("traces", "artifacts"):
+                    listed = [each async for each in place.list(kind) if now - each.changed > YOUNG]
+                    numbers = {each.name: _number(each.name) for each in listed}
+                    there = _of_all(known, {number for number in numbers.values() if number is not None})
+                    for name, number in numbers.items():
+                        if number is not None and number not in there:
+                            await place.remove(name)
+        except ObjectsError as error:
+            self._tell(str(error))
 
     def _tell(self, trouble: str) -> None:
         """Says once that the bucket can't be used, and once that it can again."""
@@ -175,6 +198,21 @@ class Depot:
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self._home).as_posix()
+
+
+def _of_all(chosen: Finished, numbers: Iterable[int]) -> set[int]:
+    """What is chosen of many, asked for in questions that a database can take."""
+    left, found = sorted(numbers), set[int]()
+    while left:
+        found |= chosen(left[:QUESTION])
+        del left[:QUESTION]
+    return found
+
+
+def _number(name: str) -> int | None:
+    """The job that an object belongs to: `traces/0/12`, `artifacts/0/12/archive`."""
+    parts = name.split("/")
+    return int(parts[2]) if len(parts) > 2 and parts[2].isdigit() else None
 
 
 def _listed(folder: Path) -> list[Path]:

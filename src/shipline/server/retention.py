@@ -36,6 +36,7 @@ async def clean(instance: Instance, now: float | None = None) -> None:
     for folder, table in ((instance.traces.home, t.jobs), (instance.artifacts.home, t.jobs)):
         await _unknown_files(instance, folder, table, now)
     await _unknown_repositories(instance, now)
+    await instance.depot.sweep(lambda numbers: _known(instance, t.jobs, numbers), now)
 
 
 async def _pipelines(instance: Instance, project: Any, now: float) -> None:

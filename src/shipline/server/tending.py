@@ -67,9 +67,9 @@ async def _round(instance: Instance) -> None:
 
 
 def ended_jobs(instance: Instance, numbers: Collection[int]) -> set[int]:
-    """Those of these jobs that have ended, or that nobody knows any more."""
-    query = sa.select(t.jobs.c.id).where(t.jobs.c.status.not_in(COMPLETED), t.jobs.c.id.in_(list(numbers)))
-    return set(numbers) - {row[0] for row in instance.database.all(query)}
+    """Those of these jobs that have ended."""
+    query = sa.select(t.jobs.c.id).where(t.jobs.c.status.in_(sorted(COMPLETED)), t.jobs.c.id.in_(list(numbers)))
+    return {row[0] for row in instance.database.all(query)}
 
 
 def give_up_on_silent_runners(instance: Instance, now: float | None = None) -> None:
