@@ -35,7 +35,6 @@ TAKEN = [
     "variables: {A: {value: a, options: [a, b], description: d}}\na: {script: x}",
     "variables: {A: {value: a, options: []}}\na: {script: x}",
     "a: {script: x, tags: ['', b]}",
-    "a: {script: x, rules: [{exists: {}}, {when: always}]}",
     "workflow: {script: x}\n",
     "a: {script: x, needs: [[b]]}\nb: {script: x}",
     "a: {script: x, cache: {policy: $POLICY}}",

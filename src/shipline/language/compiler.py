@@ -150,7 +150,7 @@ def check_stages(read: Root) -> list[Finding]:
     found = []
     names = ", ".join(read.stages)
     for job in read.jobs:
-        stage = job.get("stage") or "test"
+        stage = "test" if job.get("stage") is None else job.get("stage")
         if stage not in read.stages:
             text = f"{job.name} job: chosen stage {stage} does not exist; available stages are {names}"
             hint = did_you_mean(stage, read.stages) or (

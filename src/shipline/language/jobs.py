@@ -19,8 +19,9 @@ from shipline.language.job_variables import (
     written_variables,
     yaml_variables,
 )
+from shipline.language.keywords.inherit import DEFAULT_KEYS
 from shipline.language.keywords.job import JobConfig
-from shipline.language.keywords.root import DEFAULT_KEYS, Root
+from shipline.language.keywords.root import Root
 from shipline.language.keywords.rules import Rule
 from shipline.language.matrix import Instance
 from shipline.language.pipeline import Image, Job, Service, Variable, When

@@ -59,7 +59,8 @@ def check_name(entry: Entry, name: str) -> None:
 def check_stop(entry: Entry) -> None:
     stop = text(entry, "auto_stop_in")
     if stop is not None and "$" not in stop and stop != "never" and seconds(stop) is None:
-        entry.refuse_key("auto_stop_in", "should be a duration", "for example 1 day")
+        place = entry.value.at("auto_stop_in")
+        entry.warn(f"auto stop in {stop!r} is no duration: it never stops by itself", place, "auto-stop-in")
 
 
 def kubernetes(entry: Entry) -> None:

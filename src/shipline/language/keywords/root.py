@@ -8,6 +8,7 @@ import msgspec
 
 from shipline.language.entry import Entry, did_you_mean
 from shipline.language.findings import UNDEFINED, Finding, finding
+from shipline.language.keywords.inherit import DEFAULT_KEYS
 from shipline.language.keywords.job import ALLOWED, KEYWORDS, JobConfig, Known, job, mirrors, tags
 from shipline.language.keywords.variables import Written, variables
 from shipline.language.keywords.workflow import Workflow, workflow
@@ -27,21 +28,6 @@ RESERVED = (
 )
 NOT_ALWAYS = ("default", "workflow")
 OLD_DEFAULTS = ("image", "services", "before_script", "after_script", "cache")
-DEFAULT_KEYS = (
-    "before_script",
-    "image",
-    "services",
-    "after_script",
-    "cache",
-    "interruptible",
-    "timeout",
-    "retry",
-    "tags",
-    "artifacts",
-    "hooks",
-    "id_tokens",
-    "identity",
-)
 DEFAULT_STAGES = ["build", "test", "deploy"]
 FIRST, LAST = ".pre", ".post"
 MAX_JOB_NAME = 255

@@ -255,14 +255,12 @@ def listed(entry: Entry) -> list[str]:
 
 def exists(entry: Entry) -> Exists | None:
     """`exists:` as a glob, a list of globs or a mapping."""
-    if not entry.value:
-        return Exists()
     if is_string(entry.value):
         return Exists([entry.value])
     if isinstance(entry.value, List):
         return Exists(patterns(entry))
     if not isinstance(entry.value, Map):
-        entry.refuse("config should be a string, an array of strings, or a hash")
+        entry.refuse("should be a string, an array of strings, or a hash")
         return None
     entry.only("paths", "project", "ref", "regexp")
     for key in ("project", "ref", "regexp"):
