@@ -118,3 +118,34 @@ def test_a_child_made_by_a_job_gets_its_files(server, project, repository, confi
     finally:
         running.send_signal(signal.SIGINT)
         running.wait(20)
+
+
+def test_a_server_s_jobs_find_what_earlier_ones_left(server, project, repository, config, tmp_path):
+    repository.commit(
+        {
+            ".gitlab-ci.yml": "job: {tags: [kubernetes], script: ['cat kept || echo 1 > kept'], "
+            "cache: {key: {files: [README.md]}, paths: [kept]}}\n"
+        }
+    )
+
+    def pushed() -> str:
+        """The log of the job, once it has ended."""
+        repository.push("origin", "HEAD:main")
+        record = server.inside(lambda i: i.store.pipelines(project.id)[0])
+        job = lambda: server.inside(lambda i: i.pipelines.job(record.id, "job"))  # noqa: E731
+        until(lambda: job().status in ("success", "failed"), 40)
+        number = job().id
+        return server.inside(lambda i: i.store.read_trace(number)).decode()
+
+    command = [*SHIPLINE, "runner", "run", "--config", str(config)]
+    running = subprocess.Popen(command, env=os.environ | {"SHIPLINE_HOME": str(tmp_path / "state")})
+    try:
+        pushed()
+        repository.commit({})
+        log = pushed()
+    finally:
+        running.send_signal(signal.SIGINT)
+        assert running.wait(20) == 0
+    assert "\n1\n" in log and "Successfully extracted cache" in log and "Archive is up to date!" in log
+    (archive,) = (tmp_path / "state" / "cache").rglob("*.zip")
+    assert archive.parent.name == str(project.id)
