@@ -148,6 +148,14 @@ def test_the_executor_is_said_and_can_be_set(repository):
     assert "WARNING: services are not started (db)" in text
 
 
+def test_what_a_job_asks_is_asked_only_where_it_can_start(repository):
+    repository.commit(ci=JOBS)
+    repository.shipline("run")
+    assert "Job 'ship' asks: Really? Say --yes." in repository.shipline("play", "ship", code=2)
+    assert "| shipped\n" in repository.shipline("play", "ship", "--yes")
+    assert "Job 'ship' is success" in repository.shipline("play", "ship", code=2)
+
+
 def test_a_job_to_follow_must_be_there(repository):
     repository.commit(ci=JOBS)
     assert "this pipeline has no such job" in repository.shipline("run", "--follow", "unti", code=2)

@@ -53,7 +53,7 @@ def play(
     with opened_pipelines() as pipelines:
         found = chosen_job(pipelines, job, pipeline)
         definition = pipelines.live(found.pipeline_id).definitions[found.name]
-        if definition.manual_confirmation and not yes:
+        if definition.manual_confirmation and not yes and found.status in ("manual", "scheduled"):
             if not sys.stdin.isatty():
                 raise click.UsageError(f"Job '{found.name}' asks: {definition.manual_confirmation} Say --yes.")
             click.confirm(definition.manual_confirmation, abort=True)
