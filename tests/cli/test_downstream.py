@@ -68,6 +68,12 @@ def test_without_a_strategy_the_parent_does_not_care(repository):
     assert "pipeline 2 has: shipline retry --pipeline 2" in shown
 
 
+def test_what_is_dubious_in_a_child_is_in_the_trigger_jobs_log(repository):
+    repository.commit(ci=PARENT, **{"child.yml": 'unit:\n  script:\n    - echo "a: b"\n'})
+    repository.shipline("run", "--quiet")
+    assert "WARNING: child.yml:3:" in repository.shipline("logs", "child")
+
+
 def test_inputs_several_files_and_nesting(repository):
     ci = """
     child:

@@ -18,7 +18,8 @@ from shipline.engine.caches import with_keys
 from shipline.engine.errors import EngineError
 from shipline.engine.live import Live
 from shipline.engine.repository import Repository
-from shipline.engine.supported import refuse_unsupported
+from shipline.engine.store import Store
+from shipline.engine.supported import cautions, refuse_unsupported
 from shipline.language import Context, Finding, LanguageError, compile
 from shipline.language.loader import Loaded, Loader, NotLoaded, Origin, no_artifact
 from shipline.language.pipeline import Job, Pipeline
@@ -110,6 +111,14 @@ def checked(compiled: Pipeline, repository: Repository, sha: str) -> Pipeline:
         raise EngineError(NO_JOBS)
     refuse_unsupported(compiled)
     return with_keys(compiled, repository, sha)
+
+
+def note_warnings(store: Store, asked: Asked, compiled: Pipeline) -> None:
+    """What is dubious in the configuration of a pipeline that has been made stands in the trigger job's log."""
+    warnings = [*compiled.warnings, *cautions(compiled)]
+    if warnings:
+        text = "".join(f"WARNING: {_placed(warning, asked.definition)}\n" for warning in warnings)
+        store.write_trace(asked.bridge.id, 0, text.encode())
 
 
 def text_of(asked: Asked) -> str:

@@ -12,7 +12,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from shipline.engine.bridges import Asked
-from shipline.engine.children import WithArtifacts, checked, compile_child, context_of_child, with_upstream
+from shipline.engine.children import (
+    WithArtifacts,
+    checked,
+    compile_child,
+    context_of_child,
+    note_warnings,
+    with_upstream,
+)
 from shipline.engine.creation import CONFIG_FILE, Request, context_of, lean
 from shipline.engine.cross_needs import REASON
 from shipline.engine.errors import EngineError, Refusal
@@ -85,6 +92,7 @@ class LocalWorld:
         self, asked: Asked, project: Project, commit: Commit, compiled: Pipeline, source: str
     ) -> None:
         await self.prepare(compiled)
+        note_warnings(self.pipelines.store, asked, compiled)
         self.pipelines.create(
             project,
             commit,

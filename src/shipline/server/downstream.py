@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from shipline.engine import hierarchy
 from shipline.engine.bridges import Asked, start, values_of
-from shipline.engine.children import WithArtifacts, compile_child, context_of_child
+from shipline.engine.children import WithArtifacts, compile_child, context_of_child, note_warnings
 from shipline.engine.creation import lean
 from shipline.engine.cross_needs import REASON, needed
 from shipline.engine.errors import Refusal
@@ -186,6 +186,7 @@ class Downstream:
             compiled = await asyncio.to_thread(_compiled, asked, parent.record, context, loader, repository)
         finally:
             repository.close()
+        note_warnings(self.instance.store, asked, compiled)
         with self.instance.store.transaction():
             record = self.pipelines.create(
                 EngineProject(project.id, project.path),
