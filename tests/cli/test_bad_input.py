@@ -25,10 +25,9 @@ def test_a_wrong_configuration(repository, name):
 
 
 def test_what_is_not_supported_is_refused_by_name_and_place(repository):
-    repository.commit(ci="one:\n  script: ['true']\n\n  trigger_later: x\n")
-    repository.commit(ci="scan:\n  script: [a]\n  dast_configuration:\n    site_profile: mine\n")
+    repository.commit(ci="upload:\n  script: [a]\n  identity: google_cloud\n")
     output = repository.shipline("run", code=2)
-    assert ".gitlab-ci.yml:4: job 'scan': `dast_configuration` is not supported" in output
+    assert ".gitlab-ci.yml:3: job 'upload': `identity` is not supported" in output
 
 
 def test_no_repository(shell):
