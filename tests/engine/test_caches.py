@@ -103,7 +103,9 @@ def test_files_that_are_not_there(commit):
         "2-default",
     ]
     known = commit.git("rev-parse", f"{sha}:a")
-    assert keys(commit, sha, {"files": ["a", "none"], "prefix": ""}) == [digest(known)]
+    for more in ("none", "../x", "/../..", ":(glob)**", ":", "-x", "a b", "a\nb"):
+        assert keys(commit, sha, {"files": ["a", more], "prefix": ""}) == [digest(known)]
+        assert keys(commit, sha, {"files_commits": ["a", more], "prefix": ""})[0] in (digest(sha), digest(sha, sha))
 
 
 def test_files_commits_names_the_commits_that_last_changed_them(commit):

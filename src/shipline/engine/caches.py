@@ -64,9 +64,11 @@ class Keys:
     def _contents(self, names: Iterable[str]) -> list[str]:
         """The ids of the files' contents."""
         paths = [path for name in names for path in (self._matching(name) if "*" in name else [name.strip("/")])]
-        if not paths:
+        inside = [path for path in paths if ".." not in path.split("/")]
+        if not inside:
             return []
-        listed = GitCall(self._repository.path, "ls-tree", "--full-tree", "-z", self._sha, "--", *paths).output()
+        words = ("--literal-pathspecs", "ls-tree", "--full-tree", "-z", self._sha, "--", *inside)
+        listed = GitCall(self._repository.path, *words).output(missing=b"")
         return [entry.partition(b"\t")[0].split()[2].decode() for entry in listed.split(b"\0") if entry]
 
     def _matching(self, pattern: str) -> list[str]:
