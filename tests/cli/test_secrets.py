@@ -73,6 +73,16 @@ def test_what_goes_wrong_is_said_without_a_secret_in_it(repository, vault, chang
     assert "s3cr3t" not in shown and "eyJ" not in shown
 
 
+def test_no_line_of_a_secret_with_several_is_shown(repository, vault):
+    vault.stored["kv-v2"]["production/key"] = {
+        "pem": "-----BEGIN-----\nfirst-half-of-it\nother-half\n-----END-----"
+    }
+    ci = (JOB % vault.url).partition("  secrets:")[0]
+    repository.commit(ci=f"{ci}  secrets: {{PEM: {{vault: production/key/pem}}}}\n  script: ['head -2 \"$PEM\"']\n")
+    shown = repository.shipline("run")
+    assert "half" not in shown and shown.count("[MASKED]") >= 2
+
+
 def test_a_job_of_another_branch_is_not_let_in(repository, vault):
     repository.commit(ci=JOB % vault.url)
     repository.git("checkout", "-qb", "feature")

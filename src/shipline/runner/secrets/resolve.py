@@ -7,6 +7,9 @@ from shipline.runner.errors import JobFailed
 from shipline.runner.trace.trace import Trace
 from shipline.runner.variables import Variables
 
+SHORTEST_LINE = 8
+"""Characters of a line, in a secret of several lines, that is hidden by itself, too."""
+
 
 async def resolve(secrets: dict[str, Secret], variables: Variables, trace: Trace) -> list[Variable]:
     """Asks for each secret; the log will not show a value from then on. Raises JobFailed."""
@@ -24,6 +27,6 @@ async def resolve(secrets: dict[str, Secret], variables: Variables, trace: Trace
         from shipline.runner.secrets.vault import read
 
         value = await read(name, secret.vault, variables)
-        trace.hide([value])
+        trace.hide([value, *(line for line in value.splitlines() if len(line) >= SHORTEST_LINE)])
         found.append(Variable(name, value, file=secret.file is not False, masked=True, raw=True))
     return found
