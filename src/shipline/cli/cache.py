@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 import msgspec
@@ -27,21 +27,28 @@ def cache() -> None:
 
 @cache.command("list")
 @click.option("--config", type=FILE, help="The runner's config.toml.")
-def list_caches(config: Path | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="As JSON: keys, bytes, Unix seconds, and where each is.")
+def list_caches(config: Path | None, as_json: bool) -> None:
     """List the caches of the repository you are in: key, size, and when each was last used."""
     from shipline.cli.state import opened_repository
     from shipline.objects.folder import age
-    from shipline.runner.cache.keys import shown_key
 
     with opened_repository() as repository:
         found = asyncio.run(_found(repository, config))
+    if as_json:
+        rows = [
+            {"key": key, "size": stored.size, "used_at": stored.changed, "place": place.place(stored.name)}
+            for key, place, stored in found
+        ]
+        click.echo(msgspec.json.format(msgspec.json.encode(rows)).decode())
+        return
     if not found:
         click.echo("No cache: a job with `cache:` leaves one.", err=True)
         return
-    width = max(len(shown_key(stored.name)) for _, stored in found)
-    for _, stored in sorted(found, key=lambda pair: -pair[1].changed):
-        line = f"{shown_key(stored.name).ljust(width)}  {_size(stored.size):>10}  {_ago(age(stored))} ago"
-        click.echo(line)
+    width = max(len(each.key) for each in found)
+    for each in sorted(found, key=lambda each: -each.stored.changed):
+        stored = each.stored
+        click.echo(f"{each.key.ljust(width)}  {_size(stored.size):>10}  {_ago(age(stored))} ago")
 
 
 @cache.command("clear")
@@ -50,34 +57,41 @@ def list_caches(config: Path | None) -> None:
 def clear(keys: tuple[str, ...], config: Path | None) -> None:
     """Remove the caches of the repository you are in: those with these KEYs, or all."""
     from shipline.cli.state import opened_repository
-    from shipline.runner.cache.keys import shown_key
 
-    async def removed() -> list[Stored]:
-        found = [(p, s) for p, s in await _found(repository, config) if not keys or shown_key(s.name) in keys]
-        for place, stored in found:
-            await place.remove(stored.name)
-        return [stored for _, stored in found]
+    async def removed() -> list[Cache]:
+        found = [each for each in await _found(repository, config) if not keys or each.key in keys]
+        for each in found:
+            await each.place.remove(each.stored.name)
+        return found
 
     with opened_repository() as repository:
         gone = asyncio.run(removed())
-    missing = [key for key in keys if key not in {shown_key(stored.name) for stored in gone}]
+    missing = [key for key in keys if key not in {each.key for each in gone}]
     if missing:
         raise click.UsageError(f"There is no cache {', '.join(missing)}. `shipline cache list` lists them.")
     what = "1 cache" if len(gone) == 1 else f"{len(gone)} caches"
-    click.echo(f"Removed {what}, {_size(sum(stored.size for stored in gone))}.")
+    click.echo(f"Removed {what}, {_size(sum(each.stored.size for each in gone))}.")
 
 
-async def _found(repository: Repository, config: Path | None) -> list[tuple[Objects, Stored]]:
+class Cache(NamedTuple):
+    """One cache, and where it is."""
+
+    key: str
+    place: Objects
+    stored: Stored
+
+
+async def _found(repository: Repository, config: Path | None) -> list[Cache]:
     """The repository's caches in each place that a runner here uses."""
     from shipline.cli.runners import settings
     from shipline.cli.state import opened_pipelines
     from shipline.objects.folder import Folder
-    from shipline.runner.cache.keys import bucket_folder, disk_folder
+    from shipline.runner.cache.keys import bucket_folder, disk_folder, shown_key
     from shipline.runner.cache.store import open_cache
 
     with opened_pipelines() as pipelines:
         number = pipelines.store.project(str(repository.path)).id
-    found: dict[str, tuple[Objects, Stored]] = {}
+    found: dict[str, Cache] = {}
     for runner in settings(config).runners:
         runner = msgspec.structs.replace(runner, url="")  # as in `shipline run`, whose jobs are no server's
         place = open_cache(runner)
@@ -86,7 +100,8 @@ async def _found(repository: Repository, config: Path | None) -> list[tuple[Obje
         is_folder = isinstance(place, Folder)
         below = disk_folder(runner, number) if is_folder else bucket_folder(runner, number, repository.project_path)
         async for stored in place.list(below):
-            found.setdefault(place.place(stored.name), (place, stored))
+            name = stored.name.removeprefix(f"{below}/")
+            found.setdefault(place.place(stored.name), Cache(shown_key(name) if is_folder else name, place, stored))
     return list(found.values())
 
 

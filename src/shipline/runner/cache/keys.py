@@ -90,10 +90,9 @@ def disk_folder(config: RunnerConfig, project_id: int) -> str:
     return f"{server}/{project_id}"
 
 
-def shown_key(name: str) -> str:
-    """The key of an object by its name, for people."""
-    last = name.rpartition("/")[2]
-    return unquote(last.removesuffix(SUFFIX)) if last.endswith(SUFFIX) else last
+def shown_key(file: str) -> str:
+    """The key of a file's name, for people; of a long one, as much as it has."""
+    return unquote(file.removesuffix(SUFFIX))
 
 
 def short_token(token: str) -> str:
