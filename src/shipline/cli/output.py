@@ -9,9 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
+import time
 
 from shipline.cli.failures import silence_stdout
+
+AT_ONCE = 1 << 16
+PATIENCE = 0.3
+"""Seconds after which nobody reads what a write of `AT_ONCE` bytes waits for."""
 
 
 class Unread(Exception):
@@ -24,7 +30,7 @@ class Output:
     def __init__(self) -> None:
         self._descriptor = sys.stdout.fileno()
         self._gone = False
-        self._writing = False
+        self._since: float | None = None  # when the write began that goes on now
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
 
@@ -45,9 +51,9 @@ class Output:
             return
         left = memoryview(data)
         try:
-            self._writing = True
             while left:
-                left = left[os.write(self._descriptor, left) :]
+                self._since = time.monotonic()
+                left = left[os.write(self._descriptor, left[:AT_ONCE]) :]
         except Unread:
             self._gone = not self.is_terminal  # Ctrl-C sets a stopped terminal going again
         except BlockingIOError:
@@ -56,7 +62,7 @@ class Output:
             self._gone = True
             silence_stdout()
         finally:
-            self._writing = False
+            self._since = None
 
     def _wait_and_write(self, left: memoryview) -> None:
         """For a terminal that another program has set to refuse what it cannot take at once."""
@@ -69,6 +75,10 @@ class Output:
                     left = left[os.write(self._descriptor, left) :]
 
     def interrupt(self) -> None:
-        """Called from a signal's handler: ends a write that waits."""
-        if self._writing:
+        """Called from a signal's handler: ends a write that waits. One that has only just begun gets a moment."""
+        if self._since is None:
+            return
+        if time.monotonic() - self._since >= PATIENCE:
             raise Unread
+        signal.signal(signal.SIGALRM, lambda number, frame: self.interrupt())
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE)
