@@ -11,7 +11,7 @@ import pytest
 from tests.runner.desk import Desk, job, run
 
 from shipline.protocol.coordinator import Answer
-from shipline.protocol.payload import Artifacts, Features, Variable
+from shipline.protocol.payload import Features, Variable
 from shipline.runner import Runner
 
 
@@ -121,13 +121,6 @@ async def test_sections_and_time_stamps(shells, source):
     lines = desk.log(payload).splitlines()
     assert all(re.match(line, each) for each in desk.log(payload).split("\n") if each), lines
     assert "section_start:" in desk.log(payload)
-
-
-async def test_what_the_runner_cannot_do_is_named(shells, source):
-    payload = job(source, "true", artifacts=[Artifacts(paths=["a"])])
-    desk = Desk(payload)
-    await run(shells, desk)
-    assert "this runner does not do artifacts yet" in desk.log(payload)
 
 
 @pytest.mark.parametrize("status", ["canceled", "failed"])

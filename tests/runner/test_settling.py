@@ -3,8 +3,9 @@
 import os
 import subprocess
 
-from shipline.runner.pod.cluster import Cluster, _lives, identity, settle
+from shipline.runner.pod.cluster import Cluster, identity, settle
 from shipline.runner.pod.labels import MACHINE_LABEL, PROCESS_LABEL, Identity
+from shipline.runner.process_mark import lives
 
 
 class Shelf:
@@ -39,5 +40,5 @@ async def test_pods_of_processes_that_are_gone_are_removed_and_named():
 
 
 def test_a_process_lives_as_long_as_its_number_and_beginning_are_the_same():
-    assert _lives(identity().process)
-    assert not _lives(f"{os.getpid()}-1")
+    assert lives(identity().process)
+    assert not lives(f"{os.getpid()}-1")
