@@ -156,12 +156,19 @@ def test_lists_can_be_walked_by_keyset(client, remote):
     assert error.value.response_code == 405
 
 
-def test_settings_of_a_project(client, remote):
+def test_settings_of_a_project(client, remote, repository):
     remote.topics = ["ci", "tools"]
     remote.ci_pipeline_variables_minimum_override_role = "owner"
     remote.description = "What it is for"
     remote.save()
     again = client.projects.get(remote.id)
+    remote.ci_pipeline_variables_minimum_override_role = "no_one_allowed"
+    remote.save()
+    with pytest.raises(gitlab.exceptions.GitlabCreateError) as refused:
+        remote.pipelines.create({"ref": "main", "variables": [{"key": "A", "value": "1"}]})
+    assert refused.value.error_message == {"base": ["Insufficient permissions to set pipeline variables"]}
+    repository.commit({})
+    assert "Insufficient permissions" in repository.push("-o", "ci.variable=A=1", "origin", "HEAD")
     assert (again.topics, again.description) == (["ci", "tools"], "What it is for")
     assert again.ci_pipeline_variables_minimum_override_role == "owner" and not again.empty_repo
     assert client.namespaces.get("root").kind == "user"

@@ -26,12 +26,15 @@ from shipline.language.pipeline import Pipeline, Variable
 from shipline.server.includes import ServerSources
 from shipline.server.instance import VERSION, Instance
 from shipline.server.permissions import Caller
+from shipline.server.project_settings import ROLES, settings_of
 from shipline.server.store import INSTANCE
 
 NO_JOBS = (
     "Pipeline will not run for the selected trigger. "
     "The rules configuration prevented any jobs from being added to the pipeline."
 )
+GIVEN_BY_PEOPLE = ("push", "api", "web", "trigger", "pipeline")
+"""The sources of pipelines whose variables somebody gives who needs the project's role for it."""
 NO_RIGHT = (
     "You do not have sufficient permission to run a pipeline on '{ref}'. "
     "Please select a different branch or contact your administrator for assistance."
@@ -65,6 +68,10 @@ async def create_pipeline(
     Raises LanguageError for a wrong configuration; EngineError for what cannot be carried out, for a ref or a
     file that is not there, and when the pipeline would have no job."""
     project = order.project
+    needed = ROLES[settings_of(project).pipeline_variables_role]
+    given = order.variables and order.source in GIVEN_BY_PEOPLE
+    if given and instance.projects.level(project, order.caller) < needed:
+        raise EngineError("Insufficient permissions to set pipeline variables")
     repository = instance.projects.repository(project, instance.settings.url)
     try:
         commit = await asyncio.to_thread(_commit, repository, order)
