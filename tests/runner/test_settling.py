@@ -4,7 +4,7 @@ import os
 import subprocess
 
 from shipline.runner.pod.cluster import Cluster, identity, settle
-from shipline.runner.pod.labels import MACHINE_LABEL, PROCESS_LABEL, Identity
+from shipline.runner.pod.labels import KEPT_LABEL, MACHINE_LABEL, PROCESS_LABEL, Identity
 from shipline.runner.process_mark import lives
 
 
@@ -19,7 +19,7 @@ class Shelf:
         self.deleted = []
 
     async def get(self, path, labelSelector):
-        assert labelSelector == f"{MACHINE_LABEL}=m"
+        assert labelSelector == f"{MACHINE_LABEL}=m,!{KEPT_LABEL}"
         return {"items": self.items if path.endswith("/pods") else []}
 
     async def delete(self, path, *, grace=None):
