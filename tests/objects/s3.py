@@ -1,7 +1,9 @@
 """A real S3 server for tests: SeaweedFS, from its Python package. Buckets appear with their first object."""
 
+import ctypes
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +14,9 @@ from typing import NamedTuple
 ACCESS, SECRET = "cacheaccess", "cachesecret-0123456789"
 PORTS = ("-s3.port", "-s3.port.grpc", "-master.port", "-master.port.grpc")
 PORTS += ("-volume.port", "-volume.port.grpc", "-filer.port", "-filer.port.grpc")
+
+
+PR_SET_PDEATHSIG = 1
 
 
 class S3(NamedTuple):
@@ -39,30 +44,46 @@ def serve(folder: Path):
     """A generator: gives the server once it answers, and ends it afterwards."""
     actions = ["Admin", "Read", "Write", "List", "Tagging"]
     identity = {"name": "ci", "credentials": [{"accessKey": ACCESS, "secretKey": SECRET}], "actions": actions}
-    config = folder / "s3.json"
-    config.write_text(json.dumps({"identities": [identity]}))
-    (folder / "data").mkdir()
-    ports = free_ports(len(PORTS))
+    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+    for attempt in range(3):
+        ports = free_ports(len(PORTS))  # somebody may be quicker to take one
+        process = _started(folder, dict(zip(PORTS, ports, strict=True)))
+        try:
+            if (server := _answering(S3(f"127.0.0.1:{ports[0]}"), process)) is not None:
+                yield server
+                return
+        finally:
+            process.kill()
+            process.wait()
+    raise AssertionError(f"the S3 server ended {attempt + 1} times while it started")
+
+
+def _started(folder: Path, ports: dict[str, int]) -> subprocess.Popen:
     weed = Path(sys.executable).parent / "weed"
-    process = subprocess.Popen(
+    data = folder / f"data-{ports['-s3.port']}"
+    data.mkdir()
+    return subprocess.Popen(
         [
-            *(str(weed), f"-logdir={folder}", "server", f"-dir={folder}/data", "-s3", f"-s3.config={config}"),
+            *(str(weed), f"-logdir={folder}", "server", f"-dir={data}", "-s3", f"-s3.config={folder}/s3.json"),
             *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-volume.max=1000", "-master.volumeSizeLimitMB=64"),
             *("-master.electionTimeout=1s", "-master.heartbeatInterval=100ms"),
-            *(f"{name}={port}" for name, port in zip(PORTS, ports, strict=True)),
+            *("-s3.port.iceberg=0", "-s3.port.lance=0"),
+            *(f"{name}={port}" for name, port in ports.items()),
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={"PATH": os.environ["PATH"], "HOME": str(folder)},
+        preexec_fn=_end_with_parent,
     )
-    try:
-        yield _answering(S3(f"127.0.0.1:{ports[0]}"), process)
-    finally:
-        process.kill()
-        process.wait()
 
 
-def _answering(server: S3, process: subprocess.Popen) -> S3:
+def _end_with_parent() -> None:
+    """Nothing stays when the tests are killed."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _answering(server: S3, process: subprocess.Popen) -> S3 | None:
+    """The server, once it answers; None when it has ended."""
     import obstore
 
     deadline = time.monotonic() + 60
@@ -71,7 +92,8 @@ def _answering(server: S3, process: subprocess.Popen) -> S3:
             obstore.put(store(server, "tries"), "first", b"1")
             return server
         except obstore.exceptions.BaseError as error:
-            assert process.poll() is None, "the S3 server has ended"
+            if process.poll() is not None:
+                return None
             assert time.monotonic() < deadline, f"the S3 server does not answer: {error}"
             time.sleep(0.1)
 
