@@ -31,7 +31,7 @@ class Terminal:
         self.screen = pyte.HistoryScreen(columns, lines, history=10_000)
         self._stream = pyte.ByteStream(self.screen)
         self.received = b""
-        self.pid, self._fd = pty.fork()
+        self.pid, self.descriptor = pty.fork()
         if self.pid == 0:
             try:
                 os.chdir(directory)
@@ -39,12 +39,12 @@ class Terminal:
                 os.execvpe(command[0], command, dict(environment) | {"TERM": term})
             finally:
                 os._exit(99)
-        self.settings = termios.tcgetattr(self._fd)
+        self.settings = termios.tcgetattr(self.descriptor)
         self.code: int | None = None
 
     def resize(self, columns: int, lines: int) -> None:
         self.screen.resize(lines, columns)
-        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     def shown(self) -> list[str]:
         """The lines that are to be seen now, without empty ones."""
@@ -71,7 +71,7 @@ class Terminal:
         os.kill(self.pid, number)
 
     def type(self, text: str) -> None:
-        os.write(self._fd, text.encode())
+        os.write(self.descriptor, text.encode())
 
     def end(self) -> int:
         """Reads to the program's end; gives its exit code."""
@@ -91,14 +91,14 @@ class Terminal:
                 os.kill(self.pid, signal.SIGKILL)
                 found = os.waitpid(self.pid, 0)
             self.code = os.waitstatus_to_exitcode(found[1])
-            os.close(self._fd)
+            os.close(self.descriptor)
         return self.code
 
     def _read(self) -> bool:
-        if not select.select([self._fd], [], [], 0.2)[0]:
+        if not select.select([self.descriptor], [], [], 0.2)[0]:
             return True
         try:
-            data = os.read(self._fd, 1 << 16)
+            data = os.read(self.descriptor, 1 << 16)
         except OSError:
             return False
         self.received += data

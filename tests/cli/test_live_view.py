@@ -154,7 +154,7 @@ def test_the_settings_of_the_terminal_are_never_changed(repository, terminal, tm
     repository.commit(ci=waiting(tmp_path / "go", THREE))
     view = terminal("run")
     view.line("compile", "running")
-    assert termios.tcgetattr(view._fd) == view.settings
+    assert termios.tcgetattr(view.descriptor) == view.settings
     (tmp_path / "go").touch()
     view.end()
 

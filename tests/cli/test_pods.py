@@ -5,6 +5,7 @@ import secrets
 import signal
 import socket
 import subprocess
+import termios
 import time
 
 import pytest
@@ -226,6 +227,25 @@ def test_a_kept_pod_outlives_other_runs_and_goes_with_cleanup(pods):
     assert "Removed broken" in pods.shipline("cleanup")
     wait_until_gone(pods)
     assert pods_left(pods) == ""
+
+
+def test_a_terminal_in_a_pod_is_left_as_it_was(pods):
+    """Also where the shell is not left by its own door."""
+    pods.commit(ci=KEPT)
+    run(pods, "--keep-failed", code=1)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        view = Terminal([str(SHIPLINE), "shell", "broken"], pods.directory, pods.environment)
+        try:
+            view.line("[broken] ")
+            assert termios.tcgetattr(view.descriptor) != view.settings
+            view.send(number)
+            while termios.tcgetattr(view.descriptor) != view.settings:
+                time.sleep(0.05)
+            assert view.end() == 143
+        finally:
+            view.close()
+    pods.shipline("cleanup")
+    wait_until_gone(pods)
 
 
 def test_ctrl_c_ends_a_pod_that_will_not(pods):

@@ -8,6 +8,8 @@ import click
 
 from shipline.cli.options import complete_job, pipeline_option
 
+TERMINATED = 143
+
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("job", shell_complete=complete_job)
@@ -46,4 +48,7 @@ def shell(job: str, command: tuple[str, ...], pipeline: int | None, config: Path
         raise RunnerError(f"Nothing is kept of job '{found.name}', which is {found.status}. To keep it: {again}")
     if site.executor == "shell":
         return enter_shell(site, command)
-    return asyncio.run(enter_pod(site, runner_of(site, config), command))
+    try:
+        return asyncio.run(enter_pod(site, runner_of(site, config), command))
+    except asyncio.CancelledError:  # SIGTERM or SIGHUP; the terminal has been put right
+        return TERMINATED
