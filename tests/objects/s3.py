@@ -45,7 +45,7 @@ def serve(folder: Path):
     actions = ["Admin", "Read", "Write", "List", "Tagging"]
     identity = {"name": "ci", "credentials": [{"accessKey": ACCESS, "secretKey": SECRET}], "actions": actions}
     (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
-    for attempt in range(3):
+    for _ in range(3):
         ports = free_ports(len(PORTS))  # somebody may be quicker to take one
         process = _started(folder, dict(zip(PORTS, ports, strict=True)))
         try:
@@ -55,7 +55,7 @@ def serve(folder: Path):
         finally:
             process.kill()
             process.wait()
-    raise AssertionError(f"the S3 server ended {attempt + 1} times while it started")
+    raise AssertionError("the S3 server ends while it starts")
 
 
 def _started(folder: Path, ports: dict[str, int]) -> subprocess.Popen:
