@@ -250,6 +250,15 @@ def test_what_is_too_large_is_not_read_to_its_end(fuzzed):
         pass  # the server has answered and closed while the client still sent
 
 
+def test_a_runner_with_numbers_that_are_none(fuzzed):
+    for number in ("%C2%B2", "9" * 30, "9" * 5000, "x"):
+        for method in ("PUT", "PATCH", "POST"):
+            path = {"PUT": "", "PATCH": "/trace", "POST": "/artifacts"}[method]
+            headers = {"Content-Range": "\xb2-3", "JOB-TOKEN": "glcbt-x"}
+            answer = fuzzed.call(method, f"/jobs/{number}{path}", {"token": "glcbt-x"}, headers=headers)
+            assert answer.status_code == 403, (method, number, answer.text)
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -259,6 +268,9 @@ def test_what_is_too_large_is_not_read_to_its_end(fuzzed):
         "/projects/-1",
         "/projects/1/jobs/99999999999999999999999",
         "/projects/1/jobs/x",
+        "/projects/1/jobs/%C2%B2",
+        "/namespaces/%C2%B2",
+        "/projects/1/pipelines?a[%C2%B2]=1&a[1]=2&page=0",
         "/projects/1/repository/commits/--all",
         "/projects/1/repository/commits/main..v1",
         "/projects/1/repository/commits/%0a",

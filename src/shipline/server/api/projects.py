@@ -17,6 +17,7 @@ from shipline.server.api import shapes
 from shipline.server.http.answers import Refusal, json_response, no_such, wrong_parameter
 from shipline.server.http.call import Call
 from shipline.server.http.paging import ordered, paged_query
+from shipline.server.http.parameters import number_in
 from shipline.server.http.routes import Endpoint
 from shipline.server.project_settings import changed
 from shipline.server.projects import Refused
@@ -233,8 +234,8 @@ async def show_namespace(call: Call) -> Response:
     user, key = call.user(), call.path["namespace"]
     groups = call.instance.groups
     row = call.instance.projects.namespace(key)
-    if row is None and key.isdigit() and len(key) < 10:
-        row = groups.namespace(int(key))
+    if row is None and (number := number_in(key)) is not None:
+        row = groups.namespace(number)
     if row is None or not (user.admin or row.id in groups.of_member(user.user_id)):
         raise no_such("Namespace")
     return call.json(shapes.namespace_shape(call, row))

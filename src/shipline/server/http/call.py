@@ -20,7 +20,7 @@ from shipline.server.http.answers import (
     refusal,
     wrong_parameter,
 )
-from shipline.server.http.parameters import LARGEST, Parameters, has_nul, nested
+from shipline.server.http.parameters import Parameters, has_nul, nested, number_in
 from shipline.server.instance import Instance
 from shipline.server.permissions import NO_ACCESS, Caller, visible_to_all
 
@@ -107,9 +107,10 @@ class Call(Parameters):
         text = self.path[name]
         if not (text.isascii() and text.isdigit()):
             raise wrong_parameter(f"{name} is invalid")
-        if len(text) > len(str(LARGEST)) or int(text) > LARGEST:
+        number = number_in(text)
+        if number is None:
             raise no_record()
-        return int(text)
+        return number
 
     def project(self, level: int = NO_ACCESS) -> Any:
         """The project that the path names, where the caller may read it and has at least this level; else 404, 401

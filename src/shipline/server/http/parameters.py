@@ -27,6 +27,13 @@ def nested(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return {key: _listed(value) for key, value in values.items()}
 
 
+def number_in(text: str) -> int | None:
+    """The number that a text is; None for any other text, and for one that nothing here could have."""
+    if not (text.isascii() and text.isdigit()) or len(text) > len(str(LARGEST)) or int(text) > LARGEST:
+        return None
+    return int(text)
+
+
 def has_nul(value: Any) -> bool:
     """Whether a NUL is somewhere in the texts of a value: no name and no database has a place for one."""
     if isinstance(value, dict):
@@ -60,8 +67,9 @@ def _listed(value: Any) -> Any:
     """Hashes with the keys 0, 1, 2 ... are lists."""
     if isinstance(value, dict):
         inner = {key: _listed(item) for key, item in value.items()}
-        if inner and all(key.isdigit() for key in inner):
-            return [inner[key] for key in sorted(inner, key=int)]
+        places = {key: number_in(key) for key in inner}
+        if inner and None not in places.values():
+            return [inner[key] for key in sorted(inner, key=lambda key: places[key] or 0)]
         return inner
     return value
 

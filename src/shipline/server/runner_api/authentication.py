@@ -12,6 +12,7 @@ from shipline.engine.records import JobRecord
 from shipline.server import tables as t
 from shipline.server.http.answers import Refusal, because, refusal
 from shipline.server.http.call import Call
+from shipline.server.http.parameters import number_in
 from shipline.server.job_tokens import assignment, is_executing
 from shipline.server.runners import Info
 
@@ -54,7 +55,8 @@ def running_job(call: Call, *, limit: str, a_minute: float) -> RunningJob:
     call.limit(limit, token, a_minute)
     asked = call.path["id"]
     assigned = assignment(call.instance, token)
-    named = call.instance.store.job(int(asked)) if asked.isdigit() else None
+    number = number_in(asked)
+    named = call.instance.store.job(number) if number is not None else None
     job = call.instance.store.job(assigned.job_id) if assigned is not None else None
     if named is None or assigned is None or job is None:
         raise refusal(403)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from shipline.server import tables as t
 from shipline.server.http.answers import refusal
 from shipline.server.http.call import Call
+from shipline.server.http.parameters import number_in
 from shipline.server.http.routes import Endpoint
 from shipline.server.instance import Instance
 from shipline.server.runner_api.authentication import RunningJob, heard_of_job, running_job
@@ -110,7 +111,7 @@ async def append_trace(call: Call) -> Response:
     if asked is None:
         raise refusal(400, "400 Missing header Content-Range")
     start = asked.partition("-")[0].strip()
-    offset = int(start) if start.isdigit() else 0
+    offset = number_in(start) or 0
     room = call.instance.settings.trace_limit - offset
     length = call.request.headers.get("content-length", "0")
     if room <= 0 or int(length) > room:
