@@ -71,7 +71,7 @@ def test_a_terminal_in_it(broken):
 
 def test_cleanup_removes_it(broken):
     assert len(folders(broken)) == 1
-    assert "Nothing is kept of a job number 9" in broken.shipline("cleanup", "9", code=2)
+    assert "Nothing is kept of a job 9." in broken.shipline("cleanup", "9", code=2)
     assert broken.shipline("cleanup", "1") == "Removed broken (job 1).\n"
     assert folders(broken) == []
     assert "Kept:" not in broken.shipline("status", code=1)

@@ -8,12 +8,12 @@ import click
 
 
 @click.command()
-@click.argument("jobs", nargs=-1, type=int, metavar="[JOB]...")
+@click.argument("jobs", nargs=-1, metavar="[JOB]...")
 @click.option(
     "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The runner's config.toml."
 )
-def cleanup(jobs: tuple[int, ...], config: Path | None) -> None:
-    """Remove what is kept of the failed jobs with these numbers, or of all: pods, and folders on this machine.
+def cleanup(jobs: tuple[str, ...], config: Path | None) -> None:
+    """Remove what is kept of these failed jobs (names or numbers), or of all: pods, and folders on this machine.
 
     `shipline status` lists them. Also removes what a killed run left of its jobs.
     """
@@ -23,10 +23,10 @@ def cleanup(jobs: tuple[int, ...], config: Path | None) -> None:
 
     known = sites()
     kept = known.kept() if known else []
-    for number in jobs:
-        if number not in [site.job for site in kept]:
-            raise click.UsageError(f"Nothing is kept of a job number {number}. `shipline status` lists what is.")
-    wanted = [site for site in kept if not jobs or site.job in jobs]
+    for job in jobs:
+        if not any(job in (str(site.job), site.name) for site in kept):
+            raise click.UsageError(f"Nothing is kept of a job {job}. `shipline status` lists what is.")
+    wanted = [site for site in kept if not jobs or not {str(site.job), site.name}.isdisjoint(jobs)]
     if known is None or not (wanted or known.abandoned()):
         click.echo("Nothing is kept.")
         return

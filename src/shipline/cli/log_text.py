@@ -1,7 +1,7 @@
 """A job's output as it can be shown to a person: nothing in it moves the cursor, rings, or changes the terminal.
 
-Section markers, which are there for a web page, are taken out. Of a line that was written over and over (a progress
-bar), the last state is left. Colours stay where they are wanted.
+Section markers, which are there for a web page, are taken out: a line ends there. Of a line that was written over and
+over (a progress bar), the last state is left. Colours stay where they are wanted.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 CONTROL = bytes(set(range(32)) - set(b"\n\t")) + b"\x7f"
-SECTION = re.compile(rb"section_(?:start|end):\d{1,20}:[^\r\n]{0,300}\r(?:\x1b\[0K)?")
+SECTIONS = re.compile(rb"(?:section_(?:start|end):\d{1,20}:[^\r\n]{0,300}\r(?:\x1b\[0K)?)+")
 _ESCAPE = re.compile(
     rb"(\x1b\[[0-9;:]*m)"  # a colour
     rb"|\x1b\[[0-?]*[ -/]*[@-~]"
@@ -30,7 +30,7 @@ def shown(lines: bytes, colour: bool) -> bytes:
     if len(lines.translate(None, CONTROL)) == len(lines):  # as nearly all output is
         return _SECOND_SET.sub(b"", lines) if b"\xc2" in lines else lines
     if b"section_" in lines:
-        lines = SECTION.sub(b"", lines)
+        lines = SECTIONS.sub(_between_sections, lines)
     if b"\r" in lines:
         lines = b"\n".join(map(_last_state, lines.split(b"\n")))
     if b"\x1b" in lines:
@@ -41,6 +41,12 @@ def shown(lines: bytes, colour: bool) -> bytes:
         lines = _TAKEN_BACK.sub(b"", lines)
     lines = _SECOND_SET.sub(b"", _OTHER.sub(b"", lines))
     return b"\n".join(map(_closed, lines.split(b"\n"))) if colour and b"\x1b" in lines else lines
+
+
+def _between_sections(markers: re.Match[bytes]) -> bytes:
+    """Nothing, but for output that did not end its line: what comes next is not part of it."""
+    before = markers.string[markers.start() - 1 : markers.start()]
+    return b"" if before in (b"", b"\n") else b"\n"
 
 
 def _last_state(line: bytes) -> bytes:

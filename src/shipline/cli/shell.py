@@ -31,6 +31,7 @@ def shell(job: str, command: tuple[str, ...], pipeline: int | None, config: Path
     Gives the exit code of the shell or the command; 3 when nobody can go in.
     """
     import asyncio
+    import shlex
 
     from shipline.cli.kept import runner_of, sites
     from shipline.cli.state import chosen_job, opened_pipelines
@@ -42,7 +43,7 @@ def shell(job: str, command: tuple[str, ...], pipeline: int | None, config: Path
     known = sites()
     site = known.get(found.id) if known else None
     if site is None:
-        again = f"shipline retry {found.name} --pipeline {found.pipeline_id} --keep-failed"
+        again = f"shipline retry {shlex.quote(found.name)} --pipeline {found.pipeline_id} --keep-failed"
         if found.status == "running":
             raise RunnerError(f"Job '{found.name}' is about to run: try again in a moment.")
         raise RunnerError(f"Nothing is kept of job '{found.name}', which is {found.status}. To keep it: {again}")
