@@ -1,7 +1,7 @@
 """A job's output as it can be shown to a person: nothing in it moves the cursor, rings, or changes the terminal.
 
-Section markers, which are there for a web page, are taken out: a line ends there. Of a line that was written over and
-over (a progress bar), the last state is left. Colours stay where they are wanted.
+Section markers, which are there for a web page, are taken out: a line ends there. Of a line that was written over
+and over (a progress bar), the last state is left. Colours stay where they are wanted.
 """
 
 from __future__ import annotations
