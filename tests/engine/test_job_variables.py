@@ -130,7 +130,9 @@ def test_secrets_of_the_project_are_not_stored_with_the_pipeline():
 
 
 def test_who_started_it_is_stronger_than_the_file_and_weaker_than_the_project():
-    live = compiled("variables: {GITLAB_USER_LOGIN: x, GITLAB_USER_NAME: x}\njob: {script: [a]}\n", user_login="kim")
+    live = compiled(
+        "variables: {GITLAB_USER_LOGIN: x, GITLAB_USER_NAME: x}\njob: {script: [a]}\n", user_login="kim"
+    )
     assert values(live)["GITLAB_USER_LOGIN"] == "kim"
     kept = ProjectVariable("GITLAB_USER_LOGIN", "kept")
     assert values(live, "job", kept)["GITLAB_USER_LOGIN"] == "kept"
