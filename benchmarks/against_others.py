@@ -96,7 +96,8 @@ class Row:
 
 def _ending(output: bytes) -> str:
     lines = [line.strip() for line in output.decode(errors="replace").splitlines() if line.strip()]
-    return f"fails: {lines[-1][:70]}" if lines else "fails without a word"
+    telling = next((line for line in lines if "error" in line.lower() or "failed" in line.lower()), "")
+    return f"fails: {(telling or lines[-1])[:90]}" if lines else "fails without a word"
 
 
 def measured(pipeline: Pipeline, tools: dict[Tool, str], runs: int) -> list[Row]:

@@ -98,7 +98,8 @@ class GitlabCiLocal:
     def call(self, pipeline: Pipeline) -> Call:
         argv = [str(self._node), str(self._program)]
         argv += ["--variable", f"SECRET={SECRET}"] if pipeline.secret else []
-        argv += ["--pull-policy", "if-not-present"] if pipeline.image else []
+        if pipeline.image:  # its own helper image would have to come from a public registry
+            argv += ["--pull-policy", "if-not-present", "--helper-image", pipeline.image]
         return Call([argv])
 
     def environment(self) -> dict[str, str]:
@@ -120,13 +121,18 @@ class GitlabEmulator:
         if not self._program.exists():
             _run(sys.executable, "-m", "venv", str(self.folder))
             _run(str(self.folder / "bin/pip"), "install", "--quiet", self.name)
+        self._settings.write_text("current_context: plain\nplain:\n  docker:\n    privileged: false\n")
 
     @property
     def _program(self) -> Path:
         return self.folder / "bin/gle"
 
+    @property
+    def _settings(self) -> Path:
+        return self.folder / "settings.yml"
+
     def call(self, pipeline: Pipeline) -> Call:
-        options = ["--docker-pull", "if-not-present"] if pipeline.image else []
+        options = ["--settings", str(self._settings), "--docker-pull", "if-not-present"] if pipeline.image else []
         options += ["--var", f"SECRET={SECRET}"] if pipeline.secret else []
         if "needs:" in pipeline.text or len(pipeline.jobs) == 1:
             return Call([[str(self._program), "--full", *options, pipeline.jobs[-1]]])

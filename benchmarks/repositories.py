@@ -16,13 +16,13 @@ LINES = 1_000_000
 
 
 class Pipeline(NamedTuple):
-    """`jobs` are its jobs in order; each prints `done-<its place>`. `image`: whether they run in containers.
+    """`jobs` are its jobs in order; each prints `done-<its place>`. `image`: of the containers that they run in.
     `secret`: whether it prints a masked variable, SECRET, which nobody must see."""
 
     title: str
     text: str
     jobs: list[str]
-    image: bool = False
+    image: str = ""
     secret: bool = False
 
     def make(self) -> Path:
@@ -50,7 +50,7 @@ def long_log(lines: int = LINES) -> Pipeline:
 
 def containers(image: str, count: int = 20) -> Pipeline:
     every = f"default:\n  image:\n    name: {image}\n    pull_policy: if-not-present\n"
-    return _pipeline(f"{count} container jobs", count, lambda n: "", every)._replace(image=True)
+    return _pipeline(f"{count} container jobs", count, lambda n: "", every)._replace(image=image)
 
 
 def _pipeline(title: str, count: int, more: Callable[[int], str], head: str = "") -> Pipeline:
