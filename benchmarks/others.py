@@ -121,6 +121,7 @@ class GitlabEmulator:
         if not self._program.exists():
             _run(sys.executable, "-m", "venv", str(self.folder))
             _run(str(self.folder / "bin/pip"), "install", "--quiet", self.name)
+        # not every machine lets a container be privileged
         self._settings.write_text("current_context: plain\nplain:\n  docker:\n    privileged: false\n")
 
     @property

@@ -5,7 +5,6 @@ the exit code (None is 0), lets the rooms' errors pass (they are caught and prin
 `shipline.cli.failures`), and imports rooms inside the function, so that `shipline --help` stays quick.
 """
 
-
 import gc
 import os
 
