@@ -54,6 +54,9 @@ def test_who_may_pull_and_push(server, project):
     for name, level, may in (("rep", 20, ["pull"]), ("dev", 30, ["delete", "pull", "push"]), ("guest", 10, [])):
         name = f"{name}-{project.id}"
         assert allowed(name, member(server, project, name, level)) == may
+    made = {"name": "machine", "scopes": ["read_registry"], "username": f"machine-{project.id}"}
+    deploy_token = server.api("POST", f"/projects/{project.id}/deploy_tokens", json=made).json()["token"]
+    assert allowed(f"machine-{project.id}", deploy_token) == ["pull"]
     server.api("PUT", f"/projects/{project.id}", json={"visibility": "public"})
     assert allowed() == ["pull"]
     assert access(server, "repository:nobody/nothing:pull", "root", server.token) == []

@@ -19,7 +19,7 @@ from shipline.server import tables as t
 from shipline.server.git.visitors import named, unknown
 from shipline.server.http.call import Call
 from shipline.server.http.routes import Endpoint
-from shipline.server.permissions import DEVELOPER, MAINTAINER, REPORTER, Caller, visible_to_all
+from shipline.server.permissions import DEVELOPER, MAINTAINER, NO_ACCESS, REPORTER, Caller, visible_to_all
 from shipline.server.registry_key import ISSUER, SERVICE
 
 GOOD_FOR = 300
@@ -93,7 +93,10 @@ def _project(call: Call, image: str) -> Any | None:
 
 
 def _level(call: Call, project: Any, caller: Caller | None) -> int:
-    """A job pulls also from projects that let its own project in, as far as its user may."""
+    """A deploy token may in its project what its scopes say. A job pulls also from projects that let its own project
+    in, as far as its user may."""
+    if caller is not None and caller.machine:
+        return DEVELOPER if caller.project_id == project.id else NO_ACCESS
     level = call.instance.projects.level(project, caller)
     if level or caller is None or caller.job_id is None:
         return level
