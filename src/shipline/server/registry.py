@@ -93,8 +93,8 @@ def _project(call: Call, image: str) -> Any | None:
 
 
 def _level(call: Call, project: Any, caller: Caller | None) -> int:
-    """A deploy token may in its project what its scopes say. A job pulls also from projects that let its own project
-    in, as far as its user may."""
+    """A deploy token may in its project what its scopes say. A job pulls also from projects that let its own
+    project in, as far as its user may."""
     if caller is not None and caller.machine:
         return DEVELOPER if caller.project_id == project.id else NO_ACCESS
     level = call.instance.projects.level(project, caller)
