@@ -206,7 +206,7 @@ def test_a_failed_job_s_pod_is_kept_entered_and_removed(pods):
         view.type("stty size; sleep 60\n")
         view.line("24 120")
         view.resize(77, 20)
-        view.type("\x03stty size; tty\n")
+        view.type('\x03until [ "$(stty size)" = "20 77" ]; do sleep 0.1; done; stty size; tty\n')
         view.line("20 77")
         view.line("/dev/pts/")
         view.type("exit 3\n")
