@@ -344,8 +344,10 @@ def close(demo: Demo) -> None:
     print(f"  the application   {demo.application}/")
     print(f"  the project       {demo.project}")
     print(f"  kubectl           export KUBECONFIG={demo.kubeconfig}; {BIN / 'kubectl'} get pods -A")
-    print(f"  the server        {BIN / 'shipline'} serve --home {demo.server.home}")
-    print(f"  its runner        {BIN / 'shipline'} runner run --config {demo.folder / 'config.toml'}")
+    host = demo.server.url.partition("://")[2].partition(":")[0]
+    config = demo.folder / "config.toml"
+    print(f"  the server        {BIN / 'shipline'} serve --home {demo.server.home} --host {host}")
+    print(f"  its runner        {BIN / 'shipline'} runner run --cluster {demo.cluster} --config {config}")
     print(f"  remove all of it  {BIN / 'shipline'} cluster delete {demo.cluster}")
 
 
