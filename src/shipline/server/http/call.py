@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 from urllib.parse import unquote
 
@@ -74,8 +74,8 @@ class Call(Parameters):
         """The body, at most `limit` bytes."""
         return b"".join([part async for part in self.pieces(limit)])
 
-    async def pieces(self, limit: int) -> AsyncIterator[bytes]:
-        """The body as it comes, at most `limit` bytes."""
+    async def pieces(self, limit: int) -> AsyncGenerator[bytes, None]:
+        """The body as it comes, given up when it gets too long: not everybody says beforehand how long it is."""
         size = 0
         try:
             async for part in self.request.stream():

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
 from typing import IO
 
 from starlette.concurrency import run_in_threadpool
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse, Response
 
 from shipline.engine.records import PipelineVariable, Report
@@ -45,7 +43,7 @@ async def upload(call: Call) -> Response:
     limit = call.instance.settings.artifact_limit
     if int(call.request.headers.get("content-length", "0")) > limit + OVERHEAD:
         raise refusal(413)
-    parser = MultiPartParser(call.request.headers, _limited(call, limit + OVERHEAD), max_files=2, max_fields=8)
+    parser = MultiPartParser(call.request.headers, call.pieces(limit + OVERHEAD), max_files=2, max_fields=8)
     try:
         form = await parser.parse()
     except (MultiPartException, KeyError):
@@ -60,19 +58,6 @@ async def upload(call: Call) -> Response:
         return await _keep(call, running, file.file, file_type, file_format, name, expire_at)
     finally:
         await form.close()
-
-
-async def _limited(call: Call, limit: int) -> AsyncGenerator[bytes, None]:
-    """The body, which is given up when it gets too long: a runner does not say beforehand how long it is."""
-    size = 0
-    try:
-        async for part in call.request.stream():
-            size += len(part)
-            if size > limit:
-                raise refusal(413)
-            yield part
-    except ClientDisconnect:
-        raise refusal(400) from None
 
 
 async def _keep(
