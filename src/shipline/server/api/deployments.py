@@ -16,9 +16,8 @@ from shipline.engine.records import Deployment
 from shipline.language.job_variables import tier
 from shipline.server import permissions as may
 from shipline.server import tables as t
-from shipline.server.api import shapes
-from shipline.server.api.environments import basic
-from shipline.server.http.answers import because, no_record, refusal, time_text, wrong_parameter
+from shipline.server.api.environment_shapes import deployment_shape
+from shipline.server.http.answers import because, no_record, refusal, wrong_parameter
 from shipline.server.http.call import Call
 from shipline.server.http.paging import paged_query
 from shipline.server.http.routes import Endpoint
@@ -148,27 +147,6 @@ def _wanted(call: Call, level: int) -> tuple[Any, Any]:
 
 def _row(call: Call, number: int) -> Any:
     return call.instance.database.one(sa.select(t.deployments).where(t.deployments.c.id == number))
-
-
-def deployment_shape(call: Call, project: Any, row: Any) -> shapes.Shape:
-    """A deployment's row as GitLab shows it."""
-    record = msgspec.json.decode(row.record, type=Deployment)
-    job = call.instance.database.one(sa.select(t.jobs).where(t.jobs.c.id == record.job_id))
-    named = (t.environments.c.project_id == project.id) & (t.environments.c.name == record.environment)
-    environment = call.instance.database.one(sa.select(t.environments).where(named))
-    pipeline = shapes.pipeline_row(call.instance, record.pipeline_id)
-    return {
-        "id": row.id,
-        "iid": row.id,
-        "ref": record.ref,
-        "sha": record.sha,
-        "created_at": time_text(record.created_at),
-        "updated_at": time_text(row.updated_at),
-        "user": shapes.user_of(call, pipeline.user_id if pipeline is not None else row.user_id),
-        "environment": basic(environment) if environment is not None else None,
-        "deployable": shapes.job(call, job, project.full_path) if job is not None else None,
-        "status": record.status,
-    }
 
 
 _ONE = "/projects/{id}/deployments/{deployment_id}"

@@ -15,11 +15,11 @@ from shipline.engine.deployments import last_success
 from shipline.engine.possessions import Environment
 from shipline.language.job_variables import tier as guessed_tier
 from shipline.language.keywords.environment import MAX_LENGTH, NAME
-from shipline.language.predefined import environment_slug
 from shipline.server import permissions as may
 from shipline.server import tables as t
 from shipline.server.api import shapes
-from shipline.server.http.answers import because, no_record, refusal, time_text, wrong_parameter
+from shipline.server.api.environment_shapes import basic, deployment_shape, environment_shape
+from shipline.server.http.answers import because, no_record, refusal, wrong_parameter
 from shipline.server.http.call import Call
 from shipline.server.http.paging import paged_query
 from shipline.server.http.routes import Endpoint
@@ -30,7 +30,6 @@ TIERS = ("production", "staging", "testing", "development", "other")
 SETTINGS = ("always", "with_action")
 SHORTEST_SEARCH = 3
 REVIEW_AGE = timedelta(days=30)
-BASIC = ("id", "name", "slug", "external_url", "created_at", "updated_at")
 
 
 async def list_environments(call: Call) -> Response:
@@ -54,8 +53,6 @@ async def list_environments(call: Call) -> Response:
 
 
 async def show_environment(call: Call) -> Response:
-    from shipline.server.api.deployments import deployment_shape
-
     project, row = _wanted(call, may.REPORTER)
     last = last_success(call.instance.store, project.id, row.name)
     deployed = None
@@ -197,29 +194,6 @@ def _now(call: Call, project: Any, name: str) -> shapes.Shape:
     own = (t.environments.c.project_id == project.id) & (t.environments.c.name == name)
     row = call.instance.database.one(sa.select(t.environments).where(own))
     return environment_shape(row) | {"project": shapes.project_id(call, project)}
-
-
-def basic(row: Any) -> shapes.Shape:
-    full = environment_shape(row)
-    return {key: full[key] for key in BASIC}
-
-
-def environment_shape(row: Any) -> shapes.Shape:
-    """An environment's row as GitLab shows it."""
-    environment = environment_of(row)
-    return {
-        "id": row.id,
-        "name": row.name,
-        "slug": environment_slug(row.name),
-        "external_url": row.external_url,
-        "created_at": time_text(row.created_at),
-        "updated_at": time_text(row.updated_at),
-        "tier": row.tier,
-        "state": row.state,
-        "auto_stop_at": time_text(row.auto_stop_at),
-        "description": row.description,
-        "auto_stop_setting": environment.auto_stop_setting,
-    }
 
 
 _ONE = "/projects/{id}/environments/{environment_id}"
