@@ -45,7 +45,8 @@ async def change(call: Call) -> Response:
 
 async def start(call: Call) -> Response:
     project = call.project(may.DEVELOPER)
-    _mirror(call, project)
+    if mirrors.mirror_of(call.instance, project.id) is None:
+        raise refusal(400, "The project is not mirrored")
     mirrors.update(call.instance, project.id)
     return Response("200", 200, media_type="application/json")
 
@@ -58,7 +59,7 @@ async def hook(call: Call) -> Response:
     if project is None or not _is_signed(call, project, body):
         raise refusal(404)
     if mirrors.mirror_of(call.instance, project.id) is None:
-        raise Refusal(400, {"message": "The project is no mirror: PUT /projects/:id/mirror/pull makes it one."})
+        raise refusal(400, "The project is not mirrored")
     mirrors.update(call.instance, project.id)
     return call.json({"message": "An update has been started."}, 202)
 
