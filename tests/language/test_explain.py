@@ -66,3 +66,15 @@ def test_the_merged_file_has_no_include_and_no_extends():
     assert "include" not in data
     assert data["deploy"]["image"] == "alpine"
     assert "extends" not in data["deploy"]
+
+
+def test_what_a_rule_decides_comes_from_the_rules():
+    text = (
+        "a: {script: x}\n"
+        "b:\n  script: x\n  needs: []\n"
+        "  rules:\n    - if: $CI_COMMIT_BRANCH\n      needs: [a]\n"
+        "      allow_failure: true\n      interruptible: true\n"
+    )
+    found = explain(text, Context(ref="main"), "b", MemoryLoader({}))
+    ways = {origin.key: (origin.via, origin.place.line) for origin in found.values}
+    assert ways["needs"] == ways["allow_failure"] == ways["interruptible"] == ("rules", 6)

@@ -13,7 +13,7 @@ from shipline.language.entry import did_you_mean
 from shipline.language.expansion import expand_all, references
 from shipline.language.findings import refuse
 from shipline.language.job_variables import by_name, written_variables
-from shipline.language.jobs import Builder
+from shipline.language.jobs import DECIDED_BY_RULES, Builder
 from shipline.language.keywords.job import JobConfig
 from shipline.language.loader import Loader, MemoryLoader
 from shipline.language.matrix import Instance
@@ -164,7 +164,7 @@ def way(done: Compilation, builder: Builder, config: JobConfig, key: str, place:
         return "default"
     owner = done.owner(place)
     if owner == config.name or owner is None:
-        return "rules" if key == "when" and done.is_rule(config, place) else "the job itself"
+        return "rules" if key in DECIDED_BY_RULES and done.is_rule(config, place) else "the job itself"
     chain = path_to(done.bases, config.name, owner)
     return f"extends {' -> '.join(chain)}" if chain else f"!reference or anchor of {owner}"
 

@@ -28,6 +28,8 @@ from shipline.language.pipeline import Image, Job, Service, Variable, When
 from shipline.language.policies import DEFAULT_ONLY, admitted
 from shipline.language.values import NOWHERE, Place
 
+DECIDED_BY_RULES = ("when", "start_in", "allow_failure", "needs", "interruptible")
+"""Values of a job that a rule may put others in the place of."""
 OWN_FIELDS = {
     "script",
     "before_script",
@@ -234,9 +236,7 @@ class Builder:
     def places(self, config: JobConfig, rule: Rule) -> dict[str, Place]:
         """Where each of a job's values came from; `name` is the job's own."""
         found = {**self.root.default_at, **config.source.values_at, "name": self.root.names_at[config.name]}
-        if rule.when is not None:
-            found["when"] = rule.place
-        return found
+        return found | {key: rule.place for key in DECIDED_BY_RULES if getattr(rule, key) is not None}
 
 
 def with_pages(name: str, values: dict[str, Any]) -> dict[str, Any]:
