@@ -60,6 +60,12 @@ def test_a_wrong_password_is_refused_and_signing_out_ends_the_session(server, br
     assert browser.path == "/users/sign_in", "the old cookie is of no use"
 
 
+def test_a_new_password_signs_out_whoever_had_the_old_one(server, browser):
+    server.api("PUT", "/users/1", json={"password": "another horse"})
+    browser.open("/")
+    assert browser.path == "/users/sign_in"
+
+
 def test_a_pipeline_is_looked_at_and_its_manual_job_is_run(server, browser, project, repository):
     repository.commit({".gitlab-ci.yml": "a:\n  script: [echo]\nb:\n  when: manual\n  script: [echo]\n"})
     repository.push()

@@ -107,8 +107,10 @@ def token(user: str, name: str, scopes: str, days: int, home: Path | None, datab
 @of_server
 def password(user: str, password: str, home: Path | None, database: str) -> None:
     """Give USER a new password."""
+    from shipline.server.accounts import hash_password
+
     with _accounts(home, database) as accounts:
-        accounts.set_password(_user(accounts, user).id, password)
+        accounts.set_password(_user(accounts, user).id, hash_password(password))
     click.echo(f"{user} has a new password.")
 
 

@@ -63,10 +63,12 @@ class Accounts:
         known = (sa.func.lower(t.users.c.username) == wanted) | (sa.func.lower(t.users.c.email) == wanted)
         return self.database.one(sa.select(t.users).where(known))
 
-    def set_password(self, user_id: int, password: str) -> None:
-        """Gives a user another password, which is hashed here."""
-        changed = sa.update(t.users).where(t.users.c.id == user_id)
-        self.database.execute(changed.values(password=hash_password(password)))
+    def set_password(self, user_id: int, hashed: str) -> None:
+        """Gives a user another password, by its hash; whoever signed in with the old one is signed out."""
+        with self.database.transaction():
+            changed = sa.update(t.users).where(t.users.c.id == user_id)
+            self.database.execute(changed.values(password=hashed))
+            self.database.execute(sa.delete(t.sessions).where(t.sessions.c.user_id == user_id))
 
     def create_token(
         self, user_id: int, name: str, scopes: Collection[str], expires_at: str | None = None, description: str = ""
@@ -89,7 +91,7 @@ class Accounts:
     def delete(self, user_id: int) -> None:
         """Removes a user, the namespace, the tokens and all memberships. What they did stays in their name."""
         with self.database.transaction():
-            for table in (t.tokens, t.members, t.group_members):
+            for table in (t.tokens, t.sessions, t.members, t.group_members):
                 self.database.execute(sa.delete(table).where(table.c.user_id == user_id))
             own = (t.namespaces.c.owner_id == user_id) & (t.namespaces.c.kind == "user")
             self.database.execute(sa.delete(t.namespaces).where(own))

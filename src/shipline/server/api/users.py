@@ -151,7 +151,7 @@ def _check_password(password: str) -> None:
 
 async def _set_password(call: Call, user_id: int, password: str) -> None:
     hashed = await asyncio.to_thread(hash_password, password)
-    call.instance.database.execute(sa.update(t.users).where(t.users.c.id == user_id).values(password=hashed))
+    call.instance.accounts.set_password(user_id, hashed)
 
 
 def _wanted(call: Call) -> Any:
