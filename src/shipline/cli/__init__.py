@@ -18,6 +18,9 @@ def main() -> int:
     taking apart what is left in memory would be a tenth of the time."""
     gc.set_threshold(ALLOCATIONS)
     try:
+        from shipline.cli.interrupts import note_interrupts
+
+        note_interrupts()
         from shipline.cli.program import run
 
         os._exit(run())

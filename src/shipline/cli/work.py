@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from shipline.cli.interrupts import raise_noted
 from shipline.cli.state import home
 from shipline.engine.borrowing import borrowed
 from shipline.engine.coordinator import EngineCoordinator
@@ -74,6 +75,7 @@ class Work:
             shelf=self.shelf,
         )
         self.interrupted = False
+        self._early = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: asyncio.Task[None] | None = None
         self._stops: list[asyncio.Event] = []
@@ -143,6 +145,7 @@ class Work:
         """Works until no job runs, waits for a runner or for its time; True unless it was interrupted."""
         before = {number: signal.signal(number, self._told) for number in SIGNALS}
         try:
+            raise_noted()
             asyncio.run(self._run())
         finally:
             self._loop = None
@@ -153,6 +156,8 @@ class Work:
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
+        if self._early:
+            raise KeyboardInterrupt
         stop = asyncio.Event()
         self._running = asyncio.create_task(self._runners(stop))
         tending = asyncio.create_task(tend(self.pipelines))
@@ -242,7 +247,9 @@ class Work:
 
     def _told(self, number: int, frame: object) -> None:
         """A signal's handler: no more than what also works while the loop is held up by writing."""
-        if self._loop is not None:
+        if self._loop is None:
+            self._early = True
+        else:
             self._loop.call_soon_threadsafe(self._interrupt)
         self.screen.output.interrupt()
 
