@@ -1,5 +1,5 @@
-"""Ctrl-C before the work has begun: an interrupt inside a callback of Python's (a weak reference's, in an import) is
-reported and dropped by it, so it is noted here as well."""
+"""Ctrl-C before the work has begun: an interrupt inside a callback of Python's (a weak reference's, in an import)
+is reported and dropped by it, so it is noted here as well."""
 
 from __future__ import annotations
 
