@@ -1,7 +1,9 @@
 """A server whose finished logs and artifacts live in a bucket: nobody who asks for them notices."""
 
 import asyncio
+import io
 import secrets
+import tarfile
 import time
 
 import msgspec
@@ -11,6 +13,7 @@ from tests.server.conftest import Repository, Running, free_port, until
 from tests.server.test_artifacts import zipped
 
 from shipline.objects.objects import ObjectsError
+from shipline.server.backup import back_up, restore
 from shipline.server.depot import YOUNG
 from shipline.server.errors import ServerError
 from shipline.server.instance import Instance
@@ -103,6 +106,41 @@ def test_everything_is_found_where_it_lives(server, project):
     report = server.api("GET", f"{project.api}/pipelines/{pipeline['id']}/test_report").json()
     assert report["total_count"] == 1
     assert server.api("GET", f"{project.api}/jobs/artifacts/main/download?job=build").content == archive.content
+
+
+@pytest.mark.parametrize("target", ["bucket", "home"])
+def test_a_backup_holds_what_has_moved(server, settings, project, tmp_path, target):
+    file = io.BytesIO()
+    back_up(msgspec.structs.replace(settings, objects=""), file)  # the home knows which bucket
+    objects = f"file://{tmp_path}/others" if target == "bucket" else ""
+    there = Settings(home=tmp_path / "there", port=free_port(), objects=objects)
+    restore(there, io.BytesIO(file.getvalue()))
+    moved = tmp_path / "others" if target == "bucket" else there.home
+    assert (moved / f"artifacts/0/{project.job}/archive").read_bytes() == ARCHIVE
+    again = Running(there)
+    try:
+        archive = again.api("GET", f"{project.api}/jobs/{project.job}/artifacts")
+        assert (archive.status_code, archive.content) == (200, ARCHIVE)
+        assert again.api("GET", f"{project.api}/jobs/{project.job}/trace").text == "hello from the job\n"
+    finally:
+        again.stop()
+
+
+def test_a_restore_that_fails_leaves_nothing_in_the_bucket(server, settings, project, tmp_path):
+    file = io.BytesIO()
+    back_up(settings, file, with_key=False)
+    there = Settings(home=tmp_path / "there", objects=f"file://{tmp_path}/others")
+    with pytest.raises(ServerError, match="has no key"):
+        restore(there, io.BytesIO(file.getvalue()))
+    assert [path for path in (tmp_path / "others").rglob("*") if path.is_file()] == []
+    shorter = io.BytesIO()
+    back_up(settings, shorter, with_objects=False)
+    assert [_has_objects(each.getvalue()) for each in (shorter, file)] == [False, True]
+
+
+def _has_objects(backup: bytes) -> bool:
+    with tarfile.open(fileobj=io.BytesIO(backup)) as archive:
+        return any(name.startswith("objects/") for name in archive.getnames())
 
 
 def test_what_is_erased_is_gone_everywhere(server, project):

@@ -33,17 +33,24 @@ def of_server(command: click.decorators.FC) -> click.decorators.FC:
     return home(database(command))
 
 
+OBJECTS = "SHIPLINE_OBJECTS"
+
+
 @server.command()
 @click.argument("file")
 @click.option("--without-key", is_flag=True, help="Leave the key out, to keep it elsewhere.")
+@click.option("--objects", default="", envvar=OBJECTS, help="The bucket, if not the one it used last.")
+@click.option("--without-objects", is_flag=True, help="Leave out what the bucket holds.")
 @of_server
-def backup(file: str, without_key: bool, home: Path | None, database: str) -> None:
+def backup(
+    file: str, without_key: bool, objects: str, without_objects: bool, home: Path | None, database: str
+) -> None:
     """Write everything the server has to FILE (a .tar.gz; - is the standard output). It may go on serving."""
     from shipline.server.backup import back_up
 
-    settings = _settings(home, database)
+    settings = _settings(home, database, objects)
     if file == STREAM:
-        back_up(settings, sys.stdout.buffer, with_key=not without_key)
+        back_up(settings, sys.stdout.buffer, with_key=not without_key, with_objects=not without_objects)
         return
     path = Path(file)
     if path.exists():
@@ -51,7 +58,7 @@ def backup(file: str, without_key: bool, home: Path | None, database: str) -> No
     part = path.with_name(path.name + ".part")
     try:
         with _private(part) as target:
-            back_up(settings, target, with_key=not without_key)
+            back_up(settings, target, with_key=not without_key, with_objects=not without_objects)
         part.rename(path)
     finally:
         part.unlink(missing_ok=True)
@@ -66,12 +73,15 @@ def backup(file: str, without_key: bool, home: Path | None, database: str) -> No
 @server.command()
 @click.argument("file")
 @click.option("--key", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="For one without a key.")
+@click.option(
+    "--objects", default="", envvar=OBJECTS, help="The bucket for what was in one; else it goes to the home."
+)
 @of_server
-def restore(file: str, key: Path | None, home: Path | None, database: str) -> None:
+def restore(file: str, key: Path | None, objects: str, home: Path | None, database: str) -> None:
     """Make a server of the backup FILE (- is the standard input)."""
     from shipline.server.backup import restore as restored
 
-    settings = _settings(home, database)
+    settings = _settings(home, database, objects)
     with contextlib.ExitStack() as stack:
         try:
             source: IO[bytes] = sys.stdin.buffer if file == STREAM else stack.enter_context(Path(file).open("rb"))
@@ -133,11 +143,11 @@ def registry_config(
     click.echo(configuration(external_url.rstrip("/"), place, directory, listen), nl=False)
 
 
-def _settings(home: Path | None, database: str) -> Settings:
+def _settings(home: Path | None, database: str, objects: str = "") -> Settings:
     from shipline.cli.state import home as state
     from shipline.server.settings import Settings
 
-    return Settings(home=(home or state() / "server").absolute(), database=database)
+    return Settings(home=(home or state() / "server").absolute(), database=database, objects=objects)
 
 
 def _private(path: Path) -> IO[bytes]:

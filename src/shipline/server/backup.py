@@ -2,7 +2,8 @@
 
 The file is a tar archive: the database's rows first, as they were at one moment, then what they speak of. Logs only
 grow, artifacts never change and git never removes what a commit needs, so that what is copied later holds at least
-what the rows know of. Of a repository, refs come before the objects, for the same reason.
+what the rows know of. Of a repository, refs come before the objects, for the same reason. What the bucket has comes
+last: it may have moved there meanwhile.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ import msgspec
 import sqlalchemy as sa
 
 from shipline import __version__
+from shipline.server.backed_objects import COPIES, INSIDE, KINDS, Returning, add_objects, address_of, opened
 from shipline.server.database import Database
 from shipline.server.errors import ServerError
 from shipline.server.settings import Settings
 
-FORM = 1
+FORM = 2
+"""1 knew of no objects in a bucket."""
 HEAD = "shipline-backup.json"
 KEY = "key"
 SIGNING = ("id-token-key.pem", "registry.key", "registry.crt")
@@ -49,10 +52,12 @@ class Header(msgspec.Struct):
     with_key: bool
 
 
-def back_up(settings: Settings, target: IO[bytes], *, with_key: bool = True) -> None:
-    """Writes the backup to a stream. Raises ServerError when there is no server's home."""
+def back_up(settings: Settings, target: IO[bytes], *, with_key: bool = True, with_objects: bool = True) -> None:
+    """Writes the backup to a stream, with what the server's bucket holds unless it is told to leave that out.
+    Raises ServerError when there is no server's home, or the bucket cannot be read."""
     if not (settings.home / KEY).exists():
         raise ServerError(f"{settings.home} is no server's home: it has no key. Name the home with --home.")
+    bucket = opened(address_of(settings)) if with_objects else None
     database = Database(settings.database_url)
     try:
         with (
@@ -64,34 +69,54 @@ def back_up(settings: Settings, target: IO[bytes], *, with_key: bool = True) -> 
             if with_key:
                 for key in (KEY, *SIGNING):
                     _add(archive, settings.home / key, key)
+            there = set()
             for path, name in _files(settings.home):
-                _add(archive, path, name)
+                if name.partition("/")[0] == COPIES and bucket is not None:
+                    continue
+                if _add(archive, path, name) and name.startswith(KINDS):
+                    there.add(name)
+            if bucket is not None:
+                add_objects(archive, bucket, settings.home, there)
     finally:
         database.close()
 
 
 def restore(settings: Settings, source: IO[bytes], key: bytes | None = None) -> Header:
-    """Makes a home, and a database, of a backup. Nothing is there already, and nothing is when it fails. `key` is
-    for a backup without one."""
+    """Makes a home, and a database, of a backup; what came from a bucket goes to that of `settings`, if it names
+    one. Nothing is there already, and nothing is when it fails. `key` is for a backup without one."""
     home = settings.home
     if home.exists() and any(home.iterdir()):
         raise ServerError(f"{home} is not empty. Restore to another --home, or move this one away.")
+    bucket = opened(settings.objects)
     home.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(prefix=".restoring-", dir=home.parent) as folder:
         made = Path(folder) / "home"
         made.mkdir(mode=0o700)
-        header = _extract(source, made)
-        if key is not None:
-            (made / KEY).write_bytes(key)
-        if not (made / KEY).exists():
-            raise ServerError("The backup has no key. Give the server's key file with --key.")
-        inside = msgspec.structs.replace(settings, home=made)
-        rows = made / "database"
-        _read_rows(Database(inside.database_url), header, rows)
-        shutil.rmtree(rows)
-        if home.exists():
-            home.rmdir()
-        made.rename(home)
+        returning = Returning(bucket, Path(folder))
+        try:
+            header = _made(settings, source, key, made, returning)
+            if home.exists():
+                home.rmdir()
+            made.rename(home)
+        except BaseException:
+            returning.undo()
+            raise
+        finally:
+            returning.close()
+    return header
+
+
+def _made(settings: Settings, source: IO[bytes], key: bytes | None, made: Path, returning: Returning) -> Header:
+    """The home, but for its name."""
+    header = _extract(source, made, returning)
+    if key is not None:
+        (made / KEY).write_bytes(key)
+    if not (made / KEY).exists():
+        raise ServerError("The backup has no key. Give the server's key file with --key.")
+    inside = msgspec.structs.replace(settings, home=made)
+    rows = made / "database"
+    _read_rows(Database(inside.database_url), header, rows)
+    shutil.rmtree(rows)
     return header
 
 
@@ -182,12 +207,13 @@ def _files(home: Path) -> Iterator[tuple[Path, str]]:
             yield path, str(path.relative_to(home))
 
 
-def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
-    """What has gone meanwhile (an expired artifact) is left out."""
+def _add(archive: tarfile.TarFile, path: Path, name: str) -> bool:
+    """What has gone meanwhile (an expired artifact) is left out: whether it was there."""
     try:
         archive.add(path, name, recursive=False)
     except FileNotFoundError:
-        pass
+        return False
+    return True
 
 
 def _add_bytes(archive: tarfile.TarFile, name: str, data: bytes) -> None:
@@ -196,7 +222,7 @@ def _add_bytes(archive: tarfile.TarFile, name: str, data: bytes) -> None:
     archive.addfile(about, io.BytesIO(data))
 
 
-def _extract(source: IO[bytes], folder: Path) -> Header:
+def _extract(source: IO[bytes], folder: Path, returning: Returning) -> Header:
     """Unpacks into the folder. ServerError for what is no backup, or one of a newer Shipline."""
     header = None
     try:
@@ -212,7 +238,10 @@ def _extract(source: IO[bytes], folder: Path) -> Header:
                             f"The backup was made by Shipline {header.version}: restore it with that."
                         )
                     continue
-                archive.extract(member, folder, filter="data")
+                if member.name.startswith(INSIDE):
+                    returning.take(archive, member, lambda inside: archive.extract(inside, folder, filter="data"))
+                else:
+                    archive.extract(member, folder, filter="data")
     except (tarfile.TarError, EOFError, msgspec.DecodeError, OSError) as error:
         raise ServerError(f"The backup cannot be read: {error}") from None
     if header is None:

@@ -14,10 +14,10 @@ from shipline.engine.id_tokens import Issuer
 from shipline.engine.pipelines import Pipelines
 from shipline.engine.publishing import Publishing
 from shipline.engine.states import COMPLETED
-from shipline.objects.objects import ObjectsError
 from shipline.server import tables as t
 from shipline.server.accounts import Accounts
 from shipline.server.artifacts import Artifacts
+from shipline.server.backed_objects import note_address, opened
 from shipline.server.database import Database
 from shipline.server.deploy_tokens import DeployTokens
 from shipline.server.depot import Depot
@@ -54,6 +54,7 @@ class Instance:
         try:
             for folder in ("", "repositories", "traces", "artifacts"):
                 (settings.home / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+            note_address(settings)
         except OSError as error:
             raise ServerError(
                 f"{settings.home} cannot be used: {error.strerror}. Name another with --home."
@@ -62,7 +63,8 @@ class Instance:
         self.vault = Vault.open(settings.home / "key")
         self.database = Database(settings.database_url)
         self.database.migrate()
-        self.depot = _depot(settings)
+        bucket = opened(settings.objects)
+        self.depot = Depot(settings.home, bucket, settings.copies_limit, settings.objects_after)
         self.traces = Traces(settings.home / "traces", self.depot)
         self.artifacts = Artifacts(self.database, settings.home / "artifacts", self.depot)
         self.store = DatabaseStore(self.database, self.vault, self.traces)
@@ -122,13 +124,3 @@ class Instance:
 
     def close(self) -> None:
         self.database.close()
-
-
-def _depot(settings: Settings) -> Depot:
-    from shipline.objects.address import open_objects
-
-    try:
-        bucket = open_objects(settings.objects) if settings.objects else None
-    except ObjectsError as error:
-        raise ServerError(f"--objects: {error}") from None
-    return Depot(settings.home, bucket, settings.copies_limit, settings.objects_after)
