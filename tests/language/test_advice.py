@@ -15,6 +15,8 @@ MISTAKES = [
     (".b: &base {image: x}\na:\n  <<: *bsae\n  script: x\n", 3, 7, "`base`"),
     ("a:\nscript: x\n", 2, 1, "indent it under"),
     ("a:\n  stage: test\n", 1, 1, "give it a `script:`"),
+    ("a:\n  before_script: [x]\n", 1, 1, "give it a `script:`"),
+    ("stages: [unit tests]\na:\n  script: x\n", 3, 3, "a job without `stage:`"),
     ("a: make\n", 1, 1, "a: {script: make}"),
     ("stages: [x]\n.a: {script: x}\n", 1, 1, "only a template"),
     ("a: {script: x, tags: docker}\n", 1, 22, "tags: [docker]"),

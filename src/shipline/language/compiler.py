@@ -153,9 +153,10 @@ def check_stages(read: Root) -> list[Finding]:
         stage = "test" if job.get("stage") is None else job.get("stage")
         if stage not in read.stages:
             text = f"{job.name} job: chosen stage {stage} does not exist; available stages are {names}"
-            hint = did_you_mean(stage, read.stages) or (
-                None if job.get("stage") else "a job without `stage` belongs to test"
-            )
+            if job.get("stage") is None:
+                hint: str | None = "a job without `stage:` belongs to the stage test: say which it belongs to"
+            else:
+                hint = did_you_mean(stage, read.stages)
             found.append(finding(text, job.source.at("stage"), hint, check=UNDEFINED))
     return found
 

@@ -125,9 +125,8 @@ class Builder:
             own.append(Variable("CI_JOB_MANUAL", "true", "predefined"))
         self.check_loops(config, instance, [*self.naming, *own, *written.values(), *self.outer])
         values = self.values(config)
-        if any("$" in tag or "%" in tag for tag in values.get("tags") or []):
-            known = {key: value for key, value in circumstances.values.items() if value is not None}
-            values["tags"] = [expand(tag, known, keep_undefined=True) for tag in values["tags"]]
+        if values.get("tags"):
+            values["tags"] = runner_tags(values["tags"], circumstances)
         return self.made(config, instance, values, rule, when, self.everything(own, written))
 
     def check_loops(self, config: JobConfig, instance: Instance, variables: list[Variable]) -> None:
@@ -237,6 +236,14 @@ class Builder:
         """Where each of a job's values came from; `name` is the job's own."""
         found = {**self.root.default_at, **config.source.values_at, "name": self.root.names_at[config.name]}
         return found | {key: rule.place for key in DECIDED_BY_RULES if getattr(rule, key) is not None}
+
+
+def runner_tags(written: list[str], circumstances: Circumstances) -> list[str]:
+    """A job's tags with variables replaced; blank ones ask for nothing, and one that comes twice asks once."""
+    if any("$" in tag or "%" in tag for tag in written):
+        known = {key: value for key, value in circumstances.values.items() if value is not None}
+        written = [expand(tag, known, keep_undefined=True) for tag in written]
+    return list(dict.fromkeys(tag.strip() for tag in written if tag.strip()))
 
 
 def with_pages(name: str, values: dict[str, Any]) -> dict[str, Any]:

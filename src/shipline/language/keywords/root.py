@@ -159,7 +159,8 @@ def no_job(name: str, value: Any, place: Place) -> Finding:
 def job_advice(name: str, value: Any) -> str | None:
     """What to do about something at the top level that is no job."""
     if isinstance(value, Map):
-        near = next((hint for key in value if (hint := did_you_mean(key, ("script", "trigger")))), None)
+        unknown = [key for key in value if key not in ALLOWED]
+        near = next((hint for key in unknown if (hint := did_you_mean(key, ("script", "trigger")))), None)
         near = near or did_you_mean(name, RESERVED)
         return near or f"give it a `script:`; if it is only a template, call it `.{name}`"
     if name in ALLOWED and name not in RESERVED:
