@@ -2,6 +2,8 @@
 
 import subprocess
 
+REFUSED = "build:\n  script: [make]\n  identity: google_cloud\n"
+
 
 def test_a_push_makes_project_and_pipeline_and_tells_the_pipelines_address(server, repository, name):
     shown = repository.push()
@@ -46,8 +48,54 @@ def test_ci_skip_and_variables_as_push_options(server, project, repository):
     assert "ci.skip was asked for" in repository.push("-o", "ci.skip", "origin", "HEAD")
     repository.commit({}, "Even more")
     repository.push("-o", "ci.variable=COLOUR=blue", "origin", "HEAD")
+    records = server.inside(lambda instance: instance.store.pipelines(project.id))
+    assert [(v.key, v.value) for v in records[0].variables] == [("COLOUR", "blue")]
+    assert [record.status for record in records[1:3]] == ["skipped", "skipped"]
+
+
+def test_inputs_as_push_options(server, project, repository):
+    header = "spec: {inputs: {times: {type: number}, where: {default: here}}}\n---\n"
+    jobs = "build:\n  script: make $[[ inputs.where ]]\n  parallel: $[[ inputs.times ]]\n"
+    repository.commit({".gitlab-ci.yml": header + jobs})
+    repository.push("-o", "ci.input=times=2", "-o", "ci.input=where=there", "origin", "HEAD")
     record = server.inside(lambda instance: instance.store.pipelines(project.id)[0])
-    assert [(v.key, v.value) for v in record.variables] == [("COLOUR", "blue")]
+    live = server.inside(lambda instance: instance.pipelines.live(record.id))
+    assert sorted(live.jobs) == ["build 1/2", "build 2/2"]
+    assert live.definitions["build 1/2"].script == ["make there"]
+    repository.commit({}, "Again")
+    assert "an input is written ci.input=NAME=VALUE" in repository.push("-o", "ci.input=times", "origin", "HEAD")
+
+
+def test_a_push_of_many_refs_makes_few_pipelines(server, project, repository):
+    names = [f"b{number}" for number in range(6)]
+    for name in names:
+        repository.git("branch", name)
+    shown = repository.push("origin", *names)
+    assert "at most 4 pipelines" in shown
+    assert len(server.inside(lambda instance: instance.store.pipelines(project.id))) == 1 + 4
+
+
+def test_a_wrong_configuration_leaves_a_failed_pipeline(server, project, repository):
+    for text, why in (
+        ("build:\n  scripts: [true]\n", ".gitlab-ci.yml:1"),
+        (REFUSED, "`identity` is not supported"),
+    ):
+        repository.commit({".gitlab-ci.yml": text})
+        shown = repository.push()
+        [listed, *_] = server.api("GET", f"/projects/{project.id}/pipelines?yaml_errors=true").json()
+        assert f"/-/pipelines/{listed['id']}" in shown and listed["status"] == "failed"
+        assert why in server.api("GET", f"/projects/{project.id}/pipelines/{listed['id']}").json()["yaml_errors"]
+
+
+def test_what_has_no_effect_is_told(server, project, repository):
+    text = "build:\n  script: [make]\n  environment: {name: prod, kubernetes: {namespace: a}}\n"
+    repository.commit({".gitlab-ci.yml": text})
+    assert "`environment:kubernetes` has no effect" in repository.push()
+    [newest, *_] = server.api("GET", f"/projects/{project.id}/pipelines").json()
+    [warning] = server.api("GET", f"/projects/{project.id}/pipelines/{newest['id']}").json()["warnings"]
+    assert warning.startswith(".gitlab-ci.yml:3:") and "has no effect" in warning
+    linted = server.api("GET", f"/projects/{project.id}/ci/lint").json()
+    assert linted["valid"] and [warning] == linted["warnings"]
 
 
 def test_history_of_a_protected_branch_is_not_rewritten(project, repository):

@@ -182,6 +182,27 @@ def test_lint(remote):
     assert not bad.valid and bad.errors
 
 
+def test_lint_tells_what_was_included_and_simulates_a_pipeline(server, remote, repository):
+    parts = {"part.yml": "other:\n  script: [b]\n  rules: [{if: $CI_COMMIT_TAG}]\n"}
+    sha = repository.commit({".gitlab-ci.yml": "include: part.yml\nbuild:\n  script: [a]\n", **parts})
+    repository.push()
+    static = remote.ci_lint.get(include_jobs=True)
+    [included] = static.includes
+    assert (included["type"], included["location"], included["context_sha"]) == ("local", "part.yml", sha)
+    assert included["context_project"] == remote.path_with_namespace
+    raw = server.api("GET", included["raw"].partition("/api/v4")[2])
+    assert raw.text == parts["part.yml"]
+    assert [job["name"] for job in static.jobs] == ["other", "build"]
+    assert static.jobs[1]["only"] == {"refs": ["branches", "tags"]} and static.jobs[0]["only"] is None
+    simulated = remote.ci_lint.get(include_jobs=True, dry_run=True, dry_run_ref="main")
+    assert [job["name"] for job in simulated.jobs] == ["build"] and "other" in simulated.merged_yaml
+    nothing = remote.ci_lint.create({"content": parts["part.yml"], "dry_run": True})
+    assert not nothing.valid and "prevented any jobs" in nothing.errors[0]
+    assert remote.ci_lint.create({"content": parts["part.yml"]}).valid
+    assert remote.ci_lint.get(content_ref=f"{sha}~1").includes == []
+    assert remote.ci_lint.get(dry_run=True, dry_run_ref="none").errors == ["Reference not found"]
+
+
 def test_triggers_start_pipelines_without_a_user(server, remote, agent):
     trigger = remote.triggers.create({"description": "from outside"})
     anonymous = gitlab.Gitlab(server.url).projects.get(remote.id, lazy=True)

@@ -1,4 +1,4 @@
-"""The engine's one error type, and the kind of it that fails a job."""
+"""The engine's one error type, and the kinds of it that somebody tells apart."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ class EngineError(Exception):
     def __init__(self, message: str, *, exit_code: int = 2) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+class Unsupported(EngineError):
+    """A configuration that is right, and that this engine does not carry out."""
 
 
 class Refusal(EngineError):

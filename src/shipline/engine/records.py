@@ -63,7 +63,8 @@ class PipelineRecord(msgspec.Struct, frozen=True):
     """`iid` counts within the project. `process` is the process that runs the pipeline, or was the last to.
     `revision` grows with every change of the pipeline or of one of its jobs. `upstream`: what triggered it; a child
     pipeline has the source `parent_pipeline`, another project's `pipeline`. `merge_request`: which one it is for.
-    `projects`: directories of other projects, by path, as they were given when it was started."""
+    `projects`: directories of other projects, by path, as they were given when it was started. `warnings`: what is
+    dubious in its configuration; `yaml_errors`: why it failed before it had a job."""
 
     id: int
     iid: int
@@ -82,6 +83,8 @@ class PipelineRecord(msgspec.Struct, frozen=True):
     upstream: Upstream | None = None
     merge_request: MergeRequest | None = None
     projects: dict[str, str] = {}
+    warnings: list[str] = []
+    yaml_errors: str | None = None
 
 
 class Report(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from shipline.engine.errors import EngineError
+from shipline.engine.errors import Unsupported
 from shipline.engine.run_steps import OTHER_KINDS, asks, has_expressions
 from shipline.language.findings import Finding, finding
 from shipline.language.pipeline import Job, Pipeline
@@ -66,10 +66,10 @@ CARRIED_OUT = frozenset(
 
 
 def refuse_unsupported(pipeline: Pipeline) -> None:
-    """Raises EngineError that names each keyword that can't be carried out, with its place."""
+    """Raises Unsupported that names each keyword that can't be carried out, with its place."""
     refused = [line for job in pipeline.jobs for line in _refusals(job)]
     if refused:
-        raise EngineError("\n".join(dict.fromkeys(refused)))
+        raise Unsupported("\n".join(dict.fromkeys(refused)))
 
 
 def cautions(pipeline: Pipeline) -> list[Finding]:

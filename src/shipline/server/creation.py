@@ -13,14 +13,16 @@ from shipline.engine.bridges import Asked
 from shipline.engine.caches import with_keys
 from shipline.engine.children import with_upstream
 from shipline.engine.creation import CONFIG_FILE, lean
-from shipline.engine.errors import EngineError
+from shipline.engine.errors import EngineError, Unsupported
 from shipline.engine.job_variables import given
+from shipline.engine.live import new_pipeline
 from shipline.engine.records import Commit, PipelineRecord, PipelineVariable, ProjectVariable
 from shipline.engine.records import Project as EngineProject
 from shipline.engine.repository import Repository
 from shipline.engine.scopes import visible
-from shipline.engine.supported import refuse_unsupported
-from shipline.language import Context, Finding, compile
+from shipline.engine.states import Status
+from shipline.engine.supported import cautions, refuse_unsupported
+from shipline.language import Context, Finding, LanguageError, compile
 from shipline.language.context import Source
 from shipline.language.pipeline import Pipeline, Variable
 from shipline.server.includes import ServerSources
@@ -35,6 +37,8 @@ NO_JOBS = (
 )
 GIVEN_BY_PEOPLE = ("push", "api", "web", "trigger", "pipeline")
 """The sources of pipelines whose variables somebody gives who needs the project's role for it."""
+KEPT_WHEN_WRONG = ("push", "schedule")
+"""The sources of pipelines about which nobody waits for an answer: what is wrong leaves one that has failed."""
 NO_RIGHT = (
     "You do not have sufficient permission to run a pipeline on '{ref}'. "
     "Please select a different branch or contact your administrator for assistance."
@@ -60,10 +64,11 @@ async def create_pipeline(
     order: Order,
     warn: Callable[[list[Finding]], None] = lambda findings: None,
     asked: Asked | None = None,
+    failed: Callable[[PipelineRecord], None] = lambda record: None,
 ) -> PipelineRecord:
     """`warn` is told what is dubious in the configuration. A script line that a colon makes a mapping is taken as
     the text it looks like, with such a warning: lint is as strict as GitLab. `asked`: the trigger job that the
-    pipeline is made for.
+    pipeline is made for. `failed` is told of the pipeline that a wrong configuration leaves, where it leaves one.
 
     Raises LanguageError for a wrong configuration; EngineError for what cannot be carried out, for a ref or a
     file that is not there, and when the pipeline would have no job."""
@@ -85,12 +90,17 @@ async def create_pipeline(
         context = with_upstream(context, asked) if asked is not None else context
         loader = ServerSources(instance, order.caller, repository, commit.sha, project.full_path)
         compiled = await asyncio.to_thread(_compile, repository, commit, context, config_path(project), loader)
+        refuse_unsupported(compiled)
+    except (LanguageError, Unsupported) as error:
+        if order.source in KEPT_WHEN_WRONG:
+            failed(note_pipeline(instance, order, commit, "failed", yaml_errors=str(error)))
+        raise
     finally:
         repository.close()
     if not compiled.jobs:
         raise EngineError(NO_JOBS)
-    refuse_unsupported(compiled)
-    warn(compiled.warnings)
+    warnings = [*compiled.warnings, *cautions(compiled)]
+    warn(warnings)
     engine_project = EngineProject(project.id, project.path)
     with instance.store.transaction():
         record = instance.pipelines.create(
@@ -100,9 +110,34 @@ async def create_pipeline(
             order.source,
             list(order.variables),
             upstream=asked.bridge if asked is not None else None,
+            warnings=[str(finding) for finding in warnings],
         )
         instance.downstream.own(record, order.caller)
         keep_commit(Path(project.path), record)
+    return record
+
+
+async def note_skipped(instance: Instance, order: Order) -> None:
+    """A pipeline that is skipped, where there would be one. Raises EngineError for a ref that is not there."""
+    repository = instance.projects.repository(order.project, instance.settings.url)
+    try:
+        commit = await asyncio.to_thread(_commit, repository, order)
+        there = await asyncio.to_thread(repository.read, commit.sha, config_path(order.project))
+    finally:
+        repository.close()
+    if there is not None:
+        note_pipeline(instance, order, commit, "skipped")
+
+
+def note_pipeline(instance: Instance, order: Order, commit: Commit, status: Status, **more: Any) -> PipelineRecord:
+    """A pipeline without jobs that has ended before it began: skipped, or failed."""
+    nothing, now = Pipeline([], []), instance.pipelines.clock()
+    record = new_pipeline(
+        order.project.id, commit, nothing, now, source=order.source, status=status, finished_at=now, **more
+    )
+    with instance.store.transaction():
+        record, _ = instance.store.add_pipeline(record, nothing, [])
+        instance.downstream.own(record, order.caller)
     return record
 
 

@@ -55,7 +55,7 @@ class ProjectFiles:
 
 
 class ServerSources(Sources):
-    """The loader of a configuration whose pipeline a caller asks for."""
+    """The loader of a configuration whose pipeline a caller asks for. `loaded`: what was included so far."""
 
     def __init__(self, instance: Instance, caller: Caller, repository: Repository, sha: str, own: str) -> None:
         files = CommitFiles(repository, sha)
@@ -64,6 +64,13 @@ class ServerSources(Sources):
         self.instance = instance
         self.caller = caller
         self.own = own
+        self.loaded: list[tuple[Origin, Loaded]] = []
+
+    def load(self, origin: Origin) -> Loaded:
+        found = super().load(origin)
+        if all(known != origin for known, _ in self.loaded):
+            self.loaded.append((origin, found))
+        return found
 
     def project(self, path: str) -> Project:
         known = path.strip("/")

@@ -61,7 +61,8 @@ async def list_pipelines(call: Call) -> Response:
             column = t.pipelines.c.updated_at
             query = query.where(column >= moment if least else column <= moment)
     if call.boolean("yaml_errors"):
-        query = query.where(sa.false())
+        has_jobs = sa.exists().where(t.jobs.c.pipeline_id == t.pipelines.c.id)
+        query = query.where(t.pipelines.c.status == "failed", ~has_jobs)
 
     def shape(row: Any) -> shapes.Shape:
         name = shapes.pipeline_of(row).name

@@ -54,7 +54,7 @@ SHAPES: dict[str, str] = {
     "PipelineBasic": _PIPELINE_BASIC,
     "Pipeline": _PIPELINE_BASIC
     + " before_sha tag:bool yaml_errors~ user~:UserBasic started_at~:ts finished_at~:ts committed_at~:ts "
-    "duration~:num queued_duration~:num coverage~ detailed_status:hash",
+    "duration~:num queued_duration~:num coverage~ detailed_status:hash warnings:[text]",
     "JobBasic": _JOB_BASIC,
     "Job": _JOB_BASIC
     + " artifacts_file*:hash artifacts:[hash] runner~:hash runner_manager~:hash artifacts_expire_at~:ts "

@@ -192,7 +192,7 @@ def pipeline(call: Call, row: Any, full_path: str) -> Shape:
     return pipeline_basic(call, row, full_path) | {
         "before_sha": record.commit.before_sha,
         "tag": record.commit.is_tag,
-        "yaml_errors": None,
+        "yaml_errors": record.yaml_errors,
         "user": user_of(call, row.user_id),
         "started_at": time_text(record.started_at),
         "finished_at": time_text(finished),
@@ -202,6 +202,7 @@ def pipeline(call: Call, row: Any, full_path: str) -> Shape:
         "coverage": None,
         "detailed_status": detailed(record.status, f"/{full_path}/-/pipelines/{record.id}"),
         "name": record.name,
+        "warnings": record.warnings,
     }
 
 

@@ -13,10 +13,11 @@ from shipline.engine.environments import stop, stop_actions
 from shipline.engine.errors import EngineError
 from shipline.engine.git import GitCall
 from shipline.engine.possessions import Environment
-from shipline.engine.records import PipelineVariable
+from shipline.engine.records import PipelineRecord, PipelineVariable
 from shipline.engine.repository import NO_SHA
 from shipline.language import Finding, LanguageError
-from shipline.server.creation import NO_JOBS, Order, create_pipeline
+from shipline.language.inputs import Untyped
+from shipline.server.creation import NO_JOBS, Order, create_pipeline, note_skipped
 from shipline.server.instance import Instance
 from shipline.server.permissions import Caller
 
@@ -75,9 +76,7 @@ async def pushed(
     instance.audit("push", f"{project.full_path}: {', '.join(change.ref for change in changes)}", caller.user_id)
     stop_deployed_from(instance, project, changes)
     kept = [change for change in changes if change.after != NO_SHA]
-    if "ci.skip" in options:
-        return ["No pipeline: ci.skip was asked for."] if kept else []
-    lines = []
+    lines: list[str] = []
     for change in kept[:MOST_PIPELINES]:
         lines += await _pipeline(instance, project, caller, change, options)
     if len(kept) > MOST_PIPELINES:
@@ -97,32 +96,49 @@ def stop_deployed_from(instance: Instance, project: Any, changes: list[Change]) 
 async def _pipeline(
     instance: Instance, project: Any, caller: Caller, change: Change, options: list[str]
 ) -> list[str]:
-    message = GitCall(Path(project.path), "log", "-1", "--format=%B", change.after, "--").output(missing=b"")
-    if SKIPPED.search(message.decode(errors="replace")):
-        return [f"No pipeline for {change.name}: its commit message says so."]
-    order = Order(
-        project=project,
-        ref=change.ref,
-        caller=caller,
-        before_sha=change.before,
-        variables=_given_variables(options),
-        source="push",
-    )
+    order = Order(project=project, ref=change.ref, caller=caller, before_sha=change.before, source="push")
+    if why := _skipped(project, change, options):
+        await note_skipped(instance, order)
+        return [f"No jobs for {change.name}: {why}."]
+    warnings: list[Finding] = []
+    failed: list[PipelineRecord] = []
     try:
-        warnings: list[Finding] = []
-        record = await create_pipeline(instance, order, warnings.extend)
+        variables, inputs = _given_variables(options), _given_inputs(options)
+        order = msgspec.structs.replace(order, variables=variables, inputs=inputs)
+        record = await create_pipeline(instance, order, warnings.extend, failed=failed.append)
     except LanguageError as error:
         shown = [line for finding in error.findings for line in _shown(finding)]
-        return [f"The pipeline for {change.name} could not be created:", *shown]
+        return [
+            f"The pipeline for {change.name} could not be created:",
+            *shown,
+            *_addresses(instance, order, failed),
+        ]
     except EngineError as error:
         if str(error) == "Missing CI config file":
             return []
         if str(error) == NO_JOBS:
             return [f"No pipeline for {change.name}: none of its jobs is for this push."]
-        return [f"The pipeline for {change.name} could not be created:", *str(error).splitlines()]
-    address = f"{instance.settings.url}/{project.full_path}/-/pipelines/{record.id}"
+        lines = str(error).splitlines()
+        return [
+            f"The pipeline for {change.name} could not be created:",
+            *lines,
+            *_addresses(instance, order, failed),
+        ]
     dubious = [line for finding in warnings for line in _shown(finding)]
-    return [f"Pipeline #{record.id} for {change.name}:", f"  {address}", *dubious]
+    return [f"Pipeline #{record.id} for {change.name}:", *_addresses(instance, order, [record]), *dubious]
+
+
+def _skipped(project: Any, change: Change, options: list[str]) -> str | None:
+    """Why the push is to make no jobs; None when it is to."""
+    if "ci.skip" in options:
+        return "ci.skip was asked for"
+    message = GitCall(Path(project.path), "log", "-1", "--format=%B", change.after, "--").output(missing=b"")
+    return "its commit message says so" if SKIPPED.search(message.decode(errors="replace")) else None
+
+
+def _addresses(instance: Instance, order: Order, records: list[PipelineRecord]) -> list[str]:
+    place = f"{instance.settings.url}/{order.project.full_path}/-/pipelines"
+    return [f"  {place}/{record.id}" for record in records]
 
 
 def _shown(finding: Finding) -> list[str]:
@@ -140,6 +156,19 @@ def _given_variables(options: list[str]) -> list[PipelineVariable]:
     pairs = [option.removeprefix("ci.variable=") for option in options if option.startswith("ci.variable=")]
     parts = [pair.partition("=") for pair in pairs if "=" in pair]
     return [PipelineVariable(key, value) for key, _, value in parts]
+
+
+def _given_inputs(options: list[str]) -> dict[str, Any]:
+    """`git push -o ci.input="name=value"`; the file says of what type it is. Raises EngineError for one without a
+    value."""
+    found: dict[str, Any] = {}
+    for option in options:
+        if option.startswith("ci.input="):
+            name, equals, value = option.removeprefix("ci.input=").partition("=")
+            if not equals or not name:
+                raise EngineError(f"-o {option}: an input is written ci.input=NAME=VALUE.")
+            found[name] = Untyped(value)
+    return found
 
 
 def _adopt_default_branch(instance: Instance, project: Any, changes: list[Change]) -> None:
