@@ -28,7 +28,7 @@ def test_inputs_have_defaults_and_can_be_given_and_given_anew(repository):
     repository.shipline("run")
     assert "Job 'deploy' asks: Really? Say --yes." in repository.shipline("play", "deploy", code=2)
     shown = repository.shipline("play", "deploy", "--yes", "--input", "replicas=5", "-v", "WHO=Ada")
-    assert "to staging with 5, dry true" in shown and '["a", "b"] for Ada' in shown
+    assert "to staging with 5, dry true" in shown and '["a","b"] for Ada' in shown
     shown = repository.shipline("retry", "deploy", "--input", "where=production", "--input", "hosts=[c]")
     assert "to production with 5, dry true" in shown and '["c"] for Ada' in shown
 
@@ -47,7 +47,7 @@ def test_inputs_that_do_not_fit_are_refused_before_anything_runs(repository):
 
 def test_an_expression_that_names_no_input_fails_the_job(repository):
     repository.commit(ci="job: {inputs: {a: {default: x}}, script: ['echo ${{ job.inputs.b }}']}")
-    assert "${{ job.inputs.b }}: unknown; this job has job.inputs.a" in repository.shipline("run", code=1)
+    assert "${{ job.inputs.b }}: 'b' was not found; there is a" in repository.shipline("run", code=1)
     repository.commit(ci="job: {script: ['echo ''${{ nothing }}''']}")
     assert "${{ nothing }}" in repository.shipline("run")
 
@@ -59,11 +59,33 @@ def test_steps_that_are_scripts_run_one_after_the_other(repository):
     assert "job | never" not in shown
 
 
-def test_other_steps_and_expressions_are_refused_by_name(repository):
-    repository.commit(ci="job:\n  run: [{name: a, step: ./here}]\n")
-    assert ".gitlab-ci.yml:2: job 'job': `run:step` is not supported" in repository.shipline("run", code=2)
-    repository.commit(ci="job:\n  run: [{name: a, script: 'echo ${{ env.HOME }}'}]\n")
-    assert "`run` is not supported: expressions" in repository.shipline("run", code=2)
+VERSION = """
+spec: {outputs: {version: {type: string}}}
+---
+exec: {command: [sh, -c, 'echo "{\\"name\\": \\"version\\", \\"value\\": \\"1.2\\"}" > ${{ output_file }}']}
+"""
+
+
+def test_a_function_of_the_commit_gives_a_value_to_the_next_step(repository):
+    repository.write("functions/version/func.yml", VERSION)
+    repository.commit(
+        ci="job:\n  run:\n    - {name: a, func: ./functions/version}\n"
+        "    - {name: b, script: 'echo v${{ steps.a.outputs.version }} of ${{ vars.CI_COMMIT_REF_NAME }}'}\n",
+    )
+    assert "v1.2 of main" in repository.shipline("run")
+
+
+def test_functions_of_images_are_refused_by_name(repository):
+    repository.commit(ci="job:\n  run: [{name: a, func: 'registry.example.com/f:1'}]\n")
+    assert ".gitlab-ci.yml:2: job 'job': `run:func` is not supported" in repository.shipline("run", code=2)
+
+
+def test_inputs_are_expressions(repository):
+    repository.commit(
+        ci="job:\n  inputs: {verbose: {type: boolean, default: true}, n: {type: number, default: 2}}\n"
+        '  script: [\'echo ${{ job.inputs.verbose && "-v" || "" }} ${{ job.inputs.n * 2 }}\']\n'
+    )
+    assert "| -v 4" in repository.shipline("run")
 
 
 def test_keywords_without_effect_are_told_and_the_job_runs(repository):

@@ -1,6 +1,9 @@
 """The payload that a runner gets, field by field."""
 
+import json
+
 import msgspec
+import pytest
 from tests.engine.examples import COMMIT, SHA, compiled
 
 from shipline.engine.payload import Origin, make_payload
@@ -63,7 +66,14 @@ def test_what_to_check_out():
     assert git.refspecs == [f"+{SHA}:refs/pipelines/1", "+refs/heads/main:refs/remotes/origin/main"]
     tagged = payload("job: {script: [a]}\n", "job", commit=msgspec.structs.replace(COMMIT, ref="v1", is_tag=True))
     assert (tagged.git_info.ref_type, tagged.git_info.refspecs[1]) == ("tag", "+refs/tags/v1:refs/tags/v1")
-    assert payload("job: {variables: {GIT_DEPTH: 3}, script: [a]}\n", "job").git_info.depth == 3
+
+
+@pytest.mark.parametrize(("written", "depth"), [("3", 3), ("''", 0), ("'0'", 0), ("'7 or so'", 7), ("none", 0)])
+def test_the_depth_that_a_job_asks_for(written, depth):
+    git = payload(f"job: {{variables: {{GIT_DEPTH: {written}}}, script: [a]}}\n", "job").git_info
+    assert git.depth == depth
+    every = ["+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"]
+    assert git.refspecs[1:] == (["+refs/heads/main:refs/remotes/origin/main"] if depth else every)
 
 
 def test_each_job_has_a_token_of_its_own():
@@ -87,3 +97,10 @@ def test_credentials_and_masked_variables_reach_the_runner():
 def test_hooks():
     made = payload("job: {hooks: {pre_get_sources_script: [echo pre]}, script: [a]}\n", "job")
     assert [(hook.name, hook.script) for hook in made.hooks] == [("pre_get_sources_script", ["echo pre"])]
+
+
+def test_steps_go_out_as_a_text_in_place_of_a_script():
+    made = payload("job:\n  run:\n    - {name: a, func: ./f, inputs: {n: 1, x: true}}\n", "job")
+    assert made.steps == []
+    assert json.loads(made.run) == [{"name": "a", "func": "./f", "inputs": {"n": 1, "x": True}}]
+    assert b'"run"' not in encode(payload(SEED, "build-job"))

@@ -8,7 +8,8 @@ from shipline.language import Context, compile
 
 REFUSED = {
     "identity": "job:\n  script: [a]\n  identity: google_cloud\n",
-    "run:step": "job:\n  run: [{name: a, step: ./here}]\n",
+    "run:step": "job:\n  run: [{name: a, step: {oci: {registry: r, repository: r, tag: t}}}]\n",
+    "run:func": "job:\n  run: [{name: a, func: 'builtin://function/oci/build'}]\n",
     "secrets:aws_secrets_manager": "job:\n  script: [a]\n  secrets: {A: {aws_secrets_manager: {secret_id: a}}}\n",
 }
 

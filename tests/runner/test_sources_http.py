@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -136,3 +137,19 @@ async def test_sources_are_asked_for_again(shells, server):
     assert result.state == "failed"
     assert log.count("Created fresh repository.") == 1
     assert "getting the sources failed (exit status 128); trying again" in log
+
+
+async def test_a_function_of_a_repository_that_wants_a_login(shells, server, source, tmp_path):
+    folder = tmp_path / "repository"
+    (folder / "steps").mkdir()
+    (folder / "steps" / "func.yml").write_text(
+        "spec:\n---\nexec: {command: [cat, '${{ func_dir }}/../hello.txt']}\n"
+    )
+    for words in (["add", "-A"], ["-c", "user.name=T", "-c", "user.email=t@t", "commit", "-qm", "a function"]):
+        subprocess.run(["git", "-C", folder, *words], check=True)  # noqa: ASYNC221
+    payload = job(source, run=json.dumps([{"name": "a", "func": "${{ vars.ADDRESS }}@main"}]))
+    payload.variables.append(Variable("ADDRESS", server[0]))
+    payload.steps = []
+    log, result = await ran(shells, payload)
+    assert result.state == "success" and "hello from the commit\n" in log, log
+    assert LOGIN[1] not in log

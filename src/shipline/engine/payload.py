@@ -18,7 +18,7 @@ from shipline.engine.job_inputs import for_payload
 from shipline.engine.job_variables import Facts, job_variables
 from shipline.engine.live import Live
 from shipline.engine.records import Commit, JobRecord, PipelineRecord, ProjectVariable
-from shipline.engine.run_steps import commands
+from shipline.engine.run_steps import as_text, steps_of
 from shipline.engine.scopes import is_protected
 from shipline.engine.secrets import secrets_of
 from shipline.language import pipeline as language
@@ -121,6 +121,7 @@ def make_payload(
         credentials=list(origin.credentials),
         hooks=[protocol.Hook(name, list(script)) for name, script in definition.extra.get("hooks", {}).items()],
         inputs=for_payload(definition, job.inputs) or None,
+        run=as_text(definition) if steps_of(definition) else msgspec.UNSET,
         secrets=secrets_of(definition, variables) or None,
         features=protocol.Features(failure_reasons=FAILURE_REASONS),
     )
@@ -133,9 +134,9 @@ def new_token() -> str:
 
 def steps(definition: language.Job, timeout: int) -> list[protocol.Step]:
     """before_script and script share a shell, so they are one step; after_script is one of its own."""
-    script = protocol.Step(
-        "script", [*definition.before_script, *definition.script, *commands(definition)], timeout
-    )
+    if steps_of(definition):
+        return []
+    script = protocol.Step("script", [*definition.before_script, *definition.script], timeout)
     if not definition.after_script:
         return [script]
     after = protocol.Step(
@@ -147,25 +148,37 @@ def steps(definition: language.Job, timeout: int) -> list[protocol.Step]:
 def git_info(record: PipelineRecord, origin: Origin, variables: list[protocol.Variable]) -> protocol.GitInfo:
     """What to check out."""
     commit = record.commit
-    depth = next((v.value for v in variables if v.key == "GIT_DEPTH"), "")
+    written = next((v.value for v in variables if v.key == "GIT_DEPTH"), None)
+    depth = origin.depth if written is None else depth_of(written)
     return protocol.GitInfo(
         repo_url=origin.repository_url,
         ref=commit.ref,
         sha=commit.sha,
         before_sha=commit.before_sha,
         ref_type="tag" if commit.is_tag else "branch",
-        refspecs=_refspecs(record.id, commit),
-        depth=int(depth) if depth.isdigit() else origin.depth,
+        refspecs=_refspecs(record.id, commit, depth),
+        depth=depth,
         repo_object_format="sha256" if len(commit.sha) == 64 else "sha1",
     )
 
 
-def _refspecs(pipeline_id: int, commit: Commit) -> list[str]:
-    """The commit itself (no ref may name it any more), and the branch or tag that the job sees."""
+def depth_of(written: str) -> int:
+    """The number that GIT_DEPTH begins with; 0, which is all history, where it begins with none."""
+    digits = written.strip()
+    while digits and not digits.isdecimal():
+        digits = digits[:-1]
+    return int(digits or 0)
+
+
+def _refspecs(pipeline_id: int, commit: Commit, depth: int) -> list[str]:
+    """The commit itself (no ref may name it any more), and the branch or tag that the job sees; without a depth,
+    all of them."""
+    own = f"+{commit.sha}:refs/pipelines/{pipeline_id}"
+    if not depth:
+        return [own, "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"]
     if commit.is_tag:
-        return [f"+{commit.sha}:refs/pipelines/{pipeline_id}", f"+refs/tags/{commit.ref}:refs/tags/{commit.ref}"]
-    own = [f"+{commit.sha}:refs/pipelines/{pipeline_id}"]
-    return [*own, f"+refs/heads/{commit.ref}:refs/remotes/origin/{commit.ref}"]
+        return [own, f"+refs/tags/{commit.ref}:refs/tags/{commit.ref}"]
+    return [own, f"+refs/heads/{commit.ref}:refs/remotes/origin/{commit.ref}"]
 
 
 def _image(image: language.Image) -> protocol.Image:

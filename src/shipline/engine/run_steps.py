@@ -1,17 +1,14 @@
-"""`run:`: a job as a list of steps. Those that are scripts run here, one after the other, each in its own shell.
-
-GitLab's runner fetches other steps (`step:`, `func:`) from git or a registry and has a program of its own carry
-them out, as it does with expressions (`${{ ... }}`); these are refused by name.
-"""
+"""`run:`: a job as a list of steps. The runner gets them as they are written and works out what is in them; what it
+could not carry out is known here, before anything runs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
 from typing import Any
 
 from shipline.language.pipeline import Job
 
-OTHER_KINDS = ("step", "func", "inputs")
+KINDS = ("step", "func")
 
 
 def steps_of(job: Job) -> list[dict[str, Any]]:
@@ -19,29 +16,21 @@ def steps_of(job: Job) -> list[dict[str, Any]]:
     return list(job.extra.get("run") or [])
 
 
-def asks(job: Job, kind: str) -> bool:
-    """Whether a step is of a kind that is not run here."""
-    return any(kind in step for step in steps_of(job))
+def asks_image(job: Job, kind: str) -> bool:
+    """Whether a step of this kind is a function in an image, as far as its text says so before it runs."""
+    return any(kind in step and _is_image(step[kind]) for step in steps_of(job))
 
 
-def has_expressions(job: Job) -> bool:
-    """Whether a step's script or variables hold `${{ ... }}`."""
-    return any("${{" in text for step in steps_of(job) for text in _texts(step))
+def _is_image(reference: Any) -> bool:
+    """A folder begins with a dot or slash; a git repository has a revision after an @, or is written out."""
+    if not isinstance(reference, str):
+        return "git" not in reference
+    if "${{" in reference or reference.startswith((".", "/")):
+        return False
+    address, at, revision = reference.rpartition("@")
+    return not at or revision.startswith("sha256:") or "/" not in address
 
 
-def _texts(step: dict[str, Any]) -> Iterator[str]:
-    yield str(step.get("script", ""))
-    yield from map(str, (step.get("env") or {}).values())
-
-
-def commands(job: Job) -> list[str]:
-    """The steps as commands of one script: the first that fails ends the job, and what a step sets is its own."""
-    return [_command(step) for step in steps_of(job)]
-
-
-def _command(step: dict[str, Any]) -> str:
-    import shlex
-
-    title = " ".join(str(step["name"]).split())
-    exports = [f"export {key}={shlex.quote(value)}" for key, value in (step.get("env") or {}).items()]
-    return "\n".join([f"# step {title}", "(", *exports, str(step["script"]), ")"])
+def as_text(job: Job) -> str:
+    """The steps as a runner gets them: a JSON text."""
+    return json.dumps(steps_of(job))

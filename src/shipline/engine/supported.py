@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from shipline.engine.errors import Unsupported
-from shipline.engine.run_steps import OTHER_KINDS, asks, has_expressions
+from shipline.engine.run_steps import KINDS, asks_image
 from shipline.language.findings import Finding, finding
 from shipline.language.pipeline import Job, Pipeline
 
@@ -19,14 +19,16 @@ def _asks_store(store: str) -> Callable[[Job], bool]:
     return lambda job: any(store in secret for secret in (job.extra.get("secrets") or {}).values())
 
 
-def _has_step(kind: str) -> Callable[[Job], bool]:
-    return lambda job: asks(job, kind)
+def _asks_image(kind: str) -> Callable[[Job], bool]:
+    return lambda job: asks_image(job, kind)
 
 
 REFUSED: dict[str, tuple[Callable[[Job], bool], str]] = {
     "identity": (lambda job: bool(job.extra.get("identity")), "there is no Google Cloud account to log in to"),
-    **{f"run:{kind}": (_has_step(kind), "steps here are scripts; none is fetched") for kind in OTHER_KINDS},
-    "run": (has_expressions, "expressions (`${{ ... }}`) in steps are not evaluated"),
+    **{
+        f"run:{kind}": (_asks_image(kind), "functions are taken from folders and git repositories, not from images")
+        for kind in KINDS
+    },
     **{
         f"secrets:{name}": (_asks_store(name), "Vault is the one secret store that is asked")
         for name in OTHER_STORES

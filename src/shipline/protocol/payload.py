@@ -189,7 +189,8 @@ class Features(msgspec.Struct, omit_defaults=True):
 
 
 class JobPayload(msgspec.Struct):
-    """One job as it leaves the engine. `token` is a secret that is good for this job alone."""
+    """One job as it leaves the engine. `token` is a secret that is good for this job alone; `run` is a JSON text: the
+    steps of a job that has these in place of a script."""
 
     id: int
     token: str
@@ -207,6 +208,7 @@ class JobPayload(msgspec.Struct):
     hooks: list[Hook] = []
     secrets: dict[str, Secret] | None = None
     inputs: list[JobInput] | None = None
+    run: str | msgspec.UnsetType = msgspec.UNSET
     features: Features = msgspec.field(default_factory=Features)
     allow_git_fetch: bool = True
 

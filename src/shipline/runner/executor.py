@@ -45,11 +45,12 @@ class Executor(Protocol):
     async def get_sources(self) -> None:
         """Puts the commit into the job's project folder, as the job's GIT_* variables want it."""
 
-    def files(self) -> ProjectFiles:
-        """The project folder's files, once the sources are there; not used while a stage runs."""
+    def files(self, folder: str = "") -> ProjectFiles:
+        """The project folder's files, once the sources are there, or another folder's beside it; not used while a
+        stage runs."""
 
-    async def run(self, stage: Stage) -> int:
-        """Runs one stage and returns its exit status."""
+    async def run(self, stage: Stage, *, beside: bool = False) -> int:
+        """Runs one stage and returns its exit status. `beside`: where the sources are fetched and git is."""
 
     async def interrupt(self) -> None:
         """Ends the stage that runs now."""

@@ -42,6 +42,7 @@ FEATURES = (
     "artifacts_exclude",
     "upload_multiple_artifacts",
     "upload_raw_artifacts",
+    "native_steps_integration",
 )
 """What this runner tells a server that it can do."""
 ASK_AGAIN_AFTER = 3.0  # seconds, where the server does not hold a question

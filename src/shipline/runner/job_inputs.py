@@ -1,4 +1,4 @@
-"""`${{ job.inputs.NAME }}`: a job's inputs put into its scripts and into what its settings say.
+"""`${{ ... }}` in a job's scripts and in what its settings say: expressions over the job's inputs.
 
 Done wherever variables are replaced, and before they are. A job without inputs is left alone, whatever its texts
 hold.
@@ -6,7 +6,6 @@ hold.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
@@ -14,12 +13,10 @@ import msgspec
 from shipline.protocol.payload import Image, JobInput, JobPayload
 from shipline.runner.errors import JobFailed
 
-_EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
-_NAME = re.compile(r"\s*job\.inputs\.([A-Za-z0-9_-]+)\s*\Z")
-
 
 def interpolated(payload: JobPayload) -> JobPayload:
-    """The payload with its inputs put in. Raises JobFailed for an expression that names none of them."""
+    """The payload with its inputs put in. Raises JobFailed for an expression that is wrong, or names none of
+    them."""
     if not payload.inputs:
         return payload
     put = _Putter(payload.inputs)
@@ -33,24 +30,36 @@ def interpolated(payload: JobPayload) -> JobPayload:
     return msgspec.structs.replace(payload, **fields)
 
 
+class Inputs(dict[str, Any]):
+    """Inputs by name. A sensitive one can be looked for, and not read."""
+
+    def __init__(self, inputs: list[JobInput]) -> None:
+        super().__init__({each.key: each.value.content for each in inputs})
+        self._sensitive = {each.key for each in inputs if each.value.sensitive}
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._sensitive:
+            from shipline.runner.moa.syntax import MoaError
+
+            raise MoaError("a sensitive input cannot be put into a text")
+        return super().__getitem__(name)
+
+    def items(self) -> Any:
+        return {name: self[name] for name in self}.items()
+
+
 class _Putter:
     def __init__(self, inputs: list[JobInput]) -> None:
-        self._inputs = {each.key: each.value for each in inputs}
+        self._context = {"job": {"inputs": Inputs(inputs)}}
 
     def text(self, text: str) -> str:
-        return _EXPRESSION.sub(self._value, text) if "${{" in text else text
+        from shipline.runner.moa.evaluation import expanded
+        from shipline.runner.moa.syntax import MoaError
 
-    def _value(self, match: re.Match[str]) -> str:
-        named = _NAME.match(match[1])
-        value = self._inputs.get(named[1]) if named else None
-        if value is None:
-            known = ", ".join(f"job.inputs.{name}" for name in self._inputs)
-            raise JobFailed(f"{match[0]}: unknown; this job has {known}", "runner_configuration_error")
-        if value.sensitive:
-            raise JobFailed(
-                f"{match[0]}: a sensitive input cannot be put into a text", "runner_configuration_error"
-            )
-        return as_text(value.content)
+        try:
+            return expanded(text, self._context)
+        except MoaError as error:
+            raise JobFailed(str(error), "runner_configuration_error") from None
 
     def all(self, texts: list[str]) -> list[str]:
         return [self.text(text) for text in texts]
@@ -68,12 +77,3 @@ class _Putter:
     def image(self, image: Image) -> Image:
         filled: Image = self.fields(image, "name", "alias", "entrypoint", "command")
         return filled
-
-
-def as_text(content: Any) -> str:
-    """An input's value inside a text: lists as JSON."""
-    if isinstance(content, str):
-        return content
-    import json
-
-    return json.dumps(content)

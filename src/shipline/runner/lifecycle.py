@@ -177,6 +177,8 @@ class JobRun:
                 if step.name != "after_script" and step.script and not self.canceling:
                     began = True
                     await self._script(self.executor, step)
+            if self.payload.run and not self.canceling:
+                await self._functions(self.executor, self.payload.run)
         except JobFailed as error:
             failure = error
         if not self.canceling:
@@ -245,12 +247,29 @@ class JobRun:
         self.at = "script"
         status = await self._within(limit, executor, stage)
         if status is None:
-            raise JobFailed(
-                f"the script took longer than RUNNER_SCRIPT_TIMEOUT ({_duration(limit or 0)})",
-                "job_execution_timeout",
-            )
+            raise _late(limit)
         if status:
             raise JobFailed(executor.exited(status), "script_failure", exit_code=status)
+
+    async def _functions(self, executor: Executor, steps: str) -> None:
+        """The steps of `run:`, which all share the script's time."""
+        from shipline.runner.functions.sequence import Functions
+
+        limit = self.job.variables.seconds("RUNNER_SCRIPT_TIMEOUT", None)
+        clock = asyncio.get_running_loop().time
+        end = clock() + limit if limit else None
+        self.trace.open_section("step_script", 'Executing "step_script" stage of the job script')
+        self.at = "script"
+
+        async def run(stage: Stage, beside: bool) -> int:
+            if self.canceling:
+                raise JobFailed("canceled", "job_canceled")
+            status = await self._within(end - clock() if end else None, executor, stage, beside=beside)
+            if status is None:
+                raise _late(limit)
+            return status
+
+        await Functions(self.job, executor, self.trace, run).run(steps)
 
     async def _after_script(self, executor: Executor) -> None:
         step = next((step for step in self.payload.steps if step.name == "after_script" and step.script), None)
@@ -267,13 +286,15 @@ class JobRun:
             raise JobFailed(what, "script_failure", exit_code=status)
         self.trace.warning(f"after_script failed, but job will continue unaffected: {what}")
 
-    async def _within(self, limit: float | None, executor: Executor, stage: Stage) -> int | None:
+    async def _within(
+        self, limit: float | None, executor: Executor, stage: Stage, *, beside: bool = False
+    ) -> int | None:
         """The stage's exit status, or None when it had to be ended because its time was over."""
         if limit is None:
-            return await executor.run(stage)
-        work = asyncio.create_task(executor.run(stage))
+            return await executor.run(stage, beside=beside)
+        work = asyncio.create_task(executor.run(stage, beside=beside))
         try:
-            await asyncio.wait({work}, timeout=limit)
+            await asyncio.wait({work}, timeout=max(0.0, limit))
             if work.done():
                 return work.result()
             await executor.interrupt()
@@ -326,3 +347,9 @@ def _duration(seconds: float) -> str:
     hours, rest = divmod(int(seconds), 3600)
     minutes, left = divmod(rest, 60)
     return (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + f"{left}s"
+
+
+def _late(limit: float | None) -> JobFailed:
+    return JobFailed(
+        f"the script took longer than RUNNER_SCRIPT_TIMEOUT ({_duration(limit or 0)})", "job_execution_timeout"
+    )

@@ -106,7 +106,7 @@ class ShellExecutor:
         git = self._job.payload.git_info
         repository = local_path(git.repo_url)
         if repository and sources.plain:
-            await self._checkouts.place(repository, git, Path(self._job.places.project))
+            await self._checkouts.place(repository, git, sources.depth, Path(self._job.places.project))
             self._trace.info(f"Checking out {git.sha[:8]} as detached HEAD (ref is {git.ref})...")
             return
         copy: Path | None = None
@@ -119,10 +119,10 @@ class ShellExecutor:
         if status:
             raise JobFailed(self.exited(status), "runner_system_failure", exit_code=status)
 
-    def files(self) -> ShellFiles:
-        return ShellFiles(self._job.places.project)
+    def files(self, folder: str = "") -> ShellFiles:
+        return ShellFiles(folder or self._job.places.project)
 
-    async def run(self, stage: Stage) -> int:
+    async def run(self, stage: Stage, *, beside: bool = False) -> int:
         return await self._start(stage).wait()
 
     def _start(self, stage: Stage) -> StageProcess:

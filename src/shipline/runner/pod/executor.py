@@ -213,18 +213,18 @@ class PodExecutor:
             return None
         return await self._copies.archive(repository, git, sources.depth)
 
-    def files(self) -> PodFiles:
+    def files(self, folder: str = "") -> PodFiles:
         assert self._plan is not None
         return PodFiles(
             self._client,
             self._plan.namespace,
             self._plan.name,
-            project=self._job.places.project,
+            project=folder or self._job.places.project,
             scratch=self._plan.scripts,
         )
 
-    async def run(self, stage: Stage) -> int:
-        return await self._run("build", stage)
+    async def run(self, stage: Stage, *, beside: bool = False) -> int:
+        return await self._run("helper" if beside else "build", stage)
 
     async def _run(self, container: str, stage: Stage, archives: list[tuple[Path, str]] | None = None) -> int:
         """Runs the stage, unless the pod breaks first."""
