@@ -18,7 +18,8 @@ def cases(table: str) -> list[dict[str, Any]]:
     """The cases of a table, without those that only an editor would refuse."""
     lines = (DATA / f"{table}.jsonl").read_text().splitlines()
     read = [json.loads(line) for line in lines]
-    return [corrected(table, case) for case in read if not case.get("schema_only")]
+    numbered = [{"id": str(number), **case} for number, case in enumerate(read, 1)]
+    return [corrected(table, case) for case in numbered if not case.get("schema_only")]
 
 
 def corrected(table: str, case: dict[str, Any]) -> dict[str, Any]:

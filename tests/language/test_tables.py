@@ -36,6 +36,14 @@ def test_whole_file(case):
         assert bool(case["warning"]) == bool(told)
 
 
+@pytest.mark.parametrize("case", cases("wording"), ids=name)
+def test_wording(case):
+    with pytest.raises(LanguageError) as refused:
+        compile(case["yaml"], context(None))
+    told = [finding.message for finding in refused.value.findings]
+    assert any(case["error"] in message for message in told), told
+
+
 @pytest.mark.parametrize("case", cases("validity"), ids=name)
 def test_validity(case):
     if case["valid"]:

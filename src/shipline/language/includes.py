@@ -75,7 +75,7 @@ class Includes:
         whole = Place(file, 1, 1)
         if not documents:
             if place is NOWHERE:
-                raise refuse("Please provide content of the pipeline's file", whole, "it is empty")
+                raise refuse("Please provide content of .gitlab-ci.yml", whole, "it is empty")
             raise refuse(f"{kind_name(loaded.origin)} file `{file}` is empty!", place)
         known = self.plain_values()
         value = interpolated(documents, inputs, known, loaded.component, place, self.header_file, self.masked)

@@ -19,6 +19,7 @@ from shipline.language.pipeline import Job, Need
 from shipline.language.values import Map
 
 MAX_NEEDS = 50
+LONGEST_NAME = 255
 
 
 class Jobs:
@@ -114,6 +115,9 @@ def check_needs(needs: list[Needed], config: JobConfig, own: int | None, jobs: J
         elif jobs.is_parallel(need.job) and not need.optional and (part := unknown_part(need, jobs)):
             hint = did_you_mean(part, jobs.owner)
             found.append(finding(f"{config.name} job: undefined need: {part}", need.place, hint, check=UNDEFINED))
+        elif name := too_long(need, jobs):
+            message = f"{config.name} job: need `{name}` name is too long (maximum is {LONGEST_NAME} characters)"
+            found.append(finding(message, need.place))
         elif own is not None and stage is not None and stage > own:
             message = f"{config.name} job: need {need.job} is not defined in current or prior stages"
             found.append(finding(message, need.place, "a job can need only jobs of its own or an earlier stage"))
@@ -124,6 +128,12 @@ def unknown_part(need: Needed, jobs: Jobs) -> str | None:
     """A part that a need selects and that the job does not have; those with expressions are not known yet."""
     names = selected(need.job or "", need.matrix) if need.matrix is not None else []
     return next((name for name in names if "$[[" not in name and name not in jobs.owner), None)
+
+
+def too_long(need: Needed, jobs: Jobs) -> str | None:
+    """The name of a needed job that GitLab cannot keep; a job of that name that nobody needs is fine."""
+    names = selected(need.job or "", need.matrix) if need.matrix is not None else jobs.names(need.job or "")
+    return next((name for name in names if len(name) > LONGEST_NAME), None)
 
 
 def check_dependencies(config: JobConfig, own: int | None, jobs: Jobs) -> list[Finding]:
@@ -164,8 +174,10 @@ def check_circles(root: Root, jobs: Jobs) -> list[Finding]:
     ring = circle(edges)
     if not ring:
         return []
-    text = f"The pipeline has circular dependencies: {' -> '.join([*ring, ring[0]])}"
-    return [finding(text, places[ring[0]], "needs must not lead back to the job itself")]
+    names = ", ".join(f'"{name}"' for name in ring)
+    text = f"The pipeline has circular dependencies: topological sort failed: [{names}]"
+    hint = f"needs must not lead back to the job itself: {' -> '.join([*ring, ring[0]])}"
+    return [finding(text, places[ring[0]], hint)]
 
 
 def circle(edges: Mapping[str, list[str]]) -> list[str]:

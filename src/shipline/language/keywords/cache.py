@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
-from shipline.language.entry import Entry, boolean, is_strings, one_of, strings, text
+from shipline.language.entry import (
+    Entry,
+    boolean,
+    is_boolean,
+    is_string,
+    is_strings,
+    one_of,
+    remedy,
+    strings,
+    text,
+)
 from shipline.language.values import List, Map
 
 KEYS = ("key", "untracked", "paths", "when", "policy", "unprotect", "fallback_keys")
@@ -40,14 +51,25 @@ def cache(entry: Entry) -> dict[str, Any] | None:
     entry.only(*KEYS)
     found: dict[str, Any] = {
         "key": key(entry.child("key")) if entry.value.get("key") is not None else "default",
-        "paths": strings(entry, "paths"),
-        "untracked": boolean(entry, "untracked"),
+        "paths": value_of(entry, "paths", is_strings, "config should be an array of strings"),
+        "untracked": value_of(entry, "untracked", is_boolean, "config should be a boolean value"),
         "when": one_of(entry, "when", WHEN) or "on_success",
         "policy": policy(entry) or "pull-push",
         "unprotect": boolean(entry, "unprotect") or False,
         "fallback_keys": fallback_keys(entry),
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def value_of(entry: Entry, key: str, good: Callable[[Any], bool], message: str) -> Any:
+    """A key that GitLab reads as an entry of its own and names so (`cache:paths config should be ...`)."""
+    child = entry.child(key)
+    if child.value is None:
+        return None
+    if not good(child.value):
+        child.refuse(message, hint=remedy(key, child.value, good))
+        return None
+    return list(child.value) if isinstance(child.value, list) else child.value
 
 
 def policy(entry: Entry) -> str | None:
@@ -77,10 +99,13 @@ def key(entry: Entry) -> Any:
         entry.refuse("should be a hash, a string or a symbol")
         return None
     entry.only("files", "files_commits", "prefix")
-    entry.together("files", "files_commits")
+    if "files" in value and "files_commits" in value:
+        entry.refuse(
+            "config must use exactly one of these keys: files, files_commits", value.key_at("files_commits")
+        )
     kind = "files_commits" if "files_commits" in value else "files"
     if value.get(kind) is None:
-        entry.refuse("config missing required keys: files")
+        entry.refuse("config must use exactly one of these keys: files, files_commits")
         return None
     files = entry.child(kind)
     if not is_strings(files.value):
@@ -89,5 +114,5 @@ def key(entry: Entry) -> Any:
         files.refuse("config requires at least 1 item")
     elif len(files.value) > MAX_FILES[kind]:
         files.refuse(f"config has too many items (maximum is {MAX_FILES[kind]})")
-    text(entry, "prefix")
+    value_of(entry, "prefix", is_string, "config should be a string or symbol")
     return {name: list(item) if isinstance(item, list) else item for name, item in value.items()}

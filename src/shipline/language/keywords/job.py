@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from shipline.language.entry import Entry, is_string, one_of, strings, text
+from shipline.language.entry import Entry, is_string, one_of, remedy, strings, text
 from shipline.language.findings import UNDEFINED
 from shipline.language.keywords import (
     artifacts,
@@ -197,7 +197,13 @@ def job_rules(entry: Entry) -> list[Rule] | None:
 def simple_keywords(entry: Entry, found: JobConfig) -> None:
     """Keywords that are one text or a list of texts."""
     source: Map = entry.value
-    for key in ("stage", "resource_group", "manual_confirmation", "publish"):
+    if source.get("stage") is not None:
+        stage = entry.child("stage")
+        if is_string(stage.value):
+            found.values["stage"] = stage.value
+        else:
+            stage.refuse("config should be a string", hint=remedy("stage", stage.value, is_string))
+    for key in ("resource_group", "manual_confirmation", "publish"):
         value = text(entry, key) if source.get(key) is not None else None
         if value is not None and (value or key != "resource_group"):  # a group without a name is none
             found.values[key] = value

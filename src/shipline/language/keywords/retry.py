@@ -126,7 +126,8 @@ def allow_failure(entry: Entry) -> bool | dict[str, Any] | None:
     if isinstance(entry.value, bool):
         return entry.value
     if not isinstance(entry.value, Map):
-        entry.refuse("config should be a hash or a boolean value")
+        job, _, key = entry.path.rpartition(":")
+        Entry(entry.value, entry.place, job, entry.findings).refuse_key(key, "should be a hash or a boolean value")
         return None
     entry.only("exit_codes")
     codes = exit_codes(entry)

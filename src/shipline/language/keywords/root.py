@@ -31,6 +31,7 @@ OLD_DEFAULTS = ("image", "services", "before_script", "after_script", "cache")
 DEFAULT_STAGES = ["build", "test", "deploy"]
 FIRST, LAST = ".pre", ".post"
 MAX_JOB_NAME = 255
+MAX_NESTING = 10
 
 
 class Root(msgspec.Struct):
@@ -70,16 +71,16 @@ def stages(entry: Entry) -> list[str]:
         return [FIRST, *DEFAULT_STAGES, LAST]
     flat: list[str] = []
     if not isinstance(value, List) or not flatten(value, flat):
-        entry.refuse("config should be an array of strings")
+        entry.refuse("config should be an array of strings or a nested array of strings up to 10 levels deep")
         return [FIRST, *DEFAULT_STAGES, LAST]
     return [FIRST, *dict.fromkeys(name for name in flat if name not in (FIRST, LAST)), LAST]
 
 
-def flatten(items: List, into: list[str]) -> bool:
+def flatten(items: List, into: list[str], depth: int = 1) -> bool:
     for item in items:
         if isinstance(item, str):
             into.append(item)
-        elif not (isinstance(item, List) and flatten(item, into)):
+        elif not (isinstance(item, List) and depth < MAX_NESTING and flatten(item, into, depth + 1)):
             return False
     return True
 
@@ -174,13 +175,13 @@ def job_advice(name: str, value: Any) -> str | None:
 
 
 def good_name(entry: Entry, name: Any, place: Place) -> bool:
-    jobs_entry = Entry(entry.value, place, "jobs", entry.findings)
     if not isinstance(name, str):
         shown = str(name).lower() if isinstance(name, bool) else "null" if name is None else name
-        jobs_entry.refuse(f"{shown} name should be a symbol", hint=f'put it in quotes: "{shown}"')
+        hint = f'put it in quotes: "{shown}"'
+        Entry(name, place, f"jobs:{shown}", entry.findings).refuse("name should be a symbol", hint=hint)
         return False
     if not name.strip():
-        jobs_entry.refuse("config job name can't be blank")
+        Entry(name, place, "jobs:job", entry.findings).refuse("name can't be blank")
         return False
     if len(name) > MAX_JOB_NAME:
         Entry(None, place, f"jobs:{name[:40]}...", entry.findings).refuse(

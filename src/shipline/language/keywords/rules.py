@@ -82,7 +82,7 @@ def rules(entry: Entry, scope: str) -> list[Rule] | None:
     if entry.value is None:
         return None
     if not isinstance(entry.value, List):
-        entry.refuse(SHOULD_BE)
+        refuse_form(entry, scope, entry.place)
         return None
     if not entry.value and scope != "include":
         entry.refuse("config can't be blank")
@@ -90,10 +90,16 @@ def rules(entry: Entry, scope: str) -> list[Rule] | None:
     flat: list[tuple[Map, Place]] = []
     wrong = flatten(entry.value, flat, 1)
     if wrong is not None:
-        entry.refuse(SHOULD_BE, wrong)
+        refuse_form(entry, scope, wrong)
         return None
     found = [rule(Entry(item, place, f"{entry.path}:rule", entry.findings), scope) for item, place in flat]
     return [item for item in found if item is not None]
+
+
+def refuse_form(entry: Entry, scope: str, place: Place) -> None:
+    """GitLab asks for the form of a job's rules as of one of the job's own keys."""
+    path = f"{entry.path.removesuffix(':rules')} rules" if scope == "job" else entry.path
+    Entry(entry.value, place, path, entry.findings).refuse(SHOULD_BE)
 
 
 def flatten(items: List, into: list[tuple[Map, Place]], depth: int) -> Place | None:
