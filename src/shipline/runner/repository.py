@@ -2,7 +2,8 @@
 
 A job takes its copy over as its .git, so the copy's settings are those of a checkout. The copy is made with the
 git program through `git upload-pack`, so nothing is written to the user's repository, and it holds what a job may
-see: the commit, its history to the depth asked for, and its branch or tag.
+see: the commit, its history to the depth asked for with the tags on it, and its branch or tag; without a depth,
+all branches and tags.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 SERVE = "git -c safe.directory=* -c uploadpack.allowAnySHA1InWant=true -c uploadpack.allowFilter=true upload-pack"
 
+JOB = "refs/shipline/job"
+EVERYTHING = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
+
 CONFIG = """\
 [core]
 	repositoryformatversion = {version}
@@ -30,6 +34,7 @@ CONFIG = """\
 	auto = 0
 [remote "origin"]
 	url = file://{repository}
+	uploadpack = {serve}
 	pushurl = the repository that the job was made from is not written to
 	fetch = +refs/heads/*:refs/remotes/origin/*
 """
@@ -40,7 +45,7 @@ def checkout_config(repository: Path, git: GitInfo) -> str:
     to."""
     sha256 = git.repo_object_format == "sha256"
     extension = "[extensions]\n\tobjectFormat = sha256\n" if sha256 else ""
-    return CONFIG.format(version=1 if sha256 else 0, extension=extension, repository=repository)
+    return CONFIG.format(version=1 if sha256 else 0, extension=extension, repository=repository, serve=SERVE)
 
 
 def local_path(url: str) -> Path | None:
@@ -87,26 +92,23 @@ class RepositoryCopies:
 
 
 async def _copy(repository: Path, git: GitInfo, depth: int, folder: Path) -> Path:
-    kind = "tags" if git.ref_type == "tag" else "remotes/origin"
     limit = ["--depth", str(depth)] if depth > 0 else []
     await run_git("init", "-q", "--bare", "--template=", f"--object-format={git.repo_object_format}", str(folder))
+    tagged = git.ref_type == "tag"
+    own = f"refs/tags/{git.ref}" if tagged else f"refs/remotes/origin/{git.ref}"
+    alone = depth > 0 and not tagged  # no other ref that is fetched can have the same name
     # one pack travels faster than many objects
-    fetch = [
-        "-c",
-        "fetch.unpackLimit=1",
-        "fetch",
-        "-q",
-        "--no-tags",
-        "--no-auto-gc",
-        "--upload-pack",
-        SERVE,
-        *limit,
-    ]
+    fetch = ["-c", "fetch.unpackLimit=1", "fetch", "-q", "--no-auto-gc", "--upload-pack", SERVE, *limit]
     await run_git(
-        *("-C", str(folder), *fetch),
-        *(f"file://{repository}", f"+{git.sha}:refs/{kind}/{git.ref}"),
+        *("-C", str(folder), *fetch, f"file://{repository}"),
+        *(f"+{git.sha}:{own if alone else JOB}", *([] if depth > 0 else EVERYTHING)),
         failure=f"the commit {git.sha[:8]} cannot be read from the repository {repository}",
     )
+    if not alone:
+        there = await run_git("-C", str(folder), "for-each-ref", "--format=%(objectname) %(*objectname)", own)
+        if git.sha not in there.split():
+            await run_git("-C", str(folder), "update-ref", own, git.sha)
+        await run_git("-C", str(folder), "update-ref", "-d", JOB)
     (folder / "config").write_text(checkout_config(repository, git))
     await _copy_large_files(repository, git, folder)
     return folder

@@ -10,6 +10,7 @@ import asyncio
 from pathlib import Path
 
 from shipline.protocol.payload import GitInfo
+from shipline.runner.history import seen_history
 from shipline.runner.local.snapshot import Snapshot
 from shipline.runner.process import found_program, run_git
 from shipline.runner.repository import checkout_config
@@ -25,18 +26,18 @@ LARGE_FILES = """\
 
 
 class Checkouts:
-    """Checkouts by repository, commit and ref."""
+    """Checkouts by repository, commit, ref and depth."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._made: dict[tuple[object, ...], asyncio.Task[Snapshot]] = {}
 
-    async def place(self, repository: Path, git: GitInfo, project: Path) -> None:
+    async def place(self, repository: Path, git: GitInfo, depth: int, project: Path) -> None:
         """Makes `project` a fresh checkout. JobFailed when the commit isn't in the repository."""
-        key = (repository, git.sha, git.ref, git.ref_type)
+        key = (repository, git.sha, git.ref, git.ref_type, depth)
         if key not in self._made:
             folder = self._workspace.path / f"checkout-{len(self._made)}"
-            self._made[key] = asyncio.create_task(_make(repository, git, folder))
+            self._made[key] = asyncio.create_task(_make(repository, git, depth, folder))
         snapshot = await asyncio.shield(self._made[key])
         if snapshot.is_large:
             await asyncio.to_thread(snapshot.write, str(project))
@@ -50,24 +51,33 @@ class Checkouts:
         await asyncio.gather(*self._made.values(), return_exceptions=True)
 
 
-async def _make(repository: Path, git: GitInfo, folder: Path) -> Snapshot:
-    common = await run_git(
-        "-C", str(repository), "rev-parse", "--git-common-dir", failure=f"{repository} is no git repository"
-    )
+async def _make(repository: Path, git: GitInfo, depth: int, folder: Path) -> Snapshot:
+    common = await _common_folder(repository)
     own = folder / ".git"
-    kind = "tags" if git.ref_type == "tag" else "remotes/origin"
     for made in (own / "objects" / "info", own / "refs"):
         made.mkdir(parents=True, exist_ok=True)
-    objects = (repository / common.strip() / "objects").resolve()
+    objects = (common / "objects").resolve()
     (own / "objects" / "info" / "alternates").write_text(f"{objects}\n")
-    stored = repository / common.strip() / "lfs" / "objects"
+    stored = common / "lfs" / "objects"
     large = LARGE_FILES if stored.is_dir() and found_program("git-lfs") else ""
     (own / "config").write_text(checkout_config(repository, git) + large)
     (own / "HEAD").write_text(f"{git.sha}\n")
-    (own / "packed-refs").write_text(f"{git.sha} refs/{kind}/{git.ref}\n")
-    shallow = repository / common.strip() / "shallow"
-    if shallow.exists():
-        (own / "shallow").write_bytes(shallow.read_bytes())
     missing = f"the commit {git.sha[:8]} cannot be checked out from {repository}"
-    await run_git("-C", str(folder), "read-tree", "--reset", "-u", git.sha, failure=missing)
+    files = run_git("-C", str(folder), "read-tree", "--reset", "-u", git.sha, failure=missing)
+    _, history = await asyncio.gather(files, seen_history(repository, git, depth))
+    refs = "".join(f"{name} {ref}\n" for ref, name in history.refs.items())
+    (own / "packed-refs").write_text(refs, errors="surrogateescape")
+    edge = common / "shallow"  # the repository's own, beyond which it knows nothing itself
+    shallow = history.shallow.union(edge.read_text().split() if edge.exists() else ())
+    if shallow:
+        (own / "shallow").write_text("".join(f"{commit}\n" for commit in sorted(shallow)))
     return await asyncio.to_thread(Snapshot, str(folder))
+
+
+async def _common_folder(repository: Path) -> Path:
+    """Where a repository keeps its objects: its own .git, or that of which it is a worktree."""
+    if (repository / ".git").is_dir():  # git need not be asked
+        return repository / ".git"
+    missing = f"{repository} is no git repository"
+    folder = await run_git("-C", str(repository), "rev-parse", "--git-common-dir", failure=missing)
+    return repository / folder.strip()
