@@ -20,7 +20,7 @@ from shipline.runner.job import Job
 from shipline.runner.trace.trace import RESET, Trace
 
 DEFAULT_NAME = "artifacts"
-SUFFIXES = {"zip": ".zip", "gzip": ".gz"}
+SUFFIXES = {"zip": ".zip", "zipzstd": ".zip", "tarzstd": ".tar.zst", "gzip": ".gz"}
 TRIES = 3
 UNAVAILABLE_TRIES = 6
 UNAVAILABLE = ("503", "429")

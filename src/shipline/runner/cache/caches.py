@@ -24,9 +24,10 @@ from shipline.protocol.payload import Cache
 from shipline.runner.cache.keys import Key, file_name, key_of, object_name
 from shipline.runner.cache.seal import is_damaged, seal
 from shipline.runner.files.archive import pack
-from shipline.runner.files.extraction import Archive
+from shipline.runner.files.extraction import Archive, look_over
 from shipline.runner.files.members import Entry, FilesError, ProjectFiles
 from shipline.runner.files.selection import Selection, select
+from shipline.runner.files.tar_archive import TarArchive
 from shipline.runner.job import Job
 from shipline.runner.trace.trace import Trace
 
@@ -34,6 +35,7 @@ FALLBACK = "CACHE_FALLBACK_KEY"
 PROTECTED = "-protected"
 LEVEL = "CACHE_COMPRESSION_LEVEL"
 FORMAT = "CACHE_COMPRESSION_FORMAT"
+FORMATS = ("zip", "zipzstd", "tarzstd")
 TIMEOUT = "CACHE_REQUEST_TIMEOUT"  # minutes
 USUAL_TIMEOUT = 10
 MINUTE = 60.0  # seconds
@@ -142,11 +144,11 @@ class Caches:
                 raise CacheError(str(error)) from None
         return Restored(key, fetched.stored.version, archive.names, await self._files.mark())
 
-    def _looked_over(self, file: IO[bytes]) -> Archive:
+    def _looked_over(self, file: IO[bytes]) -> Archive | TarArchive:
         """An archive that may be unpacked here."""
         if is_damaged(file):
             raise CacheError("the archive is damaged")
-        archive = Archive(file)
+        archive = look_over(file)
         with contextlib.suppress(OSError):  # the project is not on this machine
             free = shutil.disk_usage(self._job.places.project).free
             if archive.size > free:
@@ -194,11 +196,11 @@ class Caches:
         if not chosen.entries or await self._unchanged(self._restored.get(index), key, chosen):
             self._trace.line("Archive is up to date!")
             return
-        if (wanted := self._job.variables.get(FORMAT)) not in ("", "zip"):
-            self._trace.warning(f"{FORMAT} {wanted} is not done here: the archive is a zip file")
+        wanted = self._job.variables.get(FORMAT).lower()
         name = self._name(key)
         with self._scratch() as archive:
-            await pack(self._files, chosen.entries, archive, level=self._level())
+            form = wanted if wanted in FORMATS else "zip"
+            await pack(self._files, chosen.entries, archive, form, self._level())
             await asyncio.to_thread(seal, archive)
             size = (await asyncio.to_thread(archive.stat)).st_size
             limit = self._job.config.cache.max_uploaded_archive_size if self._job.config.cache else 0

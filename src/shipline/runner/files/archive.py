@@ -1,4 +1,5 @@
-"""Packs members into a file, in constant memory: zip as GitLab's artifacts and caches are, gzip, or raw.
+"""Packs members into a file, in constant memory: zip as GitLab's artifacts and caches are, gzip, raw, or one of the
+forms with Zstandard.
 
 A zip keeps mode bits, symbolic links and times to the second (Info-ZIP's extended timestamp).
 """
@@ -17,8 +18,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from stat import S_IFDIR, S_IFLNK, S_IFREG
 
+from shipline.runner.files import zstd
 from shipline.runner.files.deflating import SMALL, Deflating
 from shipline.runner.files.members import Entry, FilesError, Member, ProjectFiles
+from shipline.runner.files.tar_archive import write_tar
 
 BLOCK = 1 << 20
 LARGE = 1 << 31
@@ -33,12 +36,19 @@ async def pack(
     files: ProjectFiles, entries: Sequence[Entry], target: Path, archive_format: str = "zip", level: str = "default"
 ) -> None:
     """Writes the entries' archive to `target`. Raises FilesError, also when the disk is full."""
-    writers = {"zip": write_zip, "gzip": write_gzip, "raw": write_raw}
+    writers = {
+        "zip": write_zip,
+        "zipzstd": write_zip_zstd,
+        "tarzstd": write_tar,
+        "gzip": write_gzip,
+        "raw": write_raw,
+    }
     if archive_format not in writers:
         raise FilesError(f"the format {archive_format!r} is not known: one of {', '.join(writers)}")
     if archive_format == "raw" and len(entries) > 1:
         raise FilesError("only one file can be sent as raw")
-    take = functools.partial(writers[archive_format], target, LEVELS.get(level, LEVELS["default"]))
+    levels = zstd.LEVELS if archive_format.endswith("zstd") else LEVELS
+    take = functools.partial(writers[archive_format], target, levels.get(level, levels["default"]))
     try:
         await files.read(entries, take)
     except OSError as error:
@@ -59,9 +69,18 @@ class _Info(zipfile.ZipInfo):
 
 def write_zip(target: Path, level: int, members: Iterable[Member]) -> None:
     """A zip file; `level` is zlib's, 0 for no compression."""
-    method = zipfile.ZIP_DEFLATED if level else zipfile.ZIP_STORED
+    _write_zip(target, level, zipfile.ZIP_DEFLATED if level else zipfile.ZIP_STORED, members)
+
+
+def write_zip_zstd(target: Path, level: int, members: Iterable[Member]) -> None:
+    """A zip file whose files are packed with Zstandard."""
+    _write_zip(target, level, zstd.METHOD, members)
+
+
+def _write_zip(target: Path, level: int, method: int, members: Iterable[Member]) -> None:
+    of_zip = zipfile.ZIP_STORED if method == zstd.METHOD else method  # what zipfile itself may be told
     with (
-        zipfile.ZipFile(target, "w", method, compresslevel=level or None, strict_timestamps=False) as archive,
+        zipfile.ZipFile(target, "w", of_zip, compresslevel=level or None, strict_timestamps=False) as archive,
         contextlib.closing(Deflating(archive, level)) as small,
     ):
         for member in members:
@@ -73,6 +92,9 @@ def write_zip(target: Path, level: int, members: Iterable[Member]) -> None:
             else:
                 small.flush()
                 info.file_size = member.size
+                if method == zstd.METHOD:
+                    zstd.write_member(archive, info, member.content, level)
+                    continue
                 info._compresslevel = level or None  # type: ignore[attr-defined]
                 with archive.open(info, "w", force_zip64=member.size >= LARGE) as into:
                     shutil.copyfileobj(member.content, into, BLOCK)

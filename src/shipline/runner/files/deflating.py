@@ -11,6 +11,8 @@ import zipfile
 import zlib
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from shipline.runner.files import zstd
+
 SMALL = 256 << 10  # bytes; larger members are not for here
 BATCH = 64  # members
 HEAVY = 1 << 20  # bytes of a batch
@@ -21,7 +23,7 @@ Batch = list[tuple[zipfile.ZipInfo, bytes]]
 
 
 class Deflating:
-    """Between the first `add` and `flush`, nothing else is written to the archive. `level` is zlib's."""
+    """Between the first `add` and `flush`, nothing else is written to the archive. `level` is the method's own."""
 
     def __init__(self, archive: zipfile.ZipFile, level: int) -> None:
         self._archive = archive
@@ -74,9 +76,8 @@ def _deflated(batch: Batch, level: int) -> Batch:
     done = []
     for info, data in batch:
         info.file_size, info.CRC = len(data), zlib.crc32(data)
-        if info.compress_type == zipfile.ZIP_DEFLATED:
-            packer = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
-            packed = packer.compress(data) + packer.flush()
+        if info.compress_type != zipfile.ZIP_STORED:
+            packed = _packed(data, info.compress_type, level)
             if len(packed) < len(data):
                 data = packed
             else:
@@ -84,3 +85,10 @@ def _deflated(batch: Batch, level: int) -> Batch:
         info.compress_size = len(data)
         done.append((info, data))
     return done
+
+
+def _packed(data: bytes, method: int, level: int) -> bytes:
+    if method == zstd.METHOD:
+        return zstd.compressed(data, level)
+    packer = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return packer.compress(data) + packer.flush()

@@ -1,4 +1,4 @@
-"""Unpacks a zip file into a job's project folder. Whoever made the archive, nothing of it comes to lie outside.
+"""Unpacks an archive into a job's project folder. Whoever made it, nothing of it comes to lie outside.
 
 Refused are names that lead out, and members below a symbolic link of the same archive. Links are made last, so that
 no file of the archive can go through one.
@@ -20,8 +20,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from shipline.runner.files import zstd
 from shipline.runner.files.archive import TIMESTAMP, UTF8
 from shipline.runner.files.members import FilesError, Kind, Member, ProjectFiles, checked
+from shipline.runner.files.tar_archive import TarArchive
 
 LONGEST_TARGET = 4096
 SMALL = 1 << 20
@@ -30,16 +32,33 @@ HEADER = struct.Struct("<4s5H3L2H")  # of a member, before its name
 
 
 async def unpack(files: ProjectFiles, archive: Path | IO[bytes]) -> None:
-    """Puts what is in the zip file `archive` into the project folder. Raises FilesError."""
-    with contextlib.closing(await asyncio.to_thread(Archive, archive)) as looked_over:
+    """Puts what is in the archive into the project folder. Raises FilesError."""
+    with contextlib.closing(await asyncio.to_thread(look_over, archive)) as looked_over:
         await files.write(looked_over.members)
+
+
+def look_over(archive: Path | IO[bytes]) -> Archive | TarArchive:
+    """The archive, by what it begins with: a zip file, or a tar file packed with Zstandard. Raises FilesError."""
+    file = archive.open("rb") if isinstance(archive, Path) else archive
+    try:
+        begin = file.read(len(zstd.MAGIC))
+        file.seek(0)
+        if begin != zstd.MAGIC:
+            return Archive(file)
+        found = TarArchive(file)
+        _refuse_paths_through_links(found.planned)
+        return found
+    except FilesError:
+        if isinstance(archive, Path):
+            file.close()
+        raise
 
 
 class Archive:
     """A zip file that was looked over: its names lead nowhere else, and it can be given out more than once. Raises
     FilesError for one that is broken or means harm, there and later."""
 
-    def __init__(self, archive: Path | IO[bytes]) -> None:
+    def __init__(self, archive: IO[bytes]) -> None:
         with _told():
             self._file = zipfile.ZipFile(archive)
             infos = self._file.infolist()
@@ -75,10 +94,12 @@ class Archive:
         self._file.close()
 
 
-def _content(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+def _content(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes] | zstd.Checked:
     """What is in a member. A small one is read at once: zipfile's own reader takes longer to make than to use."""
     stream = file.fp
-    if max(info.file_size, info.compress_size) > SMALL or info.flag_bits & ENCRYPTED or stream is None:
+    packed = info.compress_type == zstd.METHOD
+    large = max(info.file_size, info.compress_size) > SMALL and not packed
+    if large or info.flag_bits & ENCRYPTED or stream is None:
         return file.open(info)
     stream.seek(info.header_offset)
     header = stream.read(HEADER.size)
@@ -86,6 +107,8 @@ def _content(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
         raise zipfile.BadZipFile(f"no header for {info.filename!r}")
     name, extra = HEADER.unpack(header)[-2:]
     stream.seek(name + extra, os.SEEK_CUR)
+    if packed:
+        return zstd.Checked(stream, info)
     data = stream.read(info.compress_size)
     if info.compress_type == zipfile.ZIP_DEFLATED:
         data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, info.file_size + 1)
