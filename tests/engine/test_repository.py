@@ -128,6 +128,13 @@ def test_the_server_is_that_of_the_origin(path, url, server):
     assert Repository.find(path).server_url == server
 
 
+def test_gitlab_com_has_a_registry_that_is_known(path):
+    git(path, "config", "remote.origin.url", "git@gitlab.com:group/app.git")
+    assert Repository.find(path).registry == "registry.gitlab.com"
+    git(path, "config", "remote.origin.url", "git@gitlab.example.com:group/app.git")
+    assert Repository.find(path).registry == ""
+
+
 def test_the_default_branch_is_the_origin_s(path):
     git(path, "update-ref", "refs/remotes/origin/trunk", "HEAD")
     git(path, "symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/trunk")

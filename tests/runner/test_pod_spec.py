@@ -38,6 +38,32 @@ def test_containers_and_names():
     assert made.pod["metadata"]["labels"]["project.runner.gitlab.com/namespace"] == "group"
 
 
+@pytest.mark.parametrize(
+    "image", ["$NOWHERE/tool:1", "registry.example.com/$NOWHERE/tool", "tool:${NOWHERE}", "$NOWHERE"]
+)
+def test_an_image_whose_variable_has_no_value_is_refused_by_the_variables_name(image):
+    with pytest.raises(JobFailed, match="NOWHERE has no value here"):
+        planned(job(SOURCE, "true", image=image))
+    with pytest.raises(JobFailed, match="NOWHERE has no value here"):
+        planned(job(SOURCE, "true", image="alpine", services=[Image(image)]))
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "$R/a/tool_x:1.2-3$NOWHERE",
+        "$R/tool@sha256:" + "ab" * 32,
+        "localhost:5000/$T",
+        "[::1]:5000/$T",
+        "$T$NOWHERE",
+    ],
+)
+def test_a_variable_without_a_value_that_is_not_missed(image):
+    variables = [Variable("R", "registry.example.com:5000"), Variable("T", "group/tool-x")]
+    made = planned(job(SOURCE, "true", image=image, variables=variables))
+    assert "$" not in container(made, "build")["image"]
+
+
 def test_every_name_of_a_service_leads_to_the_pod_itself():
     made = planned(job(SOURCE, "true", image="alpine", services=[Image("my/redis:7", alias="cache, db")]))
     assert made.pod["spec"]["hostAliases"] == [{"ip": "127.0.0.1", "hostnames": ["cache", "db", "my-redis"]}]

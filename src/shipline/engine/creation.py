@@ -129,7 +129,7 @@ def context_of(
         user_login=login,
         user_name=repository.settings.get("user.name", login),
         user_email=repository.settings.get("user.email", f"{login}@localhost"),
-        registry=request.registry,
+        registry=request.registry or repository.registry,
         changed=repository.changed(commit) if request.changed is msgspec.UNSET else request.changed,
         merge_request=request.merge_request,
         schedule_description=request.schedule_description,

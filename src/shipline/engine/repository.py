@@ -112,6 +112,11 @@ class Repository:
         return f"{found['scheme']}://{found['host']}{found['port'] or ''}" if web else f"https://{found['host']}"
 
     @property
+    def registry(self) -> str:
+        """The container registry of the server that `origin` is on, where it is known without asking."""
+        return "registry.gitlab.com" if self.server_url == "https://gitlab.com" else ""
+
+    @property
     def name(self) -> str:
         """The directory's name, with what no project's name may hold replaced."""
         return re.sub(r"[^0-9A-Za-z_.-]+", "-", self.path.name.removesuffix(".git")).strip("-.") or "project"

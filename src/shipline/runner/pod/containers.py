@@ -8,6 +8,7 @@ from shipline.runner.config import KubernetesConfig
 from shipline.runner.errors import JobFailed
 from shipline.runner.job import Job
 from shipline.runner.pod.fields import Object, without_empty
+from shipline.runner.pod.image_names import image_name
 from shipline.runner.pod.services import Service
 
 POLICIES = {"always": "Always", "if-not-present": "IfNotPresent", "never": "Never"}
@@ -16,7 +17,7 @@ POLICIES = {"always": "Always", "if-not-present": "IfNotPresent", "never": "Neve
 def image_of(job: Job) -> str:
     """The build container's image. JobFailed when the job names none, or one that isn't allowed."""
     config = job.config.kubernetes
-    name = job.variables.expand(job.payload.image.name if job.payload.image else config.image)
+    name = image_name(job.payload.image.name if job.payload.image else config.image, job.variables)
     if not name:
         raise JobFailed(
             "the job names no image and the runner has no default one: add `image:` to the job",

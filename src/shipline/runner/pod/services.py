@@ -11,6 +11,7 @@ import msgspec
 from shipline.protocol.payload import Image
 from shipline.runner.config import ServiceConfig
 from shipline.runner.job import Job
+from shipline.runner.pod.image_names import image_name
 
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
 
@@ -48,7 +49,7 @@ def _service(container: str, image: Image, job: Job) -> Service:
     own = image.variables or []
     values = job.variables.extended(own).exports()
     environment = job.variables.public() | {each.key: values[each.key] for each in own if each.key in values}
-    name = job.variables.expand(image.name)
+    name = image_name(image.name, job.variables)
     port = environment.get("HEALTHCHECK_TCP_PORT") or job.variables.get("HEALTHCHECK_TCP_PORT")
     return Service(
         container=container,
