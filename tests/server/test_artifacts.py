@@ -103,6 +103,24 @@ def test_a_wrong_dotenv_file_is_refused_and_the_same_file_twice_is_not(desk):
     assert desk.leave(build, b"x", kind="lsif", expire_in="soon").status_code == 400
 
 
+def test_a_project_and_a_type_of_files_have_limits_of_their_own(desk, server):
+    build = desk.start()
+    pipeline = server.inside(lambda i: i.store.pipeline(i.store.job(build["id"]).pipeline_id))
+    project = f"/projects/{pipeline.project_id}"
+    assert server.api("PUT", project, json={"max_artifacts_size": 0}).status_code == 400
+    assert server.api("PUT", project, json={"max_artifacts_size": 1}).json()["max_artifacts_size"] == 1
+    asked = {"artifact_type": "archive", "filesize": 2 << 20}
+    authorize = f"/jobs/{build['id']}/artifacts/authorize"
+    headers = {"JOB-TOKEN": build["token"]}
+    assert server.call("POST", authorize, asked, headers=headers).status_code == 413
+    assert desk.leave(build, b"x" * ((1 << 20) + 1)).status_code == 413
+    assert desk.leave(build, b"x" * (1 << 20)).status_code == 201
+    assert server.api("PUT", project, json={"max_artifacts_size": None}).json()["max_artifacts_size"] is None
+    assert server.call("POST", authorize, asked, headers=headers).status_code == 200
+    plan = asked | {"artifact_type": "terraform", "filesize": 6 << 20}
+    assert server.call("POST", authorize, plan, headers=headers).status_code == 413
+
+
 def test_what_is_too_large_is_refused_also_when_its_length_is_not_told(desk, server):
     build = desk.start()
     usual = server.settings

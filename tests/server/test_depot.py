@@ -8,6 +8,7 @@ import time
 
 import msgspec
 import pytest
+import requests
 from tests.objects.s3 import store
 from tests.server.conftest import Repository, Running, free_port, until
 from tests.server.test_artifacts import zipped
@@ -106,6 +107,23 @@ def test_everything_is_found_where_it_lives(server, project):
     report = server.api("GET", f"{project.api}/pipelines/{pipeline['id']}/test_report").json()
     assert report["total_count"] == 1
     assert server.api("GET", f"{project.api}/jobs/artifacts/main/download?job=build").content == archive.content
+
+
+def test_a_runner_may_fetch_from_the_bucket_itself(server, settings, project):
+    agent = server.runner(kind="project_type", projects=[project.id], tags=["kubernetes"])
+    agent.info = {"features": {"upload_multiple_artifacts": True}}
+    assert server.api("POST", f"{project.api}/jobs/{project.job}/retry").status_code == 201
+    token = agent.job()["token"]
+    path = f"/jobs/{project.job}/artifacts"
+    headers = {"JOB-TOKEN": token}
+    asked = server.call("GET", path, params={"direct_download": "true"}, headers=headers, allow_redirects=False)
+    if settings.objects.startswith("s3:"):
+        assert (asked.status_code, asked.content) == (302, b"")
+        assert requests.get(asked.headers["location"], timeout=20).content == ARCHIVE
+    else:
+        assert (asked.status_code, asked.content) == (200, ARCHIVE)
+    plain = server.call("GET", path, headers=headers, allow_redirects=False)
+    assert (plain.status_code, plain.content) == (200, ARCHIVE)
 
 
 @pytest.mark.parametrize("target", ["bucket", "home"])

@@ -83,6 +83,24 @@ def test_a_pipeline_is_looked_at_and_its_manual_job_is_run(server, browser, proj
     assert "canceled" in browser.page
 
 
+def test_what_is_wrong_or_dubious_is_on_the_pipelines_page(server, browser, project, repository):
+    repository.commit({".gitlab-ci.yml": "build:\n  scripts: [make]\n"})
+    repository.push()
+    [failed, *_] = server.api("GET", f"/projects/{project.id}/pipelines").json()
+    assert ".gitlab-ci.yml:" in browser.open(f"/{project.full_path}/-/pipelines/{failed['id']}")
+    repository.commit({".gitlab-ci.yml": "build:\n  script: [make]\n  dast_configuration: {site_profile: <b>}\n"})
+    repository.push()
+    [newest, *_] = server.api("GET", f"/projects/{project.id}/pipelines").json()
+    page = browser.open(f"/{project.full_path}/-/pipelines/{newest['id']}")
+    assert "`dast_configuration` has no effect" in page and "1 warning<" in page
+
+
+def test_runner_caches_are_cleared_with_a_button(server, browser, project):
+    browser.open(f"/{project.full_path}/-/pipelines")
+    page = browser.send(f"/{project.full_path}/-/settings/ci_cd/reset_cache")
+    assert "find none of the project&#39;s caches" in page or "find none of the project's caches" in page
+
+
 def test_a_pipeline_is_run_with_variables(server, browser, project):
     place = f"/{project.full_path}/-/pipelines"
     browser.open(place)

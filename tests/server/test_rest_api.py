@@ -39,6 +39,26 @@ def test_who_am_i_and_what_is_this(client):
     assert client.version()[0].startswith("18.")
 
 
+def test_an_administrator_acts_as_somebody_else(server, client):
+    ada = as_user(server, "sudo-ada", ("api", "sudo"))
+    ada.auth()
+    assert client.http_get("/user", sudo="sudo-ada")["id"] == ada.user.id
+    made = client.projects.create({"name": "hers"}, sudo=ada.user.id)
+    assert made.path_with_namespace == "sudo-ada/hers" and made.creator_id == ada.user.id
+    answer = server.api("GET", "/user", headers={"Sudo": "Sudo-Ada"})
+    assert answer.json()["username"] == "sudo-ada"
+    for who, sudo, status, text in (
+        (ada, "root", 403, "403 Forbidden - Must be admin to use sudo"),
+        (client, "nobody", 404, "404 User with ID or username 'nobody' Not Found"),
+    ):
+        with pytest.raises(gitlab.exceptions.GitlabHttpError) as error:
+            who.http_get("/user", sudo=sudo)
+        assert (error.value.response_code, error.value.error_message) == (status, text)
+    without = server.inside(lambda i: i.accounts.create_token(1, "no sudo", ["api"])[1])
+    answer = server.api("GET", "/user", token=without, params={"sudo": "sudo-ada"})
+    assert (answer.status_code, answer.json()["scope"]) == (403, "sudo")
+
+
 def test_a_manual_job_waits_and_is_started_over_the_api(remote, agent: Agent):
     pipeline = remote.pipelines.list(get_all=True)[0]
     job = agent.job()

@@ -161,6 +161,25 @@ def test_the_server_stops_while_runners_wait(tmp_path):
     assert time.monotonic() - started < 3
 
 
+def test_cleared_caches_are_not_found_any_more(server, project, agent, repository):
+    text = "job: {tags: [kubernetes], script: [a], cache: {key: k, fallback_keys: [f], paths: [x]}}\n"
+    found = []
+    agent.update(agent.job(), "success")
+    for number in range(3):
+        if number:
+            answer = server.api("POST", f"/projects/{project.id}/reset_cache")
+            assert (answer.status_code, answer.json()) == (201, {"message": "201 Created"})
+        repository.commit({".gitlab-ci.yml": text, "n": str(number)})
+        repository.push()
+        [cache] = agent.job()["cache"]
+        found.append((cache["key"], cache["fallback_keys"]))
+    assert found == [
+        ("k-protected", ["f-protected"]),
+        ("k-1-protected", ["f-1-protected"]),
+        ("k-2-protected", ["f-2-protected"]),
+    ]
+
+
 def test_caches_are_separated_by_the_protection_of_refs_unless_the_project_says_otherwise(
     server, project, repository, agent
 ):

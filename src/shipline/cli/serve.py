@@ -19,6 +19,14 @@ import click
 @click.option("--keep-pipelines", default="", metavar="TIME", help="For how long after their end, as 90 days.")
 @click.option("--keep-logs", default="", metavar="TIME", help="The same for the logs of jobs.")
 @click.option(
+    "--max-artifacts-size",
+    default=100,
+    show_default=True,
+    metavar="MIB",
+    type=click.IntRange(min=1),
+    help="Of one file that a job leaves, where its project does not say.",
+)
+@click.option(
     "--expire-artifacts", default="30 days", show_default=True, metavar="TIME", help="Where a job does not say."
 )
 @click.option(
@@ -38,6 +46,7 @@ def serve(
     keep_pipelines: str,
     keep_logs: str,
     expire_artifacts: str,
+    max_artifacts_size: int,
     allow_local_requests: bool,
 ) -> int:
     """Serve projects, pipelines and runners over HTTP, as GitLab does.
@@ -47,7 +56,7 @@ def serve(
     """
     from shipline.cli.state import home as state
     from shipline.server.serving import Serving, listening
-    from shipline.server.settings import Settings
+    from shipline.server.settings import MIB, Settings
 
     place = (home or state() / "server").absolute()
     settings = Settings(
@@ -61,6 +70,7 @@ def serve(
         keep_pipelines=_seconds("--keep-pipelines", keep_pipelines),
         keep_logs=_seconds("--keep-logs", keep_logs),
         artifacts_expire_in=expire_artifacts,
+        artifact_limit=max_artifacts_size * MIB,
         allow_local_requests=allow_local_requests,
     )
     listener = listening(settings)

@@ -110,6 +110,14 @@ class Bucket:
         with self._told(name), contextlib.suppress(FileNotFoundError):
             await obstore.delete_async(self._store, self._full(name))
 
+    async def address(self, name: str, good_for: timedelta) -> str | None:
+        import obstore
+
+        with self._told(name):
+            # every store that an address opens can sign; the type of the interface does not say so
+            store: Any = self._store
+            return str(await obstore.sign_async(store, "GET", self._full(name), good_for))
+
     async def list(self, prefix: str = "") -> AsyncIterator[Stored]:
         import obstore
 

@@ -12,6 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 from shipline.objects.objects import Fetched, ObjectsError, Stored
@@ -106,6 +107,9 @@ class Folder:
             return
         except OSError as error:
             raise self._failed(error) from None
+
+    async def address(self, name: str, good_for: timedelta) -> str | None:
+        return None
 
     async def list(self, prefix: str = "") -> AsyncIterator[Stored]:
         for path, status in self._files(self._path(prefix) if prefix else self.root):

@@ -8,6 +8,7 @@ method that is cancelled leaves nothing.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 
@@ -51,6 +52,9 @@ class Objects(Protocol):
 
     async def remove(self, name: str) -> None:
         """Removes an object; it need not be there."""
+
+    async def address(self, name: str, good_for: timedelta) -> str | None:
+        """A URL that gives the object to whoever knows it, for a time; None where there are no such URLs."""
 
     def list(self, prefix: str = "") -> AsyncIterator[Stored]:
         """The objects whose names begin with the folder `prefix`, in no order."""

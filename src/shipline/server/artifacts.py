@@ -11,6 +11,7 @@ import hashlib
 import os
 import time
 from collections.abc import Collection, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -51,6 +52,11 @@ class Artifacts:
     async def file(self, artifact: Any) -> Path | None:
         """The file, on this disk; None when it is nowhere. Raises ObjectsError."""
         return await self._depot.bring(self.path(artifact))
+
+    async def address(self, artifact: Any, good_for: timedelta) -> str | None:
+        """Where the file can be fetched from the bucket without a key; None where it is on this disk, or where no
+        such address is made. Raises ObjectsError."""
+        return await self._depot.address(self.path(artifact), good_for)
 
     def file_now(self, artifact: Any) -> Path | None:
         """As `file`, for those who cannot wait."""

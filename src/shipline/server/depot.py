@@ -18,6 +18,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote, unquote
@@ -78,6 +79,14 @@ class Depot:
             await asyncio.to_thread(_copy, source, part)
         await self._copies.keep(name, part)
         return self._copies.root / name
+
+    async def address(self, path: Path, good_for: timedelta) -> str | None:
+        """Where a file that is in the bucket alone can be fetched without a key; None for any other. Raises
+        ObjectsError."""
+        if self.bucket is None or self.here(path).exists() or self._is_doomed(path):
+            return None
+        name = self._name(path)
+        return await self.bucket.address(name, good_for) if await self.bucket.look(name) is not None else None
 
     def brought(self, path: Path) -> Path | None:
         """As `bring`, for those who cannot wait for a task: the thread stands still meanwhile."""

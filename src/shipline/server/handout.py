@@ -230,6 +230,7 @@ class Handout:
             timeout=project.build_timeout,
             depth=project.git_depth,
             separated_caches=settings_of(project).separated_caches,
+            cache_index=settings_of(project).cache_index,
             longest=runner.maximum_timeout,
             issuer=self.issuer,
             pages_url=f"{self.settings.url}/-/pages/{project.full_path}",

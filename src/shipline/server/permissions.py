@@ -24,6 +24,7 @@ SCOPES = (
     "write_repository",
     "read_registry",
     "write_registry",
+    "sudo",
 )
 """The scopes that a personal access token may have here."""
 READING = ("GET", "HEAD")

@@ -18,7 +18,8 @@ class Settings(msgspec.Struct, frozen=True):
     seconds, None for never. `pipeline_variables_role`: who may give variables to a pipeline.
     `forward_deployment`: whether a job that would deploy something older than what is deployed is kept from it.
     `inbound_job_tokens`: whether only the jobs of listed projects get in with their tokens. `separated_caches`:
-    whether jobs of protected refs share no caches with others."""
+    whether jobs of protected refs share no caches with others. `cache_index`: how often they have been
+    cleared. `max_artifacts_size`: of one file that a job leaves, in MiB; None for the instance's."""
 
     topics: list[str] = []
     public_jobs: bool = True
@@ -29,6 +30,8 @@ class Settings(msgspec.Struct, frozen=True):
     inbound_job_tokens: bool = True
     separated_caches: bool = True
     forward_deployment: bool = True
+    cache_index: int | None = None
+    max_artifacts_size: int | None = None
 
 
 def settings_of(project: Any) -> Settings:

@@ -18,6 +18,8 @@ class Settings(msgspec.Struct, frozen=True):
     `objects`: the bucket that finished logs and artifacts live in, once they have settled for `objects_after`;
     `copies_limit` is what is kept of them in `home`. Without it, all of them are.
 
+    `artifact_limit`: of one file that a job leaves, where its project says nothing else.
+
     `keep_pipelines`, `keep_logs`: for how long after their end; None for ever. `allow_local_requests`: whether
     `include: remote` may name addresses of this machine and of private networks.
 

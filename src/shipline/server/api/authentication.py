@@ -8,11 +8,12 @@ import sqlalchemy as sa
 
 from shipline.engine.payload import TOKEN_PREFIX as JOB_TOKEN_PREFIX
 from shipline.server import tables as t
-from shipline.server.accounts import is_active
-from shipline.server.http.answers import Refusal, refusal
+from shipline.server.accounts import caller_of, is_active
+from shipline.server.http.answers import Refusal, because, no_such, refusal
 from shipline.server.http.call import Call
+from shipline.server.http.parameters import number_in
 from shipline.server.job_tokens import job_caller
-from shipline.server.permissions import READING, useful_scopes
+from shipline.server.permissions import READING, Caller, useful_scopes
 from shipline.server.vault import digest
 
 FOR_JOBS = (
@@ -67,15 +68,38 @@ def authenticate(call: Call, path: str) -> None:
         raise _unknown(call, token)
     scopes = useful_scopes(method, path)
     if not caller.has(*scopes) and path != "/personal_access_tokens/self":
-        raise Refusal(
-            403,
-            {
-                "error": "insufficient_scope",
-                "error_description": "The request requires higher privileges than provided by the access token.",
-                "scope": " ".join(scopes),
-            },
+        raise insufficient(*scopes)
+    call.caller = _in_name_of(call, caller)
+
+
+def _in_name_of(call: Call, caller: Caller) -> Caller:
+    """Whom an administrator acts as, by `sudo` or the header Sudo; the caller without either."""
+    wanted = call.request.headers.get("sudo") or call.text("sudo")
+    if not wanted:
+        return caller
+    if not caller.admin:
+        raise because(403, "Must be admin to use sudo")
+    if not caller.has("sudo"):
+        raise insufficient("sudo")
+    accounts = call.instance.accounts
+    number = number_in(wanted)
+    user = accounts.user(number) if number is not None else accounts.by_name(wanted)
+    if user is None or user.state != "active":
+        raise no_such(f"User with ID or username '{wanted}'")
+    if call.request.method not in READING:
+        call.instance.audit(
+            f"sudo {call.request.method}",
+            f"as {user.username}: {call.request.url.path}",
+            caller.user_id,
+            call.address,
         )
-    call.caller = caller
+    return caller_of(user, caller.scopes, caller.token_id)
+
+
+def insufficient(*scopes: str) -> Refusal:
+    """403 for a token that lacks the scopes of which one would do."""
+    text = "The request requires higher privileges than provided by the access token."
+    return Refusal(403, {"error": "insufficient_scope", "error_description": text, "scope": " ".join(scopes)})
 
 
 def _token(call: Call) -> str | None:

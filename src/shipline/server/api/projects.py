@@ -19,7 +19,7 @@ from shipline.server.http.call import Call
 from shipline.server.http.paging import ordered, paged_query
 from shipline.server.http.parameters import number_in
 from shipline.server.http.routes import Endpoint
-from shipline.server.project_settings import changed
+from shipline.server.project_settings import changed, settings_of
 from shipline.server.projects import Refused
 
 ORDERS = {
@@ -128,6 +128,11 @@ def _settings(call: Call, project: Any) -> dict[str, Any]:
             own[field] = call.boolean(parameter)
     if "ci_delete_pipelines_in_seconds" in call.values:
         own["delete_pipelines_after"] = call.integer("ci_delete_pipelines_in_seconds")
+    if "max_artifacts_size" in call.values and call.user().admin:
+        size = call.integer("max_artifacts_size")
+        if size is not None and size < 1:
+            raise Refusal(400, {"message": {"max_artifacts_size": ["must be greater than 0"]}})
+        own["max_artifacts_size"] = size
     if call.given("topics"):
         own["topics"] = [str(topic) for topic in call.listed("topics")]
     if role := call.text("ci_pipeline_variables_minimum_override_role"):
@@ -163,6 +168,15 @@ def _archived(call: Call, archived: bool) -> Response:
     project = call.project(may.OWNER)
     call.instance.projects.update(project.id, archived=archived)
     return call.json(shapes.project(call, call.instance.projects.by_id(project.id)), 201)
+
+
+async def reset_cache(call: Call) -> Response:
+    """Runners find none of the project's caches any more. GitLab has it as a button and in GraphQL only."""
+    project = call.project(may.MAINTAINER)
+    index = (settings_of(project).cache_index or 0) + 1
+    call.instance.projects.update(project.id, settings=changed(project, cache_index=index))
+    call.audit("clear runner caches", project.full_path)
+    return call.json({"message": "201 Created"}, 201)
 
 
 async def projects_of_user(call: Call) -> Response:
@@ -251,6 +265,7 @@ CHANGED = (
     "build_timeout:int shared_runners_enabled:bool group_runners_enabled:bool public_builds:bool public_jobs:bool "
     "keep_latest_artifact:bool ci_forward_deployment_enabled:bool ci_delete_pipelines_in_seconds:int topics:list "
     "ci_pipeline_variables_minimum_override_role:no_one_allowed|developer|maintainer|owner ci_separated_caches:bool"
+    " max_artifacts_size:int"
 )
 ENDPOINTS = [
     Endpoint("GET", "/projects", list_projects, takes=LISTED, gives="[ProjectBasic]"),
@@ -260,6 +275,7 @@ ENDPOINTS = [
     Endpoint("DELETE", "/projects/{id}", delete_project, gives="Message", status=202),
     Endpoint("POST", "/projects/{id}/archive", archive, gives="Project"),
     Endpoint("POST", "/projects/{id}/unarchive", unarchive, gives="Project"),
+    Endpoint("POST", "/projects/{id}/reset_cache", reset_cache, gives="Message"),
     Endpoint("GET", "/users/{user_id}/projects", projects_of_user, takes=LISTED, gives="[ProjectBasic]"),
     Endpoint("GET", "/namespaces", list_namespaces, takes="search page:int per_page:int", gives="[Namespace]"),
     Endpoint("GET", "/namespaces/{namespace}", show_namespace, gives="Namespace"),

@@ -124,6 +124,7 @@ def project(call: Call, row: Any) -> Shape:
         "group_runners_enabled": settings.group_runners,
         "keep_latest_artifact": settings.keep_latest_artifact,
         "ci_separated_caches": settings.separated_caches,
+        "max_artifacts_size": settings.max_artifacts_size,
         "ci_forward_deployment_enabled": settings.forward_deployment,
         "ci_forward_deployment_rollback_allowed": True,
         "ci_delete_pipelines_in_seconds": settings.delete_pipelines_after,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import IO
 
 from starlette.concurrency import run_in_threadpool
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 
 from shipline.engine.records import PipelineVariable, Report
 from shipline.engine.report_types import FILE_TYPES
@@ -18,18 +19,24 @@ from shipline.server.http.answers import refusal, wrong_parameter
 from shipline.server.http.call import Call
 from shipline.server.http.routes import Endpoint
 from shipline.server.job_tokens import job_caller
+from shipline.server.project_settings import settings_of
 from shipline.server.runner_api.authentication import RunningJob, running_job
+from shipline.server.settings import MIB
 
 FORMATS = ("zip", "gzip", "raw")
 UPLOADS_A_MINUTE = 200
 OVERHEAD = 1 << 16
 """Bytes that a form adds to its file."""
+SMALLER = {"terraform": 5 * MIB, "cyclonedx": 5 * MIB, "lsif": 100 * MIB}
+"""The types of files that may be less large than others, as GitLab's plans have them."""
+SIGNED_FOR = timedelta(minutes=10)
+"""How long the address of a file in the bucket is good for."""
 
 
 async def authorize(call: Call) -> Response:
     """POST: whether an upload would be taken. GitLab's own proxy asks; no runner does."""
-    running_job(call, limit="jobs", a_minute=UPLOADS_A_MINUTE)
-    if (call.integer("filesize") or 0) > call.instance.settings.artifact_limit:
+    running = running_job(call, limit="jobs", a_minute=UPLOADS_A_MINUTE)
+    if (call.integer("filesize") or 0) > _limit(call, running, call.text("artifact_type") or "archive"):
         raise refusal(413)
     return call.json({}, 200)
 
@@ -40,7 +47,7 @@ async def upload(call: Call) -> Response:
     file_type = call.choice("artifact_type", FILE_TYPES, "archive")
     file_format = call.choice("artifact_format", FORMATS, "zip")
     expire_at = _expiry(call)
-    limit = call.instance.settings.artifact_limit
+    limit = _limit(call, running, file_type)
     if int(call.request.headers.get("content-length", "0")) > limit + OVERHEAD:
         raise refusal(413)
     parser = MultiPartParser(call.request.headers, call.pieces(limit + OVERHEAD), max_files=2, max_fields=8)
@@ -58,6 +65,15 @@ async def upload(call: Call) -> Response:
         return await _keep(call, running, file.file, file_type, file_format, name, expire_at)
     finally:
         await form.close()
+
+
+def _limit(call: Call, running: RunningJob, file_type: str) -> int:
+    """How many bytes a file of a type may have."""
+    record = call.instance.store.pipeline(running.job.pipeline_id)
+    project = call.instance.projects.by_id(record.project_id) if record is not None else None
+    own = settings_of(project).max_artifacts_size if project is not None else None
+    limit = own * MIB if own is not None else call.instance.settings.artifact_limit
+    return min(limit, SMALLER.get(file_type, limit))
 
 
 async def _keep(
@@ -124,6 +140,8 @@ async def download(call: Call) -> Response:
     archive = call.instance.artifacts.archive(job.id)
     if archive is None:
         raise refusal(404)
+    if call.boolean("direct_download") and (address := await call.instance.artifacts.address(archive, SIGNED_FOR)):
+        return RedirectResponse(address, 302)
     path = await call.instance.artifacts.file(archive)
     if path is None:
         raise refusal(404)

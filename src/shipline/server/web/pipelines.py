@@ -12,7 +12,7 @@ from shipline.server.api import projects as projects_api
 from shipline.server.creation import Order
 from shipline.server.http.answers import refusal
 from shipline.server.http.call import Call
-from shipline.server.permissions import DEVELOPER
+from shipline.server.permissions import DEVELOPER, MAINTAINER
 from shipline.server.web.page import Page, missing
 
 ACTIONS = {"retry": api.retry, "cancel": api.cancel}
@@ -31,7 +31,14 @@ async def index(page: Page) -> Response:
         at=wanted["page"],
         more=len(found) == wanted["per_page"],
         may_run=_level(page, number) >= DEVELOPER,
+        may_change=_level(page, number) >= MAINTAINER,
     )
+
+
+async def reset_cache(page: Page) -> Response:
+    """Clear runner caches."""
+    await page.ask(projects_api.reset_cache, id=page.project)
+    return page.go(f"/{page.project}/-/pipelines", "Runners find none of the project's caches any more.")
 
 
 async def create(page: Page) -> Response:

@@ -32,6 +32,7 @@ PAGES = [
     ("POST", "/-/user_settings/personal_access_tokens/{token_id}/revoke", accounts.revoke_token),
     ("GET", "/{project:path}/-/pipelines", pipelines.index),
     ("POST", "/{project:path}/-/pipelines", pipelines.create),
+    ("POST", "/{project:path}/-/settings/ci_cd/reset_cache", pipelines.reset_cache),
     ("GET", "/{project:path}/-/pipelines/{pipeline_id}", pipelines.show),
     ("POST", "/{project:path}/-/pipelines/{pipeline_id}/{action}", pipelines.act),
     ("GET", "/{project:path}/-/jobs/{job_id}", jobs.show),
