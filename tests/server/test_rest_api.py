@@ -59,6 +59,17 @@ def test_an_administrator_acts_as_somebody_else(server, client):
     assert (answer.status_code, answer.json()["scope"]) == (403, "sudo")
 
 
+def test_what_one_has_already_is_not_sent_again(server, project):
+    path = f"/projects/{project.id}/pipelines"
+    first = server.api("GET", path)
+    again = server.api("GET", path, headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+    assert again.headers["x-total"] == first.headers["x-total"] == "1"
+    server.api("POST", f"/projects/{project.id}/pipeline", json={"ref": "main"})
+    newer = server.api("GET", path, headers={"If-None-Match": first.headers["etag"]})
+    assert newer.status_code == 200 and newer.headers["etag"] != first.headers["etag"]
+
+
 def test_a_manual_job_waits_and_is_started_over_the_api(remote, agent: Agent):
     pipeline = remote.pipelines.list(get_all=True)[0]
     job = agent.job()

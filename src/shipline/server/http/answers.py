@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from starlette.requests import Request
 from starlette.responses import Response
 
 PHRASES = {
@@ -66,6 +68,20 @@ def json_response(value: Any, status: int = 200, headers: dict[str, str] | None 
     body = msgspec.json.encode(value)
     body = body.replace(b"&", b"\\u0026").replace(b"<", b"\\u003c").replace(b">", b"\\u003e")
     return Response(body, status, headers, media_type="application/json")
+
+
+def conditional(request: Request, response: Response) -> Response:
+    """The answer with a tag, or 304 where the caller has the same already. The tag is made of the content alone, so
+    that it is the same of every process."""
+    if response.status_code not in (200, 201) or response.media_type != "application/json":
+        return response
+    tag = f'W/"{hashlib.md5(response.body, usedforsecurity=False).hexdigest()}"'
+    response.headers["ETag"] = tag
+    known = [part.strip() for part in request.headers.get("if-none-match", "").split(",")]
+    if request.method not in ("GET", "HEAD") or (tag not in known and "*" not in known):
+        return response
+    kept = {name: text for name, text in response.headers.items() if name not in ("content-length", "content-type")}
+    return Response(status_code=304, headers=kept)
 
 
 def refused(refusal: Refusal) -> Response:

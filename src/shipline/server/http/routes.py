@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shipline.engine.errors import EngineError
 from shipline.server.errors import ServerError
-from shipline.server.http.answers import Refusal, because, json_response, refused
+from shipline.server.http.answers import Refusal, because, conditional, json_response, refused
 from shipline.server.http.call import Call
 from shipline.server.http.forms import check
 from shipline.server.instance import Instance
@@ -64,6 +64,8 @@ def routes(
                 response = refused(because(400, str(error)))
             except ServerError as error:
                 response = json_response({"message": str(error)}, 500)
+            if authenticate is not None:
+                response = conditional(request, response)
             response.headers.setdefault("Cache-Control", "max-age=0, private, must-revalidate")
             response.headers["X-Runtime"] = f"{time.perf_counter() - started:.6f}"
             return response
