@@ -15,12 +15,12 @@ from shipline.cli.options import given_variables
 if TYPE_CHECKING:
     from shipline.engine.repository import Repository
     from shipline.language import Context
+    from shipline.language.fetched import Fetched
     from shipline.language.loaders import Project, Sources
 
 F = TypeVar("F", bound=Callable[..., Any])
 CONFIG_FILE = ".gitlab-ci.yml"
 LOCK_FILE = ".gitlab-ci.lock"
-FETCH_TIMEOUT = 20.0
 SOURCES = (
     "push",
     "web",
@@ -121,9 +121,21 @@ def circumstances(command: F) -> F:
         click.option("--changed", metavar="PATH", help="A path that changed, for rules:changes.", **several),
         click.option("--input", "inputs", metavar="KEY=VALUE", help="A value for spec:inputs.", **several),
         click.option(
-            "--project", "projects", metavar="PATH=DIR", help="Where another project is on this disk.", **several
+            "--project",
+            "projects",
+            metavar="PATH=DIR",
+            help="Where another project is on this disk.",
+            envvar="SHIPLINE_PROJECTS",
+            show_envvar=True,
+            **several,
         ),
-        click.option("--templates", type=directory, help="A directory with GitLab's templates."),
+        click.option(
+            "--templates",
+            type=directory,
+            help="A directory with GitLab's templates.",
+            envvar="SHIPLINE_TEMPLATES",
+            show_envvar=True,
+        ),
         click.option("--offline", is_flag=True, help="Take remote files from the cache, never the network."),
         click.option("--lock", is_flag=True, help=f"Write what was fetched to {LOCK_FILE}."),
     )
@@ -157,12 +169,13 @@ def opened(given: Given, mend: bool = False) -> Configuration:
         shown = str(inside if given.file is None or given.file == "-" else given.file)
         context = context_of(given, repository, str(inside), mend, "changes" in text or "include" in text)
         compared = comparison(repository) if repository else None
-        fetch = fetcher(given, local.root)
+        server = include_server(repository)
+        fetch = fetcher(given, local.root, server)
         loader = Sources(
             local,
             other_projects(given.projects),
             fetch,
-            include_server(repository),
+            server,
             Directory(given.templates) if given.templates else None,
             compared,
         )
@@ -332,38 +345,12 @@ def comparison(repository: Repository) -> Callable[[str], list[str] | None]:
     return compare
 
 
-def fetcher(given: Given, root: Path) -> Any:
+def fetcher(given: Given, root: Path, server: str) -> Fetched:
     """What fetches remote files: through the cache, and checked against the lock where there is one."""
-    from shipline.cli.state import home
-    from shipline.language.fetched import Fetched
+    from shipline.cli.fetching import fetching
 
     lock = root / LOCK_FILE
-    kept = lock if given.lock or lock.exists() else None
-    return Fetched(download, home() / "includes", kept, given.offline)
-
-
-def download(url: str) -> bytes:
-    """The content of a URL. Raises NotLoaded."""
-    from urllib.error import HTTPError, URLError
-    from urllib.request import urlopen
-
-    from shipline.language import NotLoaded
-    from shipline.language.documents import MAX_BYTES
-    from shipline.language.loader import NotThere
-
-    if not url.startswith(("http://", "https://")):
-        raise NotLoaded(f"Remote file `{url}` does not have a valid address!")
-    try:
-        with urlopen(url, timeout=FETCH_TIMEOUT) as answer:
-            content: bytes = answer.read(MAX_BYTES + 1)
-    except HTTPError as error:
-        kind = NotThere if error.code in (404, 410) else NotLoaded
-        raise kind(f"Remote file `{url}` could not be fetched: {error.code} {error.reason}") from None
-    except (URLError, OSError, ValueError) as error:
-        raise NotLoaded(f"Remote file `{url}` could not be fetched: {getattr(error, 'reason', error)}") from None
-    if len(content) > MAX_BYTES:
-        raise NotLoaded(f"Remote file `{url}` is larger than {MAX_BYTES >> 20} MB")
-    return content
+    return fetching(server, lock if given.lock or lock.exists() else None, given.offline)
 
 
 def finish(given: Given, configuration: Configuration) -> None:

@@ -78,10 +78,11 @@ def _elsewhere(given: Given, repository: Repository) -> Elsewhere:
     from shipline.engine.sources import Elsewhere
     from shipline.language.loaders import Directory
 
+    server = include_server(repository)
     return Elsewhere(
         projects=other_projects(given.projects),
-        fetch=fetcher(given, repository.path),
-        server=include_server(repository),
+        fetch=fetcher(given, repository.path, server),
+        server=server,
         templates=Directory(given.templates) if given.templates else None,
     )
 
@@ -90,15 +91,15 @@ def elsewhere_of(record: PipelineRecord, repository: Repository) -> Elsewhere:
     """The same for a pipeline of an earlier command, as far as that was remembered."""
     from pathlib import Path
 
-    from shipline.cli.circumstances import LOCK_FILE, download, include_server
+    from shipline.cli.circumstances import LOCK_FILE, include_server
+    from shipline.cli.fetching import fetching
     from shipline.cli.other_project import OtherProject
-    from shipline.cli.state import home
     from shipline.engine.sources import Elsewhere
-    from shipline.language.fetched import Fetched
 
+    server = include_server(repository)
     lock = repository.path / LOCK_FILE
     return Elsewhere(
         projects={path: OtherProject(Path(place)) for path, place in record.projects.items()},
-        fetch=Fetched(download, home() / "includes", lock if lock.exists() else None),
-        server=include_server(repository),
+        fetch=fetching(server, lock if lock.exists() else None),
+        server=server,
     )

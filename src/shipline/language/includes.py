@@ -220,7 +220,7 @@ class Includes:
         try:
             loaded = self.loader.load(origin)
         except NotLoaded as error:
-            near = None
+            near = error.hint
             if origin.kind == "local":
                 near = did_you_mean(origin.path, list(self.loader.paths(origin.project, origin.ref))[:2000])
             raise refuse(str(error), place, near) from None

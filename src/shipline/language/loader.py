@@ -46,7 +46,11 @@ class Loaded(msgspec.Struct, frozen=True):
 
 
 class NotLoaded(Exception):
-    """A file that cannot be had; the text says why, in one line."""
+    """A file that cannot be had; the text says why, in one line, and `hint` what to do about it."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 def no_artifact(origin: Origin) -> NotLoaded:

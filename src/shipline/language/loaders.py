@@ -16,6 +16,7 @@ from shipline.language.versions import chosen_version, is_range, is_version
 
 Fetch = Callable[[str], bytes]
 TEMPLATES = "https://gitlab.com/gitlab-org/gitlab/-/raw/master/lib/gitlab/ci/templates"
+COPIED_TEMPLATES = "a copy of GitLab's lib/gitlab/ci/templates will do: --templates DIRECTORY"
 PAGE = 100
 MAX_PAGES = 100
 SKIPPED = {".git", ".hg", "node_modules", ".venv"}
@@ -76,7 +77,8 @@ class WebProject:
         except NotThere:
             return None
         except NotLoaded as error:
-            raise NotLoaded(f"Project `{self.path}` file `{path}` could not be fetched. {error}") from None
+            text = f"Project `{self.path}` file `{path}` could not be fetched. {error}"
+            raise NotLoaded(text, f"a copy of it on this disk will do: {given_as(self.path)}") from None
         return content.decode("utf-8-sig", "replace")
 
     def paths(self, ref: str | None) -> Sequence[str]:
@@ -145,13 +147,16 @@ class Sources:
             raise no_artifact(origin)
         if origin.kind == "component" and origin.project is None:
             return self.component(origin)
+        hint = None
         if origin.project is None:
             text, missing = self.local.read(origin.path, origin.ref), f"Local file `{origin.path}` does not exist!"
         else:
-            text = self.project(origin.project).read(origin.path, origin.ref)
+            project = self.project(origin.project)
+            text = project.read(origin.path, origin.ref)
             missing = f"Project `{origin.project}` file `{origin.path}` does not exist!"
+            hint = private(origin.project) if isinstance(project, WebProject) else None
         if text is None:
-            raise NotLoaded(missing)
+            raise NotLoaded(missing, hint)
         return Loaded(text, origin)
 
     def project(self, path: str) -> Project:
@@ -161,7 +166,7 @@ class Sources:
         if self.fetch is not None and self.server is not None:
             self.projects[path] = WebProject(self.server, path, self.fetch)
             return self.projects[path]
-        raise NotLoaded(f"Project `{path}` not found or access denied! Say where it is: --project {path}=DIRECTORY")
+        raise NotLoaded(f"Project `{path}` not found or access denied!", f"say where it is: {given_as(path)}")
 
     def remote(self, origin: Origin) -> str:
         if self.fetch is None:
@@ -181,10 +186,10 @@ class Sources:
             except NotThere:
                 raise NotLoaded(f"Template file `{name}` does not exist!") from None
             except NotLoaded as error:
-                raise NotLoaded(f"Template file `{name}` could not be fetched (--templates DIR). {error}") from None
+                raise NotLoaded(f"Template file `{name}` could not be fetched. {error}", COPIED_TEMPLATES) from None
         text = self.templates.read(name, None) if self.templates is not None else None
         if text is None:
-            raise NotLoaded(f"Template file `{name}` is not here: give GitLab's templates with --templates DIR")
+            raise NotLoaded(f"Template file `{name}` is not here", COPIED_TEMPLATES)
         return text
 
     def component(self, origin: Origin) -> Loaded:
@@ -202,19 +207,30 @@ class Sources:
         except NotThere:
             raise
         except NotLoaded as error:
-            raise NotLoaded(f"Component `{origin}` could not be fetched. {error}") from None
+            raise NotLoaded(f"Component `{origin}` could not be fetched. {error}", error.hint) from None
         if found is not None:
             file, text = found
             version = ref if is_version(ref) else ""
             facts = {"name": name, "version": version, "reference": wanted, "sha": ref}
             return Loaded(text, Origin("component", file, path or address, ref), facts)
-        raise NotLoaded(f"Component `{origin}` - content not found")
+        hint = private(path or address) if isinstance(project, WebProject) else None
+        raise NotLoaded(f"Component `{origin}` - content not found", hint)
 
     def paths(self, project: str | None = None, ref: str | None = None) -> Sequence[str]:
         return self.local.paths(ref) if project is None else self.project(project).paths(ref)
 
     def changed(self, compare_to: str) -> Sequence[str] | None:
         return self.compare(compare_to) if self.compare is not None else None
+
+
+def given_as(path: str) -> str:
+    """How the command line is told where a project is."""
+    return f"--project {path}=DIRECTORY"
+
+
+def private(path: str) -> str:
+    """What may be done where a server says that a project, or a file of it, is not there."""
+    return f"where it is private, put a token into GITLAB_TOKEN, or give a copy of the project: {given_as(path)}"
 
 
 def quoted(text: str) -> str:
