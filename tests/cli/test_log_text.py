@@ -23,6 +23,7 @@ from shipline.engine.records import JobRecord
         (b"10%\r50%\r100%\ndone\r", b"100%\ndone", b"100%\ndone"),
         (b"windows\r\nlines\r\n", b"windows\nlines\n", b"windows\nlines\n"),
         (b"section_start:1:name[collapsed=true]\r\x1b[0Ktitle", b"title", b"title"),
+        (b"a\n\x1b[0Ksection_start:1:own\r\x1b[0Ktitle\nb", b"a\ntitle\nb", b"a\ntitle\nb"),
         (b"a\nsection_end:1:x\r\x1b[0Ksection_start:1:y\r\x1b[0Kb", b"a\nb", b"a\nb"),
         (b"open endsection_end:1:x\r\x1b[0Kdone", b"open end\ndone", b"open end\ndone"),
         (b"\x1b[2J\x1b[1;1H\x1b]0;title\x07\x1b]8;;http://x\x1b\\a\x1b(B\x1bcb", b"ab", b"ab"),

@@ -5,6 +5,12 @@ import pytest
 from shipline.language import Context, MemoryLoader, lint
 
 MISTAKES = [
+    (
+        "a:\n  script: x\n  extends:\n    - .base\n    - .bsae\n.base: {stage: test}\n",
+        5,
+        7,
+        "did you mean `.base`?",
+    ),
     ("a:\n\tscript: x\n", 2, 1, "a tab stands here"),
     ("a:\n  script: x\n   stage: test\n", 3, 9, "indented more than the one above"),
     ('a:\n  script: "echo\nb:\n  script: x\n', 2, 11, "never closed"),
@@ -29,7 +35,7 @@ MISTAKES = [
     ("a:\n  script: x\n  rules:\n    - if: $A and $B\n", 4, 14, "write `&&`"),
     ("a:\n  script: x\n  rules:\n    - if: $A == main\n", 4, 17, "text stands in quotes"),
     ("a:\n  script: x\n  rules:\n    - if: $A =~ /(x/\n", 4, 17, "missing )"),
-    ("a: {script: x}\nb: {script: x, dependencies: [A]}\n", 2, 30, "`a`"),
+    ("a: {script: x}\nb: {script: x, dependencies: [A]}\n", 2, 31, "`a`"),
     ("spec:\n  inputs:\n    n: {type: number, default: x}\n---\na: {script: x}\n", 3, 8, None),
 ]
 

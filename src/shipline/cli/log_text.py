@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 CONTROL = bytes(set(range(32)) - set(b"\n\t")) + b"\x7f"
-SECTIONS = re.compile(rb"(?:section_(?:start|end):\d{1,20}:[^\r\n]{0,300}\r(?:\x1b\[0K)?)+")
+SECTIONS = re.compile(rb"(?:(?:\x1b\[0K)*section_(?:start|end):\d{1,20}:[^\r\n]{0,300}\r(?:\x1b\[0K)?)+")
 _ESCAPE = re.compile(
     rb"(\x1b\[[0-9;:]*m)"  # a colour
     rb"|\x1b\[[0-?]*[ -/]*[@-~]"

@@ -70,11 +70,12 @@ class Extender:
         elif unknown:
             listed = ", ".join(str(base) for base in unknown)
             hint = did_you_mean(unknown[0], [str(key) for key in self.config if key != name])
-            raise self.error(name, f"unknown keys in `extends` ({listed})", hint)
+            raise self.error(name, f"unknown keys in `extends` ({listed})", unknown[0], hint)
         invalid = [base for base in names if not isinstance(self.config[base], Map)]
         if invalid:
-            raise self.error(name, f"invalid base hashes in `extends` ({', '.join(invalid)})")
+            raise self.error(name, f"invalid base hashes in `extends` ({', '.join(invalid)})", invalid[0])
         return [str(base) for base in names]
 
-    def error(self, name: str, message: str, hint: str | None = None) -> LanguageError:
-        return refuse(f"{name}: {message}", self.config[name].at("extends"), hint)
+    def error(self, name: str, message: str, base: Any = None, hint: str | None = None) -> LanguageError:
+        """An error about a job's `extends`, at the base that it is about where there are several."""
+        return refuse(f"{name}: {message}", self.config[name].item_at("extends", base), hint)

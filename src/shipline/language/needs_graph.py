@@ -139,7 +139,7 @@ def too_long(need: Needed, jobs: Jobs) -> str | None:
 def check_dependencies(config: JobConfig, own: int | None, jobs: Jobs) -> list[Finding]:
     found: list[Finding] = []
     for key, name in dependencies(config):
-        place = config.source.at(key)
+        place = config.source.item_at(key, name)
         stage = jobs.stage_of(name)
         if not jobs.known(name):
             hint = did_you_mean(name, jobs.configs)

@@ -71,6 +71,12 @@ class Map(dict[Any, Any]):
         """The place of a key's value, or of the mapping where there is none."""
         return self.values_at.get(key, self.place)
 
+    def item_at(self, key: Any, item: Any) -> Place:
+        """The place of an item of a key's list, or of the value where it is no list that has it."""
+        value = self.get(key)
+        places = [place for one, place in value.entries() if one == item] if isinstance(value, List) else []
+        return places[0] if places else self.at(key)
+
     def key_at(self, key: Any) -> Place:
         """The place of a key, or of the mapping where there is none."""
         return self.keys_at.get(key, self.place)

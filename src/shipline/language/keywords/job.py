@@ -287,4 +287,5 @@ def check_dependencies(entry: Entry, found: JobConfig) -> None:
         return
     missing = [name for name in dependencies if name not in known]
     if missing and found.needs:
-        entry.refuse_key("dependencies", f"the {', '.join(missing)} should be part of needs")
+        message = f"dependencies the {', '.join(missing)} should be part of needs"
+        entry.refuse(message, entry.value.item_at("dependencies", missing[0]))
