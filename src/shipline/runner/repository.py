@@ -83,6 +83,13 @@ class RepositoryCopies:
             self._archives[folder] = asyncio.create_task(asyncio.to_thread(_archive, folder))
         return await asyncio.shield(self._archives[folder])
 
+    async def module(self, repository: Path, git: GitInfo, depth: int) -> Path:
+        """The same of a submodule, which is cloned where it comes to: its commit is on a branch."""
+        folder = await self.copy(repository, git, depth)
+        (folder / "refs" / "heads" / git.ref).write_text(f"{git.sha}\n")
+        (folder / "HEAD").write_text(f"ref: refs/heads/{git.ref}\n")
+        return await self.archive(repository, git, depth)
+
     async def close(self) -> None:
         """Gives up what is still being made."""
         making: list[asyncio.Task[Path]] = [*self._copies.values(), *self._archives.values()]

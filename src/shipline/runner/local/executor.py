@@ -18,6 +18,7 @@ from shipline.runner.local.files import ShellFiles
 from shipline.runner.local.removal import Removal
 from shipline.runner.local.stage_process import StageProcess
 from shipline.runner.local.stragglers import kill_stragglers
+from shipline.runner.modules import local_modules
 from shipline.runner.process import found_program
 from shipline.runner.repository import RepositoryCopies, local_path
 from shipline.runner.script.sources import Sources
@@ -115,7 +116,11 @@ class ShellExecutor:
             import shutil
 
             shutil.copytree(await self._copies.copy(repository, git, sources.depth), copy)
-        status = await self.run(sources.stage(str(copy) if copy else None))
+        modules: dict[str, str] = {}
+        if repository and sources.modules:
+            found = await local_modules(repository, git.sha, recursive=sources.modules == "recursive")
+            modules = {each.url: f"file://{each.repository}" if each.repository else each.remote for each in found}
+        status = await self.run(sources.stage(str(copy) if copy else None, modules))
         if status:
             raise JobFailed(self.exited(status), "runner_system_failure", exit_code=status)
 

@@ -7,10 +7,12 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from shipline.protocol.payload import GitInfo
 from shipline.runner.errors import JobFailed
 from shipline.runner.executor import Stage
 from shipline.runner.job import Job
 from shipline.runner.kubernetes.errors import ApiError, Unreachable
+from shipline.runner.modules import local_modules
 from shipline.runner.pod import states
 from shipline.runner.pod.cluster import Cluster
 from shipline.runner.pod.containers import image_of, pull_policies
@@ -28,6 +30,7 @@ from shipline.runner.trace.trace import Trace
 Object = dict[str, Any]
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+MODULE = "module"  # the branch that a submodule's copy has its commit on
 TERM_TIME = 5.0  # seconds from SIGTERM to SIGKILL
 
 
@@ -196,8 +199,10 @@ class PodExecutor:
         assert self._copying is not None
         archive = await self._copying
         copy = f"{self._job.places.builds}/.sources-{self._job.payload.id}.git" if archive else None
-        stage = Sources(self._job).stage(copy)
-        status = await self._run("helper", stage, [(archive, copy)] if archive and copy else [])
+        modules, links, archives = await self._copy_modules()
+        if archive and copy:
+            archives.append((archive, copy))
+        status = await self._run("helper", Sources(self._job).stage(copy, modules, links), archives)
         if status:
             raise JobFailed(self.exited(status), "runner_system_failure", exit_code=status)
         if self._services is not None and self._plan is not None:
@@ -212,6 +217,30 @@ class PodExecutor:
         if repository is None or not sources.fetches:
             return None
         return await self._copies.archive(repository, git, sources.depth)
+
+    async def _copy_modules(self) -> tuple[dict[str, str], dict[str, str], list[tuple[Path, str]]]:
+        """The submodules that are repositories of this machine: where their addresses lead in the pod, their paths
+        there, and the tar files with the places they go to."""
+        sources = Sources(self._job)
+        git = self._job.payload.git_info
+        repository = local_path(git.repo_url)
+        if repository is None or not sources.modules:
+            return {}, {}, []
+        addresses: dict[str, str] = {}
+        links: dict[str, str] = {}
+        archives: list[tuple[Path, str]] = []
+        for each in await local_modules(repository, git.sha, recursive=sources.modules == "recursive"):
+            if each.repository is None:
+                addresses[each.url] = each.remote
+                continue
+            place = f"{self._job.places.builds}/.modules-{self._job.payload.id}/{len(archives)}.git"
+            commit = GitInfo("", MODULE, each.sha, "", repo_object_format=git.repo_object_format)
+            archives.append((await self._copies.module(each.repository, commit, sources.module_depth), place))
+            if each.url.startswith("/"):
+                links[each.url] = place
+            else:
+                addresses[each.url] = f"file://{place}"
+        return addresses, links, archives
 
     def files(self, folder: str = "") -> PodFiles:
         assert self._plan is not None

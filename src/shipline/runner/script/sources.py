@@ -7,12 +7,16 @@ the checkout holds it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Literal
+
 from shipline.runner.errors import JobFailed
 from shipline.runner.executor import Stage
 from shipline.runner.job import Job
 from shipline.runner.script.submodules import submodules
 from shipline.runner.script.text import GREEN, RESET, Program, quote
 
+NOTHING: Mapping[str, str] = {}
 STRATEGIES = ("clone", "fetch", "none", "empty")
 LOCKS = ("index.lock", "shallow.lock", "HEAD.lock", "config.lock", "hooks/post-checkout")
 CREATED = ("  fresh=yes", "  printf '%s\\n' 'Created fresh repository.'", "fi")
@@ -45,22 +49,42 @@ class Sources:
         return self.strategy in ("clone", "fetch")
 
     @property
+    def modules(self) -> Literal["", "normal", "recursive"]:
+        """Which submodules are asked for."""
+        if not (self.fetches and self.checkout and self.submodules):
+            return ""
+        strategy = self.job.variables.get("GIT_SUBMODULE_STRATEGY")
+        return "recursive" if strategy == "recursive" else "normal"
+
+    @property
+    def module_depth(self) -> int:
+        """How much of their history; 0 is all."""
+        return self.job.variables.number("GIT_SUBMODULE_DEPTH", self.job.variables.number("GIT_DEPTH", 0))
+
+    @property
     def plain(self) -> bool:
         """True for a fresh checkout of one commit, and nothing before or after it."""
         config = self.job.config
         own = config.pre_get_sources_script or config.post_get_sources_script or self.hooks
         return self.fetches and self.checkout and not self.submodules and not own
 
-    def stage(self, copy: str | None) -> Stage:
-        """The stage; `copy` is the bare copy's folder, to be taken over, or None to fetch from the URL."""
+    def stage(
+        self, copy: str | None, modules: Mapping[str, str] = NOTHING, links: Mapping[str, str] = NOTHING
+    ) -> Stage:
+        """The stage; `copy` is the bare copy's folder, to be taken over, or None to fetch from the URL. `modules`
+        are addresses of submodules, and where these can be had in the job's place; `links` are paths to be made
+        there, since git looks for a path without asking its settings."""
         program = self.job.begin()
         program.add("export GIT_TERMINAL_PROMPT=0 GIT_LFS_SKIP_SMUDGE=1")
+        for path, place in links.items():
+            folder = quote(path.rpartition("/")[0] or "/")
+            program.add(f"[ -e {quote(path)} ] || {{ mkdir -p {folder}; ln -s {quote(place)} {quote(path)}; }}")
         config = self.job.config
         before = [config.pre_get_sources_script, *self.hooks.get("pre_get_sources_script", [])]
         program.commands(command for command in before if command)
         self._folder(program)
         if self.fetches:
-            self._settings(program, local=copy is not None)
+            self._settings(program, local=copy is not None, modules=modules)
             self._fetch(program, copy)
             self._check_out(program)
             program.add(f"rm -f {quote(self._settings_file)}", "unset GIT_CONFIG_GLOBAL")
@@ -82,7 +106,7 @@ class Sources:
             program.add(f"rm -rf {project}")
         program.add(f"mkdir -p {project}", f"cd {project}")
 
-    def _settings(self, program: Program, *, local: bool) -> None:
+    def _settings(self, program: Program, *, local: bool, modules: Mapping[str, str]) -> None:
         lines = [
             "[safe]\n\tdirectory = *",
             "[init]\n\tdefaultBranch = none",
@@ -93,6 +117,7 @@ class Sources:
         ]
         if local:
             lines.append('[protocol "file"]\n\tallow = always')  # for submodules beside the repository
+        lines += [f'[url "{_escaped(place)}"]\n\tinsteadOf = "{_escaped(url)}"' for url, place in modules.items()]
         clean, login = split_login(self.git.repo_url)
         if login:
             import base64
@@ -178,3 +203,8 @@ def _site(url: str) -> str:
 
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}/"
+
+
+def _escaped(text: str) -> str:
+    """Text inside the quotes of a git setting."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')
