@@ -94,6 +94,18 @@ def test_a_script_that_never_began_is_told_by_the_whole_log():
     assert End(store, 2).lines() == []
 
 
+def test_what_ended_a_script_from_outside_is_told_after_its_last_lines():
+    store = MemoryStore()
+    begin = b"section_start:1:step_script\r\x1b[0KExecuting\nworking\n"
+    evicted = b"Give it requests.\n\x1b[31;1mERROR: Job failed (system failure): pod was evicted\n\x1b[0m"
+    store.write_trace(1, 0, begin + b"section_end:2:step_script\r\x1b[0K" + evicted)
+    lines = End(store, 1).lines()
+    assert lines == ["working", "Give it requests.", "ERROR: Job failed (system failure): pod was evicted"]
+    code = b"\x1b[31;1mERROR: Job failed: command terminated with exit code 3\n\x1b[0m"
+    store.write_trace(2, 0, begin + b"section_end:2:step_script\r\x1b[0K" + code)
+    assert End(store, 2).lines() == ["working"]
+
+
 def test_long_lines_of_anything_take_no_longer_than_others():
     """What is done once more for each byte of such a line would take minutes."""
     for unit in (b"x", b"\x1b", b"\x1b[3", b"\r", b"\x08", b"section_start:1:", b"\x1b]0;", b"a\x1b[31m"):

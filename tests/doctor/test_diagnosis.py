@@ -12,6 +12,9 @@ SEEN = {
     "login-without-value": "Error: Cannot perform an interactive login from a non TTY device",
     "image-pull": "Failed to pull image: pull access denied",
     "envsubst": "        image: ${DOCKER_IMAGE}",
+    "image-name": 'couldn\'t parse image name "Team/App:1": invalid reference format: repository name (Team/App) '
+    "must be lowercase",
+    "volume": 'MountVolume.SetUp failed for volume "settings" : configmap "settings" not found',
     "mtu": "curl: (35) OpenSSL SSL_connect: SSL_ERROR_SYSCALL in connection to docker:2376",
     "no-room": "timed out waiting for pod to start: 0/3 nodes are available",
     "out-of-memory": "container build of pod default/runner-1 ran out of memory: exit code: 137, "
@@ -65,3 +68,13 @@ def test_a_good_log_has_no_symptoms():
 def test_a_line_without_end_is_looked_at_in_no_time():
     for character in ("x", " ", "\ufffd", "a.", "x:", "/"):
         diagnose(character * (64 << 10))
+
+
+def test_a_name_that_the_node_cannot_resolve_is_not_the_jobs():
+    said = "image pull failed: x.invalid/y:1 (container build): dial tcp: lookup x.invalid: no such host"
+    assert [each.name for each in diagnose(said)] == ["image-pull"]
+
+
+def test_a_volume_that_is_missing_is_not_taken_for_a_full_cluster():
+    said = 'timed out waiting for pod to start after 180s: FailedMount: configmap "settings" not found'
+    assert [each.name for each in diagnose(said)] == ["volume"]

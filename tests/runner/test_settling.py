@@ -39,6 +39,13 @@ async def test_pods_of_processes_that_are_gone_are_removed_and_named():
     assert said[0] == "removed the pod left, which an earlier runner left"
 
 
+async def test_a_pod_that_is_already_ending_is_nobodys_leftover():
+    shelf = Shelf(("ending", "1-1"))
+    shelf.items[0]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert await settle(Cluster(shelf, Identity("m", "2-2"), "ci", print)) == []
+    assert shelf.deleted == []
+
+
 def test_a_process_lives_as_long_as_its_number_and_beginning_are_the_same():
     assert lives(identity().process)
     assert not lives(f"{os.getpid()}-1")

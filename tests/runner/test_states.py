@@ -101,3 +101,14 @@ def test_what_a_pod_waits_for():
         "Unschedulable: 0/1 nodes are available",
         "container svc-0: ImagePullBackOff: no",
     ]
+
+
+def test_a_service_that_cannot_be_started_says_what_of_it_to_correct():
+    told = 'exec: "/nope": stat /nope: no such file or directory'
+    assert "`entrypoint` or `command`" in problem(pod(ended("svc-0", 128, "StartError", told))).hint
+    assert "has no shell" in problem(pod(ended("build", 128, "StartError", told))).hint
+
+
+def test_a_wrong_image_name_is_told_in_the_kubelets_words():
+    found = problem(pod(waiting("build", "InvalidImageName", "repository name (A) must be lowercase")))
+    assert found.message.endswith("is not valid: repository name (A) must be lowercase")

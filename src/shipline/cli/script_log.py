@@ -1,7 +1,8 @@
 """What a job's script printed last: the log is read in parts, since it may be as long as it likes.
 
 The script's part of a log is between the runner's section markers; what the runner does before (sources) and after
-it (after_script, cleanup) is left out. A job whose script never began is told by the end of its whole log.
+it (after_script, cleanup) is left out, but for its last words where they say more than an exit code: the pod was
+evicted, the time was over. A job whose script never began is told by the end of its whole log.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ CUT_NOTICE = b"nothing after this is kept"
 _MARKER = re.compile(
     rb"section_(?P<verb>start|end):\d{1,20}:(?P<name>[A-Za-z0-9_.-]{1,100})(?:\[[^\]\r\n]{0,200}\])?\r(?:\x1b\[0K)*"
 )
+_EXIT_CODE = re.compile(r"ERROR: Job failed: (command terminated with exit code|exit status) \d+$")
 
 
 class End:
@@ -70,9 +72,17 @@ class End:
         return CUT_NOTICE in self.whole[-1024:]
 
     def lines(self, count: int = LAST_LINES) -> list[str]:
-        """The last lines, of the script where there are any."""
+        """The last lines, of the script where there are any, and what the runner said at the end."""
         found = readable(self.script if self.began else self.whole).strip("\n").split("\n")
-        return found[-count:] if found != [""] else []
+        said = self._last_words() if self.began else []
+        return [*(found[-count:] if found != [""] else []), *said]
+
+    def _last_words(self) -> list[str]:
+        """The runner's, which come after all sections; none where they only repeat the script's exit code."""
+        *_, rest = _MARKER.split(self.whole)
+        lines = readable(rest).strip("\n").split("\n")
+        known = lines[-1].startswith("ERROR: Job failed") and not _EXIT_CODE.match(lines[-1])
+        return lines if known else []
 
     def text(self) -> str:
         """The end of the whole log, for finding out what was wrong."""

@@ -81,7 +81,7 @@ SYMPTOMS = [
     ),
     Symptom(
         "envsubst",
-        r"(couldn't parse image reference \"?\$\{(?P<name>\w+)\}|InvalidImageName|invalid reference format"
+        r"(couldn't parse image (reference|name) \"?\$\{(?P<name>\w+)\}|InvalidImageName|invalid reference format"
         r"|image: \$\{(?P<left>\w+)\})",
         "A variable in the manifest or in a command was not replaced: it is not defined (or empty) "
         "in this job, is not "
@@ -89,6 +89,23 @@ SYMPTOMS = [
         "Define it under `variables:` globally or in the job, write ${{NAME}} in the manifest, run "
         "`envsubst < in > out`, "
         "and apply the file that it wrote.",
+        unless=r"must be lowercase",
+    ),
+    Symptom(
+        "image-name",
+        r"repository name( \(\S+\))? must be lowercase",
+        "The name of an image has capital letters in it.",
+        "Write it in small letters; of a variable that holds a branch or a project, take the one that "
+        "ends in _SLUG.",
+    ),
+    Symptom(
+        "volume",
+        r"(MountVolume\.SetUp failed for volume \"(?P<volume>[^\"]+)\"|FailedMount"
+        r"|persistentvolumeclaim \"[^\"]+\" not found|unbound (immediate )?PersistentVolumeClaims)",
+        "A pod waits for one of its volumes: what it is to be filled from is not there, or cannot be reached from "
+        "the node.",
+        "Make the ConfigMap, Secret or PersistentVolumeClaim in the pod's namespace, under the very name "
+        "that the pod or [runners.kubernetes.volumes] says. `kubectl describe pod` shows what is missing.",
     ),
     Symptom(
         "mtu",
@@ -105,6 +122,7 @@ SYMPTOMS = [
         "Lower cpu_request and memory_request, add nodes, correct node_selector, or raise "
         "poll_timeout where nodes are "
         "added on demand.",
+        unless=r"FailedMount|persistentvolumeclaim",
     ),
     Symptom(
         "out-of-memory",
@@ -131,6 +149,7 @@ SYMPTOMS = [
         "For a service, use its alias. For a company's name, set dns_config or host_aliases in "
         "[runners.kubernetes]; "
         "inside Docker in Docker, start dind with `--dns=ADDRESS`.",
+        unless=r"image pull failed: ",  # the node's names, not the job's
     ),
     Symptom(
         "certificate",

@@ -94,7 +94,8 @@ async def settle(cluster: Cluster) -> list[str]:
         for item in found["items"]:
             metadata = item["metadata"]
             owned = kind == "secrets" and metadata.get("ownerReferences")  # it goes with its pod
-            if owned or lives(metadata["labels"].get(PROCESS_LABEL, "")):
+            ending = metadata.get("deletionTimestamp")  # a job's end has asked for it; the node takes its time
+            if owned or ending or lives(metadata["labels"].get(PROCESS_LABEL, "")):
                 continue
             await cluster.client.delete(f"{path}/{metadata['name']}", grace=0 if kind == "pods" else None)
             if kind == "pods":

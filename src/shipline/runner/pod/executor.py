@@ -18,9 +18,12 @@ from shipline.runner.pod.cluster import Cluster
 from shipline.runner.pod.containers import image_of, pull_policies
 from shipline.runner.pod.files import PodFiles
 from shipline.runner.pod.labels import KEPT_LABEL
+from shipline.runner.pod.late import late
+from shipline.runner.pod.refusals import refused
 from shipline.runner.pod.service_watch import ServiceWatch
 from shipline.runner.pod.session import Session
 from shipline.runner.pod.spec import PodPlan, plan
+from shipline.runner.pod.warnings import Warnings
 from shipline.runner.pod.watcher import PodWatcher
 from shipline.runner.repository import RepositoryCopies, local_path
 from shipline.runner.script.sources import Sources
@@ -32,6 +35,7 @@ Object = dict[str, Any]
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 MODULE = "module"  # the branch that a submodule's copy has its commit on
 TERM_TIME = 5.0  # seconds from SIGTERM to SIGKILL
+EVENTS_TIME = 5.0  # seconds in which nothing happens to a pod, until the cluster is asked why
 
 
 class PodExecutor:
@@ -51,6 +55,7 @@ class PodExecutor:
         self._state = asyncio.Event()
         self._gone = False
         self._said: set[str] = set()
+        self._warnings: Warnings | None = None
         self._broken: asyncio.Future[None] | None = None
         self._killing: asyncio.Future[None] | None = None
         self._copying: asyncio.Task[Path | None] | None = None
@@ -93,10 +98,10 @@ class PodExecutor:
         try:
             pod = await asyncio.shield(self._making)
         except ApiError as error:
-            raise _refused(error, self._plan.namespace) from None
+            raise refused(error, self._plan.namespace) from None
         except Unreachable as error:
             raise JobFailed(f"the cluster cannot be reached: {error}") from None
-        self._gone = False
+        self._gone, self._warnings = False, None
         self._services = ServiceWatch(self._client, self._plan, self._trace)
         self._watcher = PodWatcher(self._client, pod, self._pod_changed)
         self._session = Session(
@@ -149,21 +154,20 @@ class PodExecutor:
                     self._trace.line(f"\t{line}")
             if all(states.was_started(pod, name) for name in containers):
                 return pod
+            left = deadline - asyncio.get_running_loop().time()
             try:
-                await asyncio.wait_for(self._state.wait(), deadline - asyncio.get_running_loop().time())
+                await asyncio.wait_for(self._state.wait(), min(left, EVENTS_TIME))
             except TimeoutError:
-                raise self._late(limit) from None
+                if left > EVENTS_TIME:
+                    await self._tell_events()
+                else:
+                    raise await self._late(limit) from None
 
-    def _late(self, limit: float) -> JobFailed:
+    async def _late(self, limit: float) -> JobFailed:
+        await self._tell_events()
         pod = self._watcher.pod if self._watcher else {}
-        reasons = "; ".join(states.waiting_reasons(pod))
-        return JobFailed(
-            f"timed out waiting for pod to start after {limit:g}s (last phase: "
-            f"{states.phase(pod)}){': ' if reasons else ''}{reasons}",
-            hint="The cluster had no room for the pod, or was slow: see the lines above, and raise "
-            "poll_timeout if it "
-            "only needs more time.",
-        )
+        heard = self._warnings.heard if self._warnings else []
+        return late(limit, states.phase(pod), states.waiting_reasons(pod), heard)
 
     def _pod_changed(self, pod: Object | None) -> None:
         if pod is None:
@@ -281,16 +285,13 @@ class PodExecutor:
             self._killing = asyncio.ensure_future(self._session.signal("kill"))
 
     async def _tell_events(self) -> None:
-        """What the cluster warned about: volumes that can't be mounted, probes that fail, ..."""
+        """What the cluster warned about: volumes that can't be mounted, probes that fail, ... Each once."""
         if self._plan is None or not self._job.config.kubernetes.print_pod_warning_events:
             return
-        query = {"fieldSelector": f"involvedObject.name={self._plan.name},type=Warning"}
-        try:
-            events = await self._client.get(f"/api/v1/namespaces/{self._plan.namespace}/events", **query)
-        except (ApiError, Unreachable):
-            return
-        for event in events["items"]:
-            self._trace.warning(f"Event {event.get('reason', '')}: {event.get('message', '')}")
+        if self._warnings is None:
+            self._warnings = Warnings(self._client, self._plan.namespace, self._plan.name)
+        for text in await self._warnings.new():
+            self._trace.warning(f"Event {text}")
 
     async def keep(self) -> None:
         """The pod stays, with what its containers still run; a script whose time was over ends."""
@@ -332,9 +333,11 @@ class PodExecutor:
             return
         base = f"/api/v1/namespaces/{self._plan.namespace}"
         grace = self._job.config.kubernetes.pod_termination_grace_period_seconds
+        failure = self._making.exception()
         try:
-            await self._client.delete(f"{base}/pods/{self._plan.name}", grace=grace)
-            if self._plan.secret is not None and self._making.exception():
+            if not isinstance(failure, ApiError):  # else it was refused, and is not there
+                await self._client.delete(f"{base}/pods/{self._plan.name}", grace=grace)
+            if self._plan.secret is not None and failure:
                 await self._client.delete(f"{base}/secrets/{self._plan.secret['metadata']['name']}")
         except (ApiError, Unreachable) as error:
             self._cluster.notify(f"the pod {self._plan.name} could not be deleted: {error}")
@@ -346,17 +349,3 @@ class _PullFailed(JobFailed):
     def __init__(self, failed: JobFailed) -> None:
         super().__init__(str(failed), failed.reason, hint=failed.hint)
         self.failed = failed
-
-
-def _refused(error: ApiError, namespace: str) -> JobFailed:
-    hint = ""
-    if error.code == 403:
-        hint = (
-            f"The runner's account may not make pods or Secrets in the namespace {namespace}, or a "
-            f"quota or policy forbids it."
-        )
-    elif error.code == 404:
-        hint = f"Make the namespace {namespace}, or set another one in [runners.kubernetes]."
-    elif error.code == 422:
-        hint = "The runner's configuration or the job asks for something that Kubernetes does not take."
-    return JobFailed(f"the cluster refused the job's pod: {error}", hint=hint)

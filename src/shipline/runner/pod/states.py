@@ -132,7 +132,10 @@ def _waiting(container: str, image: str, reason: str, message: str) -> Problem |
         return pull_problem(container, image, reason, message)
     if reason == "InvalidImageName":
         return Problem(
-            f"the image name {image!r} of container {container} is not valid", "runner_configuration_error"
+            f"the image name {image!r} of container {container} is not valid{': ' if message else ''}{message}",
+            "runner_configuration_error",
+            "Image names are in small letters, with a tag after the last colon; an empty or unknown variable "
+            "leaves a hole in them.",
         )
     if reason in MISTAKES:
         return _not_started(container, image, reason, message)
@@ -170,7 +173,12 @@ def pull_problem(container: str, image: str, reason: str, message: str) -> Probl
 
 def _not_started(container: str, image: str, reason: str, message: str) -> Problem:
     hint = ""
-    if NO_SHELL.search(message):
+    if NO_SHELL.search(message) and container.startswith("svc-"):
+        hint = (
+            f"The image {image} does not have what the service is started with: correct its `entrypoint` or "
+            "`command`, or leave them out."
+        )
+    elif NO_SHELL.search(message):
         hint = (
             f"The image {image} has no shell (or not the entrypoint asked for): use one with sh, "
             f'or set `entrypoint: [""]`.'
