@@ -72,6 +72,18 @@ def test_the_default_branch_can_be_run_at_first(tmp_path, elsewhere):
     assert "main of app says one" in look(tmp_path, elsewhere, "--now").stdout
 
 
+@pytest.mark.parametrize("words", [(), ("--now",)])
+def test_the_first_commit_of_an_empty_repository_is_new(tmp_path, words):
+    empty = Elsewhere(tmp_path / "app")
+    first = look(tmp_path, empty, *words)
+    assert first.returncode == 0 and "0 branches and tags" in first.stderr and first.stdout == ""
+    assert look(tmp_path, empty).stdout == ""
+    empty.git("checkout", "-q", "-b", "trunk")
+    empty.commit("one")
+    assert "trunk of app says one" in look(tmp_path, empty).stdout
+    assert look(tmp_path, empty).stdout == ""
+
+
 def test_a_repository_that_cannot_be_read_is_told(tmp_path, elsewhere):
     elsewhere.folder.rename(tmp_path / "moved")
     done = look(tmp_path, elsewhere)

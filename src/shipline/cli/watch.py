@@ -21,6 +21,10 @@ SEEN = "refs/seen"
 """Where a copy remembers which commits have had their pipeline."""
 
 
+LOOKED = "looked"
+"""A file of a copy: there has been a first look, whatever it found."""
+
+
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("repository")
 @click.argument("run_options", nargs=-1, type=click.UNPROCESSED)
@@ -83,13 +87,13 @@ def _copy(remote: Remote) -> Path:
 
 def _new(copy: Path, remote: Remote, patterns: tuple[str, ...], now: bool) -> list[str]:
     """The branches and tags that have not had their pipeline yet, by name; they count as seen from here on. At the
-    first look everything is seen."""
+    first look everything is seen; where nothing is there then, the first that comes is new."""
     from shipline.engine.git import git
     from shipline.engine.remote import refs
 
     here, seen = refs(copy), refs(copy, SEEN)
-    first = not seen
-    if first and (head := remote.head(copy)):
+    first = not seen and not (copy / LOOKED).exists()
+    if here and not seen and (head := remote.head(copy)):
         git(copy, "symbolic-ref", "HEAD", f"refs/heads/{head}")
     new = [ref for ref, sha in here.items() if seen.get(_seen(ref)) != sha]
     for ref in new:
@@ -97,7 +101,9 @@ def _new(copy: Path, remote: Remote, patterns: tuple[str, ...], now: bool) -> li
     for ref in seen.keys() - {_seen(ref) for ref in here}:
         git(copy, "update-ref", "-d", ref)
     if first:
-        new = [git(copy, "symbolic-ref", "HEAD")] if now else []
+        (copy / LOOKED).touch()
+        head_ref = git(copy, "symbolic-ref", "HEAD")
+        new = [head_ref] if now and head_ref in here else []
         click.echo(f"Watching {remote.address}: {len(here)} branches and tags.", err=True)
     return [name for ref in new if _wanted(name := ref.split("/", 2)[2], patterns)]
 
