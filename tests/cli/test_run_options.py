@@ -69,7 +69,7 @@ def test_a_merge_request_and_what_it_changes(repository):
         "CI_PIPELINE_SOURCE=merge_request_event",
         "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME=side",
         "CI_MERGE_REQUEST_TARGET_BRANCH_NAME=main",
-        f"CI_MERGE_REQUEST_TARGET_BRANCH_SHA={base}",
+        "CI_MERGE_REQUEST_TARGET_BRANCH_SHA=",
         f"CI_MERGE_REQUEST_DIFF_BASE_SHA={base}",
         "CI_COMMIT_BEFORE_SHA=" + "0" * 40,
         "CI_COMMIT_REF_NAME=side",

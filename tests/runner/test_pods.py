@@ -49,6 +49,20 @@ async def test_a_job_runs_on_its_commit_and_its_pod_is_gone_afterwards(pods, sou
     assert pods_of(pods, payload) == []
 
 
+async def test_the_checkout_has_the_history_and_the_tags_that_were_asked_for(pods, source, tmp_path):
+    commands = "git tag old; git commit -q --allow-empty -m a; git commit -q --allow-empty -m b; git tag new"
+    who = "export GIT_AUTHOR_NAME=T GIT_AUTHOR_EMAIL=t@t GIT_COMMITTER_NAME=T GIT_COMMITTER_EMAIL=t@t"
+    last = f"{who}; {commands}; git rev-parse HEAD"
+    sha = await asyncio.to_thread(subprocess.check_output, last, shell=True, cwd=tmp_path / "repository", text=True)
+    for depth, tags in ((2, "new"), (0, "new old")):
+        payload = job(
+            (source[0], sha.strip()), "echo $(git tag -l) $(git rev-list --count HEAD)", image="shipline/helper"
+        )
+        payload.git_info.depth = depth
+        log, _ = await ran(pods, payload)
+        assert f"\n{tags} {depth or 3}\n" in log
+
+
 async def test_an_image_with_nothing_but_busybox_will_do(pods, source):
     log, result = await ran(pods, job(source, "cat hello.txt", "exit 3", image="shipline/pause"))
     assert "hello from the commit" in log

@@ -188,6 +188,7 @@ def merge_request(context: Context) -> dict[str, Any]:
         return {}
     url = context.project_url or f"{context.server_url}/{context.project_path}"
     prefix = "CI_MERGE_REQUEST_"
+    detached = request.event_type == "detached"  # the commit is the source branch's own, merged with nothing
     values = {
         "ID": request.id,
         "IID": request.iid,
@@ -200,13 +201,13 @@ def merge_request(context: Context) -> dict[str, Any]:
         "PROJECT_PATH": context.project_path,
         "PROJECT_URL": url,
         "SOURCE_BRANCH_NAME": request.source_branch or context.ref,
-        "SOURCE_BRANCH_SHA": request.source_sha,
+        "SOURCE_BRANCH_SHA": "" if detached else request.source_sha,
         "SOURCE_BRANCH_PROTECTED": "true" if request.source_protected else "false",
         "SOURCE_PROJECT_ID": context.project_id,
         "SOURCE_PROJECT_PATH": context.project_path,
         "SOURCE_PROJECT_URL": url,
         "TARGET_BRANCH_NAME": request.target_branch,
-        "TARGET_BRANCH_SHA": request.target_sha,
+        "TARGET_BRANCH_SHA": "" if detached else request.target_sha,
         "TARGET_BRANCH_PROTECTED": "true" if request.target_protected else "false",
         "DIFF_BASE_SHA": request.diff_base_sha,
         "DIFF_ID": request.diff_id,
