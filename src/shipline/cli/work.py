@@ -82,6 +82,7 @@ class Work:
         self._group: asyncio.TaskGroup | None = None
         self._stopping = False
         self._repositories = {pipelines.live(pipeline_id).record.project_id: repository}
+        self._origins: dict[int, Origin] = {}
         pipelines.listeners.append(screen.changed)
         for number in sorted(pipelines.owned):
             live = pipelines.live(number)
@@ -110,6 +111,13 @@ class Work:
         return LocalWorld(self.pipelines, self.elsewhere, self._prepare, self.shelf)
 
     def _origin(self, project_id: int) -> Origin:
+        if project_id not in self._origins:
+            self._origins[project_id] = self._look_up(project_id)
+        return self._origins[project_id]
+
+    def _look_up(self, project_id: int) -> Origin:
+        from shipline.cli.id_token import local_issuer
+
         if project_id not in self._repositories:
             from shipline.engine.repository import Repository
 
@@ -119,8 +127,6 @@ class Work:
         repository = self._repositories[project_id]
         tags = tuple(sorted({tag for config in self.runners for tag in config.tags}))
         name = self.runners[0].name
-        from shipline.cli.id_token import local_issuer
-
         return Origin(
             repository.url,
             repository.project_path,
@@ -237,6 +243,7 @@ class Work:
         runners = [self._with_tags(msgspec.structs.replace(config, url=""), tags) for config in hands.runners]
         if runners != self.runners and self._group is not None and not self._stopping:
             self.hands, self.runners = hands, runners
+            self._origins.clear()
             self._hire()
 
     async def _tick(self) -> None:

@@ -156,7 +156,7 @@ class EngineCoordinator:
         return "200 OK"
 
     def _finish(self, job: JobRecord, update: JobUpdate) -> None:
-        live, store = self.pipelines.live(job.pipeline_id), self.pipelines.store
+        live, store = self.pipelines.known(job.pipeline_id), self.pipelines.store
         pattern = live.definitions[job.name].extra.get("coverage")
         found = coverage(pattern, store.read_trace(job.id)) if pattern else None
         status: Status = "success" if update.state == "success" else "failed"

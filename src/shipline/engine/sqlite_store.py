@@ -273,8 +273,8 @@ class SqliteStore(Possessions):
         record = msgspec.json.encode(pipeline)
         self._db.execute("update pipelines set record = ? where id = ?", (record, pipeline.id))
 
-    def _trace_path(self, job_id: int) -> Path:
-        return self._home / "jobs" / str(job_id) / "trace"
+    def _trace_path(self, job_id: int) -> str:
+        return f"{self._home}/jobs/{job_id}/trace"
 
     def _lock_path(self, process: str) -> Path:
         return self._home / "processes" / process

@@ -57,7 +57,7 @@ class JobRun:
         self.executor: Executor | None = None
         self.at = "begin"
         self.canceling = False
-        self._told = asyncio.Event()
+        self._told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._order = ""
         config = executors.config
         self.trace = Trace(
@@ -73,7 +73,8 @@ class JobRun:
         """What the coordinator says of the job, in whichever answer."""
         if status in ("canceling", "canceled", "failed") and self._order not in ("canceled", status):
             self._order = "canceling" if status == "canceling" else "canceled"
-            self._told.set()
+            if not self._told.done():
+                self._told.set_result(None)
 
     async def run(self) -> None:
         """The whole job. Cancelling the task aborts it; that too is reported before CancelledError goes on."""
@@ -129,16 +130,14 @@ class JobRun:
         work = asyncio.create_task(self._stages())
         try:
             while not work.done():
-                told = asyncio.create_task(self._told.wait())
                 await asyncio.wait(
-                    {work, told}, timeout=deadline - loop.time(), return_when=asyncio.FIRST_COMPLETED
+                    {work, self._told}, timeout=deadline - loop.time(), return_when=asyncio.FIRST_COMPLETED
                 )
-                told.cancel()
                 if work.done():
                     break
-                if not self._told.is_set():
+                if not self._told.done():
                     raise JobFailed(f"execution took longer than {_duration(limit)}", "job_execution_timeout")
-                self._told.clear()
+                self._told = loop.create_future()
                 if self._order == "canceled" or self.at == "begin" or self.executor is None:
                     raise JobFailed("canceled", "job_canceled")
                 self.canceling = True

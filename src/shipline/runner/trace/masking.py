@@ -6,6 +6,7 @@ searched at once: the cost is one memory search a secret, not one step a line.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 
@@ -28,7 +29,7 @@ class Masker:
     def __init__(self, secrets: Iterable[str], prefixes: Iterable[str] = ()) -> None:
         self._secrets: list[_Literal] = []
         self.add(secrets)
-        self._tokens = _Tokens([prefix.encode() for prefix in (*PREFIXES, *prefixes) if prefix])
+        self._tokens = _Tokens(_shapes(tuple(prefixes)))
 
     def add(self, secrets: Iterable[str]) -> None:
         """More secrets: what comes from now on is searched for them, too."""
@@ -76,8 +77,8 @@ class _Literal:
         return data
 
 
-class _Tokens:
-    """Tokens known by their prefix, and secrets in a URL's query: what follows is masked up to the word's end."""
+class _Shapes:
+    """What tokens with these prefixes look like."""
 
     def __init__(self, prefixes: list[bytes]) -> None:
         self.prefixes = prefixes
@@ -86,6 +87,19 @@ class _Tokens:
         self.pattern = re.compile(
             b"(" + b"|".join(re.escape(prefix) for prefix in prefixes) + rb")[A-Za-z0-9._=-]+"
         )
+
+
+@functools.cache
+def _shapes(more: tuple[str, ...]) -> _Shapes:
+    """Of the known prefixes and `more`: the same for nearly all jobs."""
+    return _Shapes([prefix.encode() for prefix in (*PREFIXES, *more) if prefix])
+
+
+class _Tokens:
+    """Tokens known by their prefix, and secrets in a URL's query: what follows is masked up to the word's end."""
+
+    def __init__(self, shapes: _Shapes) -> None:
+        self.shapes = shapes
         self.kept = b""
 
     def mask(self, data: bytes) -> bytes:
@@ -102,13 +116,15 @@ class _Tokens:
     def _may_be_token(self, word: bytes) -> bool:
         if b"?" in word or b"&" in word:
             return True
-        if not any(letter in word for letter in self.letters):
+        if not any(letter in word for letter in self.shapes.letters):
             return False
-        return any(prefix in word or _ends_with_beginning(word, prefix) for prefix in self.prefixes)
+        return any(prefix in word or _ends_with_beginning(word, prefix) for prefix in self.shapes.prefixes)
 
     def _replace(self, data: bytes) -> bytes:
-        if any(head in data for head in self.heads) and any(prefix in data for prefix in self.prefixes):
-            data = self.pattern.sub(rb"\1" + MASK, data)
+        if any(head in data for head in self.shapes.heads) and any(
+            prefix in data for prefix in self.shapes.prefixes
+        ):
+            data = self.shapes.pattern.sub(rb"\1" + MASK, data)
         if b"=" in data and (b"?" in data or b"&" in data):
             data = _PARAMETER.sub(rb"\1" + MASK, data)
         return data

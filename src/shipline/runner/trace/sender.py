@@ -15,7 +15,7 @@ RETRIES = 10
 
 
 class Sender:
-    """`start` once, `wake` whenever the spool grew, `finish` once: it returns when everything is sent.
+    """`wake` whenever the spool grew, `finish` once: it returns when everything is sent.
 
     `heard` is called with each answer's job status.
     """
@@ -28,23 +28,22 @@ class Sender:
         self._spool = spool
         self._heard = heard
         self._sent = 0
-        self._more = asyncio.Event()
-        self._sending = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        self._task = asyncio.create_task(self._run())
+        self._lock = asyncio.Lock()
+        self._loop = asyncio.get_running_loop()
+        self._pause: asyncio.TimerHandle | None = None
+        self._sending: asyncio.Task[None] | None = None
 
     def wake(self) -> None:
-        self._more.set()
+        if self._pause is None:
+            self._pause = self._loop.call_later(PAUSE, self._begin)
 
-    async def _run(self) -> None:
-        while True:
-            await self._more.wait()
-            await asyncio.sleep(PAUSE)
-            self._more.clear()
-            async with self._sending:
-                await self._send_all()
+    def _begin(self) -> None:
+        self._sending = asyncio.create_task(self._send())
+
+    async def _send(self) -> None:
+        async with self._lock:
+            self._pause = None
+            await self._send_all()
 
     async def _send_all(self) -> None:
         failures = 0
@@ -66,7 +65,9 @@ class Sender:
         self._heard(answer.job_status)
 
     async def finish(self) -> None:
-        async with self._sending:  # never cancelled inside an append: nothing is sent twice
-            if self._task is not None:
-                self._task.cancel()
+        async with self._lock:  # never cancelled inside an append: nothing is sent twice
+            if self._pause is not None:
+                self._pause.cancel()
+            if self._sending is not None:
+                self._sending.cancel()
             await self._send_all()

@@ -43,7 +43,6 @@ class Trace:
         self._open_section = ""
         self._new: list[bytes] = []
         self._loop = asyncio.get_running_loop()
-        self._sender.start()
 
     def hide(self, secrets: Iterable[str]) -> None:
         """Values that the log does not show from now on, besides those known at first."""
