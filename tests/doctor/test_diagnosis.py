@@ -33,7 +33,7 @@ SEEN = {
     "permission": "error: could not lock config file //.gitconfig: Permission denied",
     "command-missing": "/scripts-7-1/2.sh: line 12: kubectl: command not found",
     "no-space": "write /var/lib/docker/tmp: no space left on device",
-    "timeout": "ERROR: Job failed: execution took longer than 1h0m0s",
+    "timeout": "ERROR: Job failed: execution took longer than 1h0m0s seconds",
 }
 
 

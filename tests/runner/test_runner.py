@@ -123,6 +123,25 @@ async def test_sections_and_time_stamps(shells, source):
     assert "section_start:" in desk.log(payload)
 
 
+@pytest.mark.parametrize(
+    ("script", "last"), [("true", "Job succeeded"), ("exit 3", "ERROR: Job failed: exit status 3")]
+)
+async def test_a_log_has_the_sections_of_gitlab_runner_to_its_end(shells, source, script, last):
+    payload = job(source, script)
+    desk = Desk(payload)
+    await run(shells, desk)
+    sections = re.findall(r"section_start:\d+:(\w+)", desk.log(payload))
+    assert sections == [
+        "prepare_executor",
+        "prepare_script",
+        "get_sources",
+        "step_script",
+        "cleanup_file_variables",
+    ]
+    assert "Cleaning up project directory and file based variables" in desk.log(payload)
+    assert last in desk.log(payload).splitlines()[-1]
+
+
 @pytest.mark.parametrize("status", ["canceled", "failed"])
 async def test_a_job_that_was_canceled_before_it_began_is_not_run(shells, source, status):
     class Gone(Desk):

@@ -136,7 +136,9 @@ class JobRun:
                 if work.done():
                     break
                 if not self._told.done():
-                    raise JobFailed(f"execution took longer than {_duration(limit)}", "job_execution_timeout")
+                    raise JobFailed(
+                        f"execution took longer than {_duration(limit)} seconds", "job_execution_timeout"
+                    )
                 self._told = loop.create_future()
                 if self._order == "canceled" or self.at == "begin" or self.executor is None:
                     raise JobFailed("canceled", "job_canceled")
@@ -204,6 +206,10 @@ class JobRun:
         except JobFailed:
             if succeeded:
                 raise
+        if there:  # what follows has no words of its own: the job's whole place goes, with files and variables
+            self.trace.open_section(
+                "cleanup_file_variables", "Cleaning up project directory and file based variables"
+            )
         if self.canceling:
             raise JobFailed("canceled", "job_canceled")
         if failure:
