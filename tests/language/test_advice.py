@@ -23,6 +23,7 @@ MISTAKES = [
     ("a:\n  stage: test\n", 1, 1, "give it a `script:`"),
     ("a:\n  before_script: [x]\n", 1, 1, "give it a `script:`"),
     ("stages: [unit tests]\na:\n  script: x\n", 3, 3, "a job without `stage:`"),
+    ("spec: {inputs: {n: }}\na: {script: x}\n", 1, 1, "end it with a line `---`"),
     ("a: make\n", 1, 1, "a: {script: make}"),
     ("stages: [x]\n.a: {script: x}\n", 1, 1, "only a template"),
     ("a: {script: x, tags: docker}\n", 1, 22, "tags: [docker]"),

@@ -127,7 +127,7 @@ SYMPTOMS = [
     Symptom(
         "out-of-memory",
         r"(OOMKilled|out of memory|exit code:? 137|exit status 137|signal: killed|Cannot allocate memory)",
-        "The job used more memory than its limit allows.",
+        "The job was killed, which most often is because it used more memory than its limit allows.",
         "Raise memory_limit (or helper_memory_limit, service_memory_limit) in the runner's "
         "configuration, or let the job "
         "run fewer processes at once.",
@@ -221,7 +221,7 @@ SYMPTOMS = [
     Symptom(
         "command-missing",
         r"(?P<command>[\w./-]+): (command )?not found",
-        "The command {command} is not in the job's image.",
+        "The command {command} is not where the job runs: in its image, or for a job in a shell on this machine.",
         "Install it in before_script or choose an image that has it.",
         unless=r"image .* not found|manifest",
     ),

@@ -84,7 +84,7 @@ def explained(done: Compilation, name: str) -> Explanation:
     if config is None and owner is not None:
         config = builder.graph.configs[owner]
     if config is None:
-        known = [job.name for job in done.root.jobs] + list(builder.graph.owner)
+        known = list(dict.fromkeys([*(job.name for job in done.root.jobs), *builder.graph.owner]))
         raise refuse(
             f"there is no job `{name}`", hint=did_you_mean(name, known) or f"there are: {', '.join(known)}"
         )

@@ -159,6 +159,8 @@ def no_job(name: str, value: Any, place: Place) -> Finding:
 
 def job_advice(name: str, value: Any) -> str | None:
     """What to do about something at the top level that is no job."""
+    if name == "spec":
+        return "`spec:` is a header of its own: end it with a line `---`"
     if isinstance(value, Map):
         unknown = [key for key in value if key not in ALLOWED]
         near = next((hint for key in unknown if (hint := did_you_mean(key, ("script", "trigger")))), None)
