@@ -96,7 +96,7 @@ class MemoryStore(Possessions):
     def unfinished(self, project_id: int | None = None, ref: str | None = None) -> list[PipelineRecord]:
         busy = {job.pipeline_id for job in self._jobs.values() if job.latest and job.status in ACTIVE}
         found = [self._pipelines[number] for number in sorted(busy)]
-        return [p for p in found if project_id in (None, p.project_id) and ref in (None, p.commit.ref)]
+        return [p for p in found if project_id in (None, p.project_id) and ref in (None, p.ref)]
 
     def jobs(self, pipeline_id: int, all_tries: bool = False) -> list[JobRecord]:
         of_pipeline = (job for job in self._jobs.values() if job.pipeline_id == pipeline_id)

@@ -87,7 +87,7 @@ class Pipelines:
 
     def _cancel_redundant(self, new: PipelineRecord) -> None:
         """A newer commit of a branch cancels what still runs for older ones, as far as they let it."""
-        for old in self.store.unfinished(new.project_id, new.commit.ref):
+        for old in self.store.unfinished(new.project_id, new.ref):
             if is_older(old, new) and (names := redundant_jobs(self.live(old.id))):
                 with self.changing(old.id) as change:
                     events.cancel(change.graph, change.states, names)

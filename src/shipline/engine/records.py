@@ -86,6 +86,12 @@ class PipelineRecord(msgspec.Struct, frozen=True):
     warnings: list[str] = []
     yaml_errors: str | None = None
 
+    @property
+    def ref(self) -> str:
+        """What GitLab calls the pipeline's ref: the merge request's own, else the branch or tag."""
+        about = self.merge_request
+        return f"refs/merge-requests/{about.iid}/head" if about is not None else self.commit.ref
+
 
 class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a report of a job comes to. Tests: `total`, of these `failed`, `errors` and `skipped`, with the `names`

@@ -12,7 +12,7 @@ def is_older(old: PipelineRecord, new: PipelineRecord) -> bool:
     return (
         old.id < new.id
         and old.project_id == new.project_id
-        and old.commit.ref == new.commit.ref
+        and old.ref == new.ref
         and old.commit.sha != new.commit.sha
         and not (old.commit.is_tag or new.commit.is_tag)
     )

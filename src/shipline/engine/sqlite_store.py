@@ -173,7 +173,7 @@ class SqliteStore(Possessions):
         busy = f"select pipeline_id from jobs where latest and status in {_names(ACTIVE)}"
         query = f"select record from pipelines where id in ({busy}) order by id"
         found = [msgspec.json.decode(row[0], type=PipelineRecord) for row in self._db.execute(query)]
-        return [p for p in found if project_id in (None, p.project_id) and ref in (None, p.commit.ref)]
+        return [p for p in found if project_id in (None, p.project_id) and ref in (None, p.ref)]
 
     def jobs(self, pipeline_id: int, all_tries: bool = False) -> list[JobRecord]:
         query = "select record from jobs where pipeline_id = ? and (latest or ?) order by id"

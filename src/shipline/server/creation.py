@@ -23,7 +23,7 @@ from shipline.engine.scopes import visible
 from shipline.engine.states import Status
 from shipline.engine.supported import cautions, refuse_unsupported
 from shipline.language import Context, Finding, LanguageError, compile
-from shipline.language.context import Source
+from shipline.language.context import MergeRequest, Source
 from shipline.language.pipeline import Pipeline, Variable
 from shipline.server.includes import ServerSources
 from shipline.server.instance import VERSION, Instance
@@ -37,7 +37,7 @@ NO_JOBS = (
 )
 GIVEN_BY_PEOPLE = ("push", "api", "web", "trigger", "pipeline")
 """The sources of pipelines whose variables somebody gives who needs the project's role for it."""
-KEPT_WHEN_WRONG = ("push", "schedule")
+KEPT_WHEN_WRONG = ("push", "schedule", "merge_request_event")
 """The sources of pipelines about which nobody waits for an answer: what is wrong leaves one that has failed."""
 NO_RIGHT = (
     "You do not have sufficient permission to run a pipeline on '{ref}'. "
@@ -47,7 +47,7 @@ NO_RIGHT = (
 
 class Order(msgspec.Struct, frozen=True):
     """What is asked for. `ref`: a branch or tag, by its full name or not. `before_sha`: where the ref stood before
-    a push."""
+    a push. `merge_request`: the one that the pipeline is for."""
 
     project: Any
     ref: str
@@ -57,6 +57,7 @@ class Order(msgspec.Struct, frozen=True):
     variables: list[PipelineVariable] = []
     inputs: dict[str, Any] = {}
     schedule: str = ""
+    merge_request: MergeRequest | None = None
 
 
 async def create_pipeline(
@@ -84,6 +85,7 @@ async def create_pipeline(
         if order.source != "push" and not instance.projects.may_run(project, order.caller, kind, commit.ref):
             raise EngineError(NO_RIGHT.format(ref=commit.ref))
         protected = bool(instance.projects.protection(project.id, kind, commit.ref))
+        protected &= order.merge_request is None or order.merge_request.target_protected
         commit = msgspec.structs.replace(commit, protected=protected)
         context = context_of(instance, order, commit)
         context = msgspec.structs.replace(context, mend_quoted_colons=True)
@@ -110,6 +112,7 @@ async def create_pipeline(
             order.source,
             list(order.variables),
             upstream=asked.bridge if asked is not None else None,
+            merge_request=order.merge_request,
             warnings=[str(finding) for finding in warnings],
         )
         instance.downstream.own(record, order.caller)
@@ -135,6 +138,7 @@ def note_pipeline(instance: Instance, order: Order, commit: Commit, status: Stat
     record = new_pipeline(
         order.project.id, commit, nothing, now, source=order.source, status=status, finished_at=now, **more
     )
+    record = msgspec.structs.replace(record, merge_request=order.merge_request)
     with instance.store.transaction():
         record, _ = instance.store.add_pipeline(record, nothing, [])
         instance.downstream.own(record, order.caller)
@@ -166,6 +170,8 @@ def _compile(
         raise EngineError("Missing CI config file")
     if context.source == "push":
         context = msgspec.structs.replace(context, changed=repository.changed(commit))
+    elif (about := context.merge_request) is not None and about.diff_base_sha:
+        context = msgspec.structs.replace(context, changed=repository.differing(about.diff_base_sha, commit.sha))
     compiled = compile(text, context, loader)
     return with_keys(compiled, repository, commit.sha)
 
@@ -210,6 +216,8 @@ def context_of(instance: Instance, order: Order, commit: Commit) -> Context:
         server_version=VERSION,
         registry=instance.settings.registry,
         schedule_description=order.schedule,
+        merge_request=order.merge_request,
+        open_merge_requests=instance.merge_requests.references(project, commit),
         inputs=order.inputs,
         variables=given(order.variables),
         project_variables=seen(store.variables(project.id), "project"),

@@ -25,6 +25,7 @@ from shipline.server.downstream import Downstream
 from shipline.server.errors import ServerError
 from shipline.server.handout import Handout
 from shipline.server.limits import Limits
+from shipline.server.merge_requests import MergeRequests
 from shipline.server.projects import Projects
 from shipline.server.publisher import ServerPublisher
 from shipline.server.registry_key import RegistryKey
@@ -73,6 +74,7 @@ class Instance:
         self.accounts = Accounts(self.database)
         self.projects = Projects(self.database, settings.home / "repositories")
         self.groups = self.projects.groups
+        self.merge_requests = MergeRequests(self.database)
         self.deploy_tokens = DeployTokens(self.database)
         self.runners = Runners(self.database, self.vault, self.store.tick)
         self.issuer = Issuer(settings.home, settings.url)

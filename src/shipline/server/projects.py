@@ -112,6 +112,15 @@ class Projects:
             git(repository, "config", "uploadpack.allowFilter", "true")
         return self.by_id(number)
 
+    def fork(self, source: Any, namespace: Any, path: str, creator_id: int, **more: Any) -> Any:
+        """A new project with the branches and tags of another. Raises Refused."""
+        made = self.create(namespace, path, creator_id, default_branch=source.default_branch, **more)
+        refs = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+        git(Path(made.path), "fetch", "--quiet", "--no-tags", "--no-auto-maintenance", source.path, *refs)
+        taken = {name: getattr(source, name) for name in ("config_path", "build_timeout", "git_depth", "settings")}
+        self.update(made.id, forked_from=source.id, **taken)
+        return self.by_id(made.id)
+
     def update(self, project_id: int, **values: Any) -> None:
         self.database.execute(sa.update(t.projects).where(t.projects.c.id == project_id).values(**values))
 
@@ -209,6 +218,12 @@ class Projects:
         rules = self.protection(project.id, kind, name)
         needed = min((rule.push_level or may.ADMIN + 1 for rule in rules), default=may.DEVELOPER)
         return level >= max(needed, may.DEVELOPER)
+
+    def may_merge(self, project: Any, caller: Caller | None, branch: str) -> bool:
+        """Whether the caller may merge into a branch."""
+        rules = self.protection(project.id, "branch", branch)
+        needed = min((rule.merge_level or may.ADMIN + 1 for rule in rules), default=may.DEVELOPER)
+        return self.level(project, caller) >= max(needed, may.DEVELOPER)
 
     def may_run(self, project: Any, caller: Caller | None, kind: str, name: str) -> bool:
         """Whether the caller may start, stop and repeat pipelines and jobs of a branch or tag: who may push or

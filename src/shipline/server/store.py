@@ -101,7 +101,7 @@ class DatabaseStore(DatabasePossessions):
                 iid=iid,
                 status=pipeline.status,
                 source=pipeline.source,
-                ref=pipeline.commit.ref,
+                ref=pipeline.ref,
                 sha=pipeline.commit.sha,
                 updated_at=time.time(),
                 record=b"",

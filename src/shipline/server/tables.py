@@ -92,6 +92,7 @@ projects = _table(
     Column("shared_runners", Boolean),
     Column("archived", Boolean),
     Column("settings", Text),
+    Column("forked_from", Integer, index=True),
 )
 """`settings`: JSON of the settings that no query asks for (`project_settings.Settings`)."""
 members = Table(
@@ -377,6 +378,24 @@ commit_statuses = _table(
     Index(None, "project_id", "sha"),
 )
 """What other services say of commits."""
+merge_requests = _table(
+    "merge_requests",
+    _id(),
+    Column("project_id", Integer, nullable=False),
+    Column("iid", Integer, nullable=False),
+    Column("state", String, nullable=False),
+    Column("source_branch", String, nullable=False),
+    Column("target_branch", String, nullable=False),
+    Column("author_id", Integer, nullable=False),
+    Column("title", String, nullable=False),
+    Column("sha", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Column("record", Text, nullable=False),
+    sa.UniqueConstraint("project_id", "iid"),
+    Index(None, "project_id", "source_branch", "state"),
+)
+"""`record`: what no query asks for, as JSON (`merge_requests.Facts`)."""
 audit = _table(
     "audit",
     _id(),

@@ -21,6 +21,7 @@ from shipline.server.http.answers import Refusal, no_such, refusal, wrong_parame
 from shipline.server.http.call import Call
 from shipline.server.http.paging import PAGE, paged, uncounted, window
 from shipline.server.http.routes import Endpoint
+from shipline.server.merge_requests import facts_of
 from shipline.server.permissions import visible_to_all
 
 
@@ -86,7 +87,7 @@ async def show_diff(call: Call) -> Response:
     found = await wanted(call, project)
     parent = found.parents[0] if found.parents else None
     differences = await asyncio.to_thread(content.differences, Path(project.path), parent, found.sha)
-    return paged(call, differences, _diff)
+    return paged(call, differences, diff_shape)
 
 
 async def list_refs(call: Call) -> Response:
@@ -117,9 +118,23 @@ async def signature(call: Call) -> Response:
 
 
 async def merge_requests(call: Call) -> Response:
-    """There are no merge requests here."""
-    await wanted(call, call.project(reading_code(call)))
-    return paged(call, [], lambda item: item)
+    """Those whose branch brings the commit."""
+    from shipline.server.api.merge_request_shapes import basic
+
+    project = call.project(reading_code(call))
+    sha = (await wanted(call, project)).sha
+    path = Path(project.path)
+    heads = ("for-each-ref", "--format=%(refname)", f"--contains={sha}", "refs/merge-requests/")
+    names = (await asyncio.to_thread(run_git, path, *heads)).splitlines()
+    rows = [call.instance.merge_requests.find(project.id, int(name.split("/")[2])) for name in names]
+    found = [row for row in rows if row is not None and not _has(path, facts_of(row).base, sha)]
+    return paged(call, found, lambda row: basic(call, project, row))
+
+
+def _has(path: Path, commit: str, sha: str) -> bool:
+    """Whether a commit's history has another."""
+    out = GitCall(path, "merge-base", "--is-ancestor", sha, commit).output(missing=b"no") if commit else b"no"
+    return out != b"no"
 
 
 async def cherry_pick(call: Call) -> Response:
@@ -176,7 +191,7 @@ async def compare(call: Call) -> Response:
         {
             "commit": shaped[-1] if shaped else None,
             "commits": shaped,
-            "diffs": [_diff(item) for item in differences],
+            "diffs": [diff_shape(item) for item in differences],
             "compare_timeout": False,
             "compare_same_ref": old == new,
             "web_url": f"{shapes.base(call)}/{project.full_path}/-/compare/{call.text('from')}...{call.text('to')}",
@@ -213,7 +228,7 @@ async def _stats(path: Path, sha: str) -> shapes.Shape:
     return {"additions": added, "deletions": removed, "total": added + removed}
 
 
-def _diff(item: content.Difference) -> shapes.Shape:
+def diff_shape(item: content.Difference) -> shapes.Shape:
     return {
         "diff": item.text,
         "collapsed": False,

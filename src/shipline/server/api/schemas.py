@@ -5,6 +5,16 @@ from __future__ import annotations
 
 _USER_BASIC = "id:int username public_email~ name state locked:bool avatar_url~ web_url"
 _PIPELINE_BASIC = "id:int iid:int project_id:int sha ref status source created_at:ts updated_at:ts web_url name~*"
+_MERGE_REQUEST = (
+    "id:int iid:int project_id:int title description~ state created_at:ts updated_at:ts merged_by~:UserBasic "
+    "merge_user~:UserBasic merged_at~:ts closed_by~:UserBasic closed_at~:ts target_branch source_branch "
+    "user_notes_count:int upvotes:int downvotes:int author~:UserBasic assignees:[UserBasic] assignee~:UserBasic "
+    "reviewers:list source_project_id:int target_project_id:int labels:[text] draft:bool work_in_progress:bool "
+    "milestone~ merge_when_pipeline_succeeds:bool merge_status detailed_merge_status sha merge_commit_sha~ "
+    "squash_commit_sha~ discussion_locked~:bool should_remove_source_branch~:bool force_remove_source_branch:bool "
+    "prepared_at~:ts reference references:hash web_url time_stats:hash squash:bool squash_on_merge:bool "
+    "task_completion_status:hash has_conflicts:bool blocking_discussions_resolved:bool"
+)
 _JOB_BASIC = (
     "id:int status stage name ref tag:bool coverage~:num allow_failure:bool created_at:ts started_at~:ts "
     "finished_at~:ts erased_at~:ts duration~:num queued_duration~:num user~:hash commit~:hash "
@@ -108,6 +118,11 @@ SHAPES: dict[str, str] = {
     "DeployTokenWithToken": _DEPLOY_TOKEN + " token",
     "JobTokenScope": "inbound_enabled:bool outbound_enabled:bool",
     "Version": "version revision kas:hash enterprise:bool",
+    "MergeRequestBasic": _MERGE_REQUEST,
+    "MergeRequest": _MERGE_REQUEST
+    + " subscribed:bool changes_count latest_build_started_at~:ts latest_build_finished_at~:ts "
+    "first_deployed_to_production_at~:ts pipeline~:PipelineBasic head_pipeline~:Pipeline diff_refs:hash "
+    "merge_error~ user:hash changes*:[Diff] overflow*:bool",
     "Message": "message",
     "AllowedAgents": "allowed_agents:list job:hash pipeline:hash project:hash user:hash environment*:hash",
 }

@@ -89,6 +89,7 @@ def project(call: Call, row: Any) -> Shape:
     access = {"access_level": min(level, 50), "notification_level": 3} if level else None
     in_group = owner["kind"] == "group"
     settings = settings_of(row)
+    origin = _origin(call, row)
     return {
         "id": row.id,
         "description": row.description,
@@ -115,7 +116,7 @@ def project(call: Call, row: Any) -> Shape:
         "repository_object_format": "sha1",
         "jobs_enabled": True,
         "issues_enabled": False,
-        "merge_requests_enabled": False,
+        "merge_requests_enabled": True,
         "wiki_enabled": False,
         "snippets_enabled": False,
         "repository_access_level": "enabled",
@@ -146,7 +147,17 @@ def project(call: Call, row: Any) -> Shape:
             "project_access": None if in_group else access,
             "group_access": access if in_group else None,
         },
-    }
+    } | origin
+
+
+def _origin(call: Call, row: Any) -> Shape:
+    """What a project is a fork of, where the caller may see that."""
+    source = call.instance.projects.by_id(row.forked_from) if row.forked_from is not None else None
+    if source is None or not (
+        may.visible_to_all(source, call.caller) or call.instance.projects.level(source, call.caller)
+    ):
+        return {}
+    return {"forked_from_project": project_basic(call, source)}
 
 
 def project_id(call: Call, row: Any) -> Shape:
@@ -174,7 +185,7 @@ def pipeline_basic(call: Call, row: Any, full_path: str) -> Shape:
         "iid": record.iid,
         "project_id": record.project_id,
         "sha": record.commit.sha,
-        "ref": record.commit.ref,
+        "ref": record.ref,
         "status": record.status,
         "source": record.source,
         "created_at": time_text(record.created_at),
@@ -242,9 +253,9 @@ def job(call: Call, row: Any, full_path: str) -> Shape:
         "status": record.status,
         "stage": record.stage,
         "name": record.name,
-        "ref": pipeline_record.commit.ref,
+        "ref": pipeline_record.ref,
         "tag": pipeline_record.commit.is_tag,
-        "coverage": None,
+        "coverage": record.coverage,
         "allow_failure": record.allow_failure,
         "created_at": time_text(record.created_at),
         "started_at": time_text(record.started_at),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,11 @@ from shipline.language import Finding, LanguageError
 from shipline.language.inputs import Untyped
 from shipline.server.creation import NO_JOBS, Order, create_pipeline, note_skipped
 from shipline.server.instance import Instance
+from shipline.server.merge_pipelines import asked_for, branch_moved, says_skip
 from shipline.server.permissions import Caller
 
 MOST_PIPELINES = 4
 """In one push; more refs than that are taken without pipelines."""
-SKIPPED = re.compile(r"\[(ci[ _-]skip|skip[ _-]ci)\]", re.IGNORECASE)
 KINDS = {"refs/heads/": "branch", "refs/tags/": "tag"}
 
 
@@ -81,6 +80,11 @@ async def pushed(
         lines += await _pipeline(instance, project, caller, change, options)
     if len(kept) > MOST_PIPELINES:
         lines.append(f"A push makes at most {MOST_PIPELINES} pipelines; there is none for the other refs.")
+    for change in changes:
+        if change.kind == "branch":
+            lines += await branch_moved(instance, project, caller, change.name, change.after)
+            if change.after != NO_SHA:
+                lines += await asked_for(instance, project, caller, change.name, options)
     return lines
 
 
@@ -132,8 +136,7 @@ def _skipped(project: Any, change: Change, options: list[str]) -> str | None:
     """Why the push is to make no jobs; None when it is to."""
     if "ci.skip" in options:
         return "ci.skip was asked for"
-    message = GitCall(Path(project.path), "log", "-1", "--format=%B", change.after, "--").output(missing=b"")
-    return "its commit message says so" if SKIPPED.search(message.decode(errors="replace")) else None
+    return "its commit message says so" if says_skip(Path(project.path), change.after) else None
 
 
 def _addresses(instance: Instance, order: Order, records: list[PipelineRecord]) -> list[str]:

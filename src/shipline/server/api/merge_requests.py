@@ -1,0 +1,300 @@
+"""/projects/:id/merge_requests: list, show, make, change, merge, and what belongs to one."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from starlette.responses import Response
+
+from shipline.engine.git import GitError
+from shipline.engine.git import git as run_git
+from shipline.engine.repository import NO_SHA
+from shipline.server import permissions as may
+from shipline.server import tables as t
+from shipline.server.api import commits, merge_request_shapes, shapes
+from shipline.server.api.commits import reading_code
+from shipline.server.api.pipelines import created, reading
+from shipline.server.git import content
+from shipline.server.git import reading as git
+from shipline.server.git.merging import merge
+from shipline.server.git.pushes import Change, forbidden, pushed
+from shipline.server.git.writing import Person
+from shipline.server.http.answers import because, no_record, refusal, wrong_parameter
+from shipline.server.http.call import Call
+from shipline.server.http.paging import PAGE, ordered, paged, paged_query
+from shipline.server.http.routes import Endpoint
+from shipline.server.merge_pipelines import order_for, pipeline_lines
+from shipline.server.merge_requests import Facts, Refused, facts_of, is_draft
+
+ORDERS = {name: t.merge_requests.c[name] for name in ("created_at", "updated_at", "title")}
+SCOPES = ("created_by_me", "created-by-me", "assigned_to_me", "assigned-to-me", "all")
+CHANGES = (
+    *("title", "description", "target_branch", "state_event", "labels", "add_labels", "remove_labels"),
+    *("assignee_id", "assignee_ids", "squash", "remove_source_branch"),
+)
+
+
+async def list_of_project(call: Call) -> Response:
+    project = call.project(reading_code(call))
+    query = sa.select(t.merge_requests).where(t.merge_requests.c.project_id == project.id)
+    if call.given("iids"):
+        numbers = [int(str(iid)) for iid in call.listed("iids") if str(iid).isdigit() and len(str(iid)) < 10]
+        query = query.where(t.merge_requests.c.iid.in_(numbers))
+    return _page(call, query, "all")
+
+
+async def list_all(call: Call) -> Response:
+    """GET /merge_requests: the caller's own, or all that it may see."""
+    call.user()
+    seen = sa.select(t.projects.c.id).where(call.instance.projects.readable(call.caller))
+    return _page(call, sa.select(t.merge_requests).where(t.merge_requests.c.project_id.in_(seen)), "created_by_me")
+
+
+def _page(call: Call, query: sa.Select[Any], scope: str) -> Response:
+    columns = t.merge_requests.c
+    scope = (call.text("scope") or scope).replace("-", "_")
+    if scope == "created_by_me":
+        query = query.where(columns.author_id == call.user().user_id)
+    if scope == "assigned_to_me":
+        query = query.where(columns.record.contains(f'"assignees":[{call.user().user_id}'))
+    if (state := call.text("state")) and state != "all":
+        query = query.where(columns.state == state)
+    for name in ("source_branch", "target_branch"):
+        if value := call.text(name):
+            query = query.where(columns[name] == value)
+    if (author := call.integer("author_id")) is not None:
+        query = query.where(columns.author_id == author)
+    if username := call.text("author_username"):
+        user = call.instance.accounts.by_name(username)
+        query = query.where(columns.author_id == (user.id if user is not None else -1))
+    if search := call.text("search"):
+        query = query.where(sa.func.lower(columns.title).contains(search.lower(), autoescape=True))
+    for name in ("created", "updated"):
+        if (moment := call.moment(f"{name}_after")) is not None:
+            query = query.where(columns[f"{name}_at"] >= moment)
+        if (moment := call.moment(f"{name}_before")) is not None:
+            query = query.where(columns[f"{name}_at"] <= moment)
+
+    def shape(row: Any) -> shapes.Shape:
+        return merge_request_shapes.basic(call, call.instance.projects.by_id(row.project_id), row)
+
+    return paged_query(call, query, shape, ordered(call, ORDERS, columns.id, "created_at"))
+
+
+async def show(call: Call) -> Response:
+    return await _shown(call, *_wanted(call))
+
+
+async def _shown(call: Call, project: Any, row: Any, status: int = 200) -> Response:
+    return call.json(await merge_request_shapes.whole(call, project, row), status)
+
+
+async def create(call: Call) -> Response:
+    project, user = call.project(may.DEVELOPER), call.user()
+    source, target, title = call.filled("source_branch"), call.filled("target_branch"), call.filled("title")
+    if (other := call.integer("target_project_id")) not in (None, project.id):
+        raise because(400, f"merge requests to another project ({other}) are not supported")
+    facts = Facts(
+        description=call.text("description"),
+        labels=_labels(call, "labels"),
+        assignees=_assignees(call),
+        squash=call.boolean("squash"),
+        remove_source_branch=call.boolean("remove_source_branch"),
+    )
+    try:
+        row = call.instance.merge_requests.create(project, user.user_id, source, target, title, facts)
+    except Refused as refused:
+        raise refusal(409, refused.texts) from None
+    call.audit("create merge request", f"{project.full_path}!{row.iid}")
+    await pipeline_lines(call.instance, project, user, row)
+    return await _shown(call, project, row, 201)
+
+
+async def change(call: Call) -> Response:
+    project, row = _wanted(call)
+    user = call.user()
+    if row.author_id != user.user_id and call.instance.projects.level(project, user) < may.DEVELOPER:
+        raise refusal(403)
+    if not any(name in call.values for name in CHANGES):
+        raise wrong_parameter(f"{', '.join(CHANGES)} are missing, at least one parameter must be provided")
+    requests, facts = call.instance.merge_requests, facts_of(row)
+    labels = set(_labels(call, "labels") if "labels" in call.values else facts.labels)
+    labels = (labels | set(_labels(call, "add_labels"))) - set(_labels(call, "remove_labels"))
+    new: dict[str, Any] = {"labels": sorted(labels)}
+    if call.given("assignee_id") or call.given("assignee_ids"):
+        new["assignees"] = _assignees(call)
+    if "description" in call.values:
+        new["description"] = call.text("description")
+    for name in ("squash", "remove_source_branch"):
+        if call.given(name):
+            new[name] = call.boolean(name)
+    columns = {name: call.filled(name) for name in ("title", "target_branch") if call.given(name)}
+    if (target := columns.get("target_branch")) is not None:
+        known = await asyncio.to_thread(content.resolve, Path(project.path), f"refs/heads/{target}")
+        if known is None or target == row.source_branch:
+            raise refusal(409, [f'Target branch "{target}" does not exist'])
+    requests.change(row, new, **columns)
+    event = call.text("state_event")
+    if event == "close" and row.state == "opened":
+        requests.close(requests.by_id(row.id), user.user_id)
+    if event == "reopen" and row.state == "closed":
+        requests.change(requests.by_id(row.id), {"closed_by": None, "closed_at": None}, state="opened")
+        requests.follow(project, requests.by_id(row.id))
+    elif target is not None:
+        requests.follow(project, requests.by_id(row.id))
+    return await _shown(call, project, requests.by_id(row.id))
+
+
+async def delete(call: Call) -> Response:
+    project, row = _wanted(call, may.OWNER)
+    call.instance.merge_requests.delete(project, row)
+    call.audit("delete merge request", f"{project.full_path}!{row.iid}")
+    return Response(status_code=204)
+
+
+async def merge_it(call: Call) -> Response:
+    """PUT merge: with a merge commit, as GitLab's default is."""
+    project, row = _wanted(call)
+    instance, user, facts = call.instance, call.user(), facts_of(row)
+    if not instance.projects.may_merge(project, user, row.target_branch):
+        raise refusal(401)
+    if row.state != "opened" or is_draft(row.title) or row.sha == facts.base:
+        raise refusal(405)
+    if call.boolean("merge_when_pipeline_succeeds") or call.boolean("auto_merge"):
+        raise because(400, "auto_merge is not supported: merge when the pipeline has succeeded")
+    if call.given("sha") and call.text("sha") != row.sha:
+        raise refusal(409, f"SHA does not match HEAD of source branch: {row.sha}")
+    path, target = Path(project.path), f"refs/heads/{row.target_branch}"
+    tip = await asyncio.to_thread(content.resolve, path, target)
+    if tip is None:
+        raise refusal(422, "Branch cannot be merged")
+    squash = call.boolean("squash", facts.squash)
+    names = f"Merge branch '{row.source_branch}' into '{row.target_branch}'"
+    message = f"{names}\n\n{row.title}\n\nSee merge request {project.full_path}!{row.iid}"
+    message = call.text("merge_commit_message") or message
+    squashed = (call.text("squash_commit_message") or row.title) if squash else None
+    who = Person(user.name, user.email)
+    try:
+        made = await asyncio.to_thread(
+            merge, path, row.target_branch, tip, row.sha, message, squashed, facts.base, who
+        )
+    except GitError:
+        raise refusal(409, "The target branch has moved meanwhile") from None
+    if made is None:
+        raise refusal(422, "Branch cannot be merged")
+    instance.merge_requests.merged(row, user.user_id, merge_commit_sha=made.merge, squash_commit_sha=made.squash)
+    call.audit("merge", f"{project.full_path}!{row.iid}")
+    await pushed(instance, project, user, [Change(tip, made.merge, target)], [])
+    if call.boolean("should_remove_source_branch", facts.remove_source_branch):
+        await _remove_branch(call, project, row)
+    return await _shown(call, project, instance.merge_requests.by_id(row.id))
+
+
+async def _remove_branch(call: Call, project: Any, row: Any) -> None:
+    """The source branch goes, where the caller may remove it."""
+    gone = Change(row.sha, NO_SHA, f"refs/heads/{row.source_branch}")
+    if forbidden(call.instance, project, call.user(), [gone]) is None:
+        await asyncio.to_thread(run_git, Path(project.path), "update-ref", "-d", gone.ref, row.sha)
+        await pushed(call.instance, project, call.user(), [gone], [])
+
+
+async def list_pipelines(call: Call) -> Response:
+    project, row = _wanted(call, reading(call))
+    return paged_query(
+        call,
+        merge_request_shapes.pipelines_of(project, row),
+        lambda found: shapes.pipeline_basic(call, found, project.full_path),
+        [t.pipelines.c.id.desc()],
+    )
+
+
+async def create_pipeline(call: Call) -> Response:
+    project, row = _wanted(call, may.DEVELOPER)
+    call.limit("create pipeline", str(call.user().user_id), call.instance.settings.pipelines_a_minute)
+    return await created(call, order_for(call.instance, project, call.user(), row))
+
+
+async def list_commits(call: Call) -> Response:
+    project, row = _wanted(call)
+    facts = facts_of(row)
+    between = f"{facts.base}..{row.sha}" if facts.base else row.sha
+    found = await asyncio.to_thread(git.commits, Path(project.path), between)
+    return paged(call, found, lambda item: commits.commit(call, item, project.full_path))
+
+
+async def changes(call: Call) -> Response:
+    project, row = _wanted(call)
+    shape = await merge_request_shapes.whole(call, project, row)
+    return call.json(shape | {"changes": await _diffs(project, row), "overflow": False})
+
+
+async def diffs(call: Call) -> Response:
+    project, row = _wanted(call)
+    return paged(call, await _diffs(project, row), lambda item: item)
+
+
+async def _diffs(project: Any, row: Any) -> list[shapes.Shape]:
+    found = await asyncio.to_thread(content.differences, Path(project.path), facts_of(row).base or None, row.sha)
+    return [commits.diff_shape(item) for item in found]
+
+
+def _wanted(call: Call, level: int | None = None) -> tuple[Any, Any]:
+    """The project, and the merge request that the path names."""
+    project = call.project(reading_code(call) if level is None else level)
+    row = call.instance.merge_requests.find(project.id, call.number("merge_request_iid"))
+    if row is None:
+        raise no_record()
+    return project, row
+
+
+def _labels(call: Call, name: str) -> list[str]:
+    """Labels as a list, or as a text with commas."""
+    value = call.values.get(name)
+    texts = [str(item) for item in value] if isinstance(value, list) else call.text(name).split(",")
+    return list(dict.fromkeys(text.strip() for text in texts if text.strip()))
+
+
+def _assignees(call: Call) -> list[int]:
+    """The numbers of users that are there; 0 stands for nobody."""
+    single = call.integer("assignee_id")
+    numbers = call.listed("assignee_ids") if call.given("assignee_ids") else [single or 0]
+    wanted = [int(str(number)) for number in numbers if str(number).isdigit() and len(str(number)) < 10]
+    return [number for number in wanted if number and call.instance.accounts.user(number) is not None]
+
+
+_ALL = "/projects/{id}/merge_requests"
+_ONE = _ALL + "/{merge_request_iid}"
+_LISTED = (
+    f"{PAGE} state:opened|closed|merged|locked|all scope:{'|'.join(SCOPES)} source_branch target_branch "
+    "author_id:int author_username search created_after:ts created_before:ts updated_after:ts updated_before:ts "
+    "order_by:created_at|updated_at|title sort:asc|desc"
+)
+_FIELDS = "description labels:any assignee_id:int assignee_ids:list squash:bool remove_source_branch:bool"
+_MERGED = (
+    "merge_commit_message squash_commit_message squash:bool should_remove_source_branch:bool sha auto_merge:bool "
+    "merge_when_pipeline_succeeds:bool"
+)
+_CHANGED = f"title target_branch state_event:close|reopen add_labels:any remove_labels:any {_FIELDS}"
+ENDPOINTS = [
+    Endpoint("GET", "/merge_requests", list_all, takes=_LISTED, gives="[MergeRequestBasic]"),
+    Endpoint("GET", _ALL, list_of_project, takes=f"{_LISTED} iids:list", gives="[MergeRequestBasic]"),
+    Endpoint(
+        "POST",
+        _ALL,
+        create,
+        takes=f"title! source_branch! target_branch! target_project_id:int {_FIELDS}",
+        gives="MergeRequest",
+    ),
+    Endpoint("GET", _ONE, show, gives="MergeRequest"),
+    Endpoint("PUT", _ONE, change, takes=_CHANGED, gives="MergeRequest"),
+    Endpoint("DELETE", _ONE, delete, gives="-"),
+    Endpoint("PUT", _ONE + "/merge", merge_it, takes=_MERGED, gives="MergeRequest"),
+    Endpoint("GET", _ONE + "/pipelines", list_pipelines, takes=PAGE, gives="[PipelineBasic]"),
+    Endpoint("POST", _ONE + "/pipelines", create_pipeline, gives="Pipeline"),
+    Endpoint("GET", _ONE + "/commits", list_commits, takes=PAGE, gives="[Commit]"),
+    Endpoint("GET", _ONE + "/changes", changes, gives="MergeRequest"),
+    Endpoint("GET", _ONE + "/diffs", diffs, takes=PAGE, gives="[Diff]"),
+]
