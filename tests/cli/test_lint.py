@@ -57,6 +57,13 @@ def test_sarif_and_code_quality(shell):
     )
 
 
+def test_a_file_with_the_other_ending_is_pointed_out(repository):
+    repository.commit(**{".gitlab-ci.yaml": GOOD})
+    assert "There is .gitlab-ci.yaml: name it, or call it .gitlab-ci.yml" in repository.shipline("lint", code=2)
+    assert "--file .gitlab-ci.yaml" in repository.shipline("run", code=2)
+    assert "build" in repository.shipline("list", "--file", ".gitlab-ci.yaml")
+
+
 def test_standard_input_and_a_named_file(shell):
     assert "is valid" in shell.shipline("lint", "-", stdin=GOOD)
     shell.write("other.yml", GOOD)

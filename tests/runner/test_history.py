@@ -49,6 +49,14 @@ async def test_depth_and_tags(shells, grown, depth):
     assert SEEN[depth] in desk.log(payload)
 
 
+async def test_git_says_where_it_is(shells, grown):
+    payload = job(grown, "git status", "git branch")
+    desk = Desk(payload)
+    await asyncio.wait_for(run(shells, desk), 60)
+    assert f"\nHEAD detached at {grown[1][:7]}\nnothing to commit, working tree clean\n" in desk.log(payload)
+    assert f"\n* (HEAD detached at {grown[1][:7]})\n" in desk.log(payload)
+
+
 async def test_the_rest_can_be_fetched(shells, grown, tmp_path):
     first = git(tmp_path / "repository", "rev-parse", "HEAD~3").strip()
     payload = job(grown, f"git fetch -q origin {first}", "git fetch -q --unshallow", "git describe --tags HEAD~3")

@@ -13,6 +13,7 @@ import click
 from shipline.cli.options import given_variables
 
 if TYPE_CHECKING:
+    from shipline.engine.records import PipelineVariable
     from shipline.engine.repository import Repository
     from shipline.language import Context
     from shipline.language.fetched import Fetched
@@ -115,7 +116,7 @@ def circumstances(command: F) -> F:
             "--variables-file",
             "variables_files",
             type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            help="A file of pipeline variables: NAME=VALUE lines, or a YAML or JSON mapping.",
+            help="A file of pipeline variables: NAME=VALUE lines, YAML or JSON.",
             **several,
         ),
         click.option("--changed", metavar="PATH", help="A path that changed, for rules:changes.", **several),
@@ -215,7 +216,10 @@ def read(file: str | None) -> tuple[Path, str]:
         return Path.cwd() / CONFIG_FILE, sys.stdin.read()
     path = Path(file) if file else nearest(Path.cwd())
     if not path.is_file():
-        raise click.UsageError(f"There is no file {path}. Name one, or go to a repository that has one.")
+        other = path.with_suffix(".yaml")
+        near = f"There is {other.name}: name it, or call it {path.name}, which GitLab looks for."
+        todo = near if other.is_file() else "Name one, or go to a repository that has one."
+        raise click.UsageError(f"There is no file {path}. {todo}")
     try:
         return path.absolute(), path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -264,10 +268,12 @@ def context_of(given: Given, repository: Repository | None, config_path: str, me
     from shipline.language import Context, Variable
 
     facts: dict[str, Any] = {"config_path": config_path, "inputs": inputs(given.inputs), "mend_quoted_colons": mend}
-    facts["variables"] = [Variable(key, value, "pipeline") for key, value in pipeline_variables(given)]
     if repository is not None:
         facts |= of_repository(given, repository, changes)
-    return Context(**occasion(given, facts, repository))
+    facts = occasion(given, facts, repository)
+    variables = pipeline_variables(given, protected=bool(facts.get("ref_protected")))
+    facts["variables"] = [Variable(v.key, v.value, "pipeline", v.file, v.masked, v.raw) for v in variables]
+    return Context(**facts)
 
 
 def of_repository(given: Given, repository: Repository, changes: bool) -> dict[str, Any]:
@@ -297,12 +303,29 @@ def of_repository(given: Given, repository: Repository, changes: bool) -> dict[s
     return facts | of_commit(commit) | new | {"changed": changed}
 
 
-def pipeline_variables(given: Given) -> list[tuple[str, str]]:
-    """Those of the files, then those of the command line, which win."""
-    from shipline.cli.variables_file import variables_of
+def pipeline_variables(given: Given, *, protected: bool) -> list[PipelineVariable]:
+    """Those of the files, then those of the command line, which win. `protected`: whether the pipeline's ref is;
+    else what a file calls protected is left out."""
+    import msgspec
 
-    found = dict(pair for path in given.variables_files for pair in variables_of(path))
-    return list((found | dict(given_variables(given.variables))).items())
+    from shipline.cli.variables_file import entries_of
+    from shipline.engine.records import PipelineVariable, ProjectVariable
+    from shipline.engine.variable_rules import check
+
+    found: dict[str, PipelineVariable] = {}
+    for path in given.variables_files:
+        for entry in entries_of(path):
+            if entry.get("environment_scope", "*") != "*":
+                raise click.UsageError(
+                    f"{path}: {entry['key']} has an environment scope, which only variables have that are kept: "
+                    "`shipline variable import`."
+                )
+            kept = check(msgspec.convert(entry, ProjectVariable))
+            if protected or not kept.protected:
+                found[kept.key] = PipelineVariable(kept.key, kept.value, kept.kind == "file", kept.raw, kept.masked)
+    return [
+        *(found | {key: PipelineVariable(key, value) for key, value in given_variables(given.variables)}).values()
+    ]
 
 
 def other_projects(texts: tuple[str, ...]) -> dict[str, Project]:

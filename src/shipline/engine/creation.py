@@ -28,8 +28,9 @@ CONFIG_FILE = ".gitlab-ci.yml"
 
 class Request(msgspec.Struct, frozen=True):
     """What is asked for besides the commit. `jobs`: which of them, all by default. `changed`: the paths that
-    `rules:changes` looks at; UNSET asks the repository. `inputs` answer the file's `spec:inputs`. `elsewhere`: what
-    includes may name outside of the repository, `projects` the directories of other projects by path."""
+    `rules:changes` looks at; UNSET asks the repository; `said`: those that somebody said. `inputs` answer the
+    file's `spec:inputs`. `elsewhere`: what includes may name outside of the repository, `projects` the directories
+    of other projects by path."""
 
     source: Source = "push"
     variables: list[PipelineVariable] = []
@@ -37,6 +38,7 @@ class Request(msgspec.Struct, frozen=True):
     merge_request: MergeRequest | None = None
     schedule_description: str = ""
     changed: list[str] | msgspec.UnsetType | None = msgspec.UNSET
+    said: list[str] = []
     inputs: dict[str, Any] = {}
     config_path: str = CONFIG_FILE
     registry: str = ""
@@ -67,6 +69,7 @@ class Plan(msgspec.Struct, frozen=True):
             self.request.variables,
             merge_request=self.request.merge_request,
             projects=self.request.projects,
+            changed=self.request.said,
         )
 
 
@@ -176,7 +179,9 @@ def _no_configuration(repository: Repository, commit: Commit, path: str) -> str:
             f"{repository.path / path} is not in commit {commit.sha[:8]}. Commit it, or use --dirty to run "
             "with uncommitted changes."
         )
-    return f"There is no {path} in {repository.path} ({_described(commit)})."
+    other = path.removesuffix(".yml") + ".yaml"
+    spelt = f" {other} is read where it is named: --file {other}." if repository.read(commit.sha, other) else ""
+    return f"There is no {path} in {repository.path} ({_described(commit)}).{spelt}"
 
 
 def _described(commit: Commit) -> str:

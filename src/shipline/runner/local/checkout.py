@@ -16,6 +16,8 @@ from shipline.runner.process import found_program, run_git
 from shipline.runner.repository import checkout_config
 from shipline.runner.workspace import Workspace
 
+DETACHED = "{nothing} {sha} Shipline <shipline@localhost> 1 +0000\tcheckout: moving from none to {sha}\n"
+"""What makes `git status` say at which commit HEAD is detached."""
 LARGE_FILES = """\
 [filter "lfs"]
 	clean = git-lfs clean -- %f
@@ -62,6 +64,8 @@ async def _make(repository: Path, git: GitInfo, depth: int, folder: Path) -> Sna
     large = LARGE_FILES if stored.is_dir() and found_program("git-lfs") else ""
     (own / "config").write_text(checkout_config(repository, git) + large)
     (own / "HEAD").write_text(f"{git.sha}\n")
+    (own / "logs").mkdir()
+    (own / "logs" / "HEAD").write_text(DETACHED.format(nothing="0" * len(git.sha), sha=git.sha))
     missing = f"the commit {git.sha[:8]} cannot be checked out from {repository}"
     files = run_git("-C", str(folder), "read-tree", "--reset", "-u", git.sha, failure=missing)
     _, history = await asyncio.gather(files, seen_history(repository, git, depth))
