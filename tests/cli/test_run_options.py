@@ -156,6 +156,22 @@ def test_what_a_job_asks_is_asked_only_where_it_can_start(repository):
     assert "Job 'ship' is success" in repository.shipline("play", "ship", code=2)
 
 
+def test_a_name_follows_all_of_a_parallel_job_and_jobs_of_triggered_pipelines(repository):
+    repository.write(
+        "child.yml", "smoke: {parallel: 2, script: ['echo child $CI_NODE_INDEX']}\nrest: {script: [echo no]}\n"
+    )
+    repository.commit(
+        ci="unit: {parallel: 2, script: ['echo unit $CI_NODE_INDEX']}\nother: {script: [echo no]}\n"
+        "deploy: {trigger: {include: child.yml, strategy: depend}}\n"
+    )
+    text = repository.shipline("run", "--follow", "unit", "--follow", "deploy/smoke 2/2")
+    assert "| unit 1\n" in text and "| unit 2\n" in text
+    assert "| child 2\n" in text and "| child 1\n" not in text and "| no\n" not in text
+    text = repository.shipline("run", "--follow", "smoke", "--follow", "nowhere")
+    assert "| child 1\n" in text and "| child 2\n" in text and "unit 1\n" not in text
+    assert "Warning: --follow nowhere: no job was called so." in text
+
+
 def test_a_job_to_follow_must_be_there(repository):
     repository.commit(ci=JOBS)
     assert "this pipeline has no such job" in repository.shipline("run", "--follow", "unti", code=2)
@@ -194,3 +210,12 @@ def test_a_long_log_is_kept_and_where_it_is_cut_is_said(repository):
     config = repository.write("../config.toml", "[[runners]]\noutput_limit = 16\n")
     text = repository.shipline("run", "--quiet", "--config", str(config), code=1)
     assert "The log is longer than what is kept" in text
+
+
+def test_what_is_said_to_have_changed_holds_for_child_pipelines_too(repository):
+    repository.write("child.yml", "docs: {rules: [{changes: [docs/*]}], script: [echo]}\nrest: {script: [echo]}\n")
+    repository.commit(ci="child: {trigger: {include: child.yml, strategy: depend}}")
+    repository.commit("nothing about docs", **{"src/a": "a"})
+    assert "child/docs" not in repository.shipline("run")
+    assert "child/docs" in repository.shipline("run", "--changed", "docs/a.md")
+    assert "child/docs" in repository.shipline("retry", "child")

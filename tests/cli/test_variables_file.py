@@ -8,10 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipline.cli.variable_forms import as_dotenv
-from shipline.cli.variables_file import parsed
+from shipline.cli.variables_file import entries
 from shipline.engine.records import ProjectVariable
 
 ENV = Path("x.env")
+
+
+def parsed(path, text):
+    return [(entry["key"], entry["value"]) for entry in entries(path, text)]
 
 
 def test_lines_as_dotenv_files_have_them():
@@ -62,3 +66,46 @@ def test_yaml_and_json_keep_what_is_written():
 def test_every_value_comes_back(value):
     line = as_dotenv(ProjectVariable("A", value))
     assert parsed(ENV, line + "B=1\n") == [("A", value), ("B", "1")]
+
+
+def test_a_variable_may_say_more_than_its_value():
+    written = (
+        "KEY: {value: secret-text, masked: true, type: file}\nB: {value: $x, expand: false, protected: true}\n"
+    )
+    found = [
+        {"key": "KEY", "value": "secret-text", "masked": True, "kind": "file"},
+        {"key": "B", "value": "$x", "raw": True, "protected": True},
+    ]
+    assert entries(Path("v.yml"), written) == found
+    api = '[{"key": "A", "value": "1", "variable_type": "file", "masked": false, "description": null}]'
+    assert entries(Path("v.json"), api) == [{"key": "A", "value": "1", "kind": "file", "masked": False}]
+    for bad, why in (
+        ("A: {value: x, masked: maybe}", "`masked` of A is true or false"),
+        ("A: {value: x, type: text}", "the type of A is `file` or `env_var`"),
+        ("A: {value: x, maskd: true}", "A has no `maskd`"),
+        ("A: {masked: true}", "the value of A must be text"),
+    ):
+        with pytest.raises(click.UsageError, match=why):
+            entries(Path("v.yml"), bad)
+    with pytest.raises(click.UsageError, match="the value of A must be text"):
+        entries(Path("v.json"), '{"A": null}')
+
+
+JOB = "job: {script: ['echo \"$TOKEN and $(cat $CONFIG) ${GUARDED:-unset}\"']}"
+FILE = """
+TOKEN: {value: secret-token-1, masked: true}
+CONFIG: {value: "a: b", type: file}
+GUARDED: {value: for protected refs, protected: true}
+"""
+
+
+def test_a_run_takes_them_as_they_are_said(repository):
+    repository.commit(ci=JOB)
+    repository.write("v.yml", FILE)
+    assert "[MASKED] and a: b for protected refs" in repository.shipline("run", "--variables-file", "v.yml")
+    shown = repository.shipline("run", "--variables-file", "v.yml", "--unprotected", "-v", "TOKEN=open")
+    assert "open and a: b unset" in shown
+    repository.write("v.yml", "A: {value: short, masked: true}")
+    assert "The value of A cannot be masked" in repository.shipline("run", "--variables-file", "v.yml", code=2)
+    repository.write("v.yml", "A: {value: x, environment_scope: production}")
+    assert "A has an environment scope" in repository.shipline("run", "--variables-file", "v.yml", code=2)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from shipline.cli import texts
+from shipline.cli.followed import Followed
 from shipline.cli.log_text import shown
 from shipline.cli.screen import own_name
 from shipline.cli.widths import fitted, plain, width
@@ -36,7 +37,7 @@ class LineScreen:
     def __init__(self, output: Output, view: View, colour: bool) -> None:
         self.output = output
         self.quiet = view.quiet
-        self.follow = view.follow
+        self.follow = Followed(view.follow)
         self.colour = colour
         self.name: Callable[[JobRecord], str] = own_name
         self._width = 0
@@ -54,7 +55,7 @@ class LineScreen:
 
     def trace(self, job: JobRecord, offset: int, data: bytes) -> None:
         """Only whole lines are written, the rest with what comes next."""
-        if self.quiet or (self.follow and self.name(job) not in self.follow):
+        if self.quiet or (self.follow and not self.follow.has(self.name(job), job.name)):
             return
         data = self._rest.pop(job.id, b"") + data
         lines, newline, rest = data.rpartition(b"\n")

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from shipline.cli import texts
+from shipline.cli.followed import Followed
 from shipline.cli.job_table import Row, Size, table
 from shipline.cli.log_text import readable, shown
 from shipline.cli.screen import own_name
@@ -41,7 +42,7 @@ class LiveScreen:
 
     def __init__(self, output: Output, follow: tuple[str, ...], colour: bool) -> None:
         self.output = output
-        self.follow = set(follow)
+        self.follow = Followed(follow)
         self.colour = colour
         self.name: Callable[[JobRecord], str] = own_name
         self._head = ""
@@ -61,14 +62,14 @@ class LiveScreen:
             self._jobs[live.record.id, name] = live.jobs[name]
         active = [job.name for job in live.jobs.values() if job.status not in (*OVER, "manual")]
         if len(live.jobs) == 1 or len(active) == 1:
-            self.follow |= set(active)  # there is nothing else to look at
+            self.follow.add(active)  # there is nothing else to look at
         self._changed = True
         self.tick()
 
     def trace(self, job: JobRecord, offset: int, data: bytes) -> None:
         self._tails[job.id] = (self._tails.get(job.id, b"") + data[-TAIL:])[-TAIL:]
         self._changed = True
-        if self.name(job) not in self.follow:
+        if not self.follow.has(self.name(job), job.name):
             return
         lines, newline, rest = (self._rest.pop(job.id, b"") + data).rpartition(b"\n")
         if rest:
@@ -115,7 +116,7 @@ class LiveScreen:
 
     def _follow(self, job: JobRecord, lines: bytes) -> None:
         lines = shown(lines, self.colour)
-        if len(self.follow) > 1:
+        if self.follow.several():
             prefix = f"{plain(self.name(job))} | ".encode(errors="replace")
             lines = prefix + lines.replace(b"\n", b"\n" + prefix)
         self._above.append(lines + b"\n")
@@ -169,7 +170,7 @@ class LiveScreen:
 
     def _output(self, job: JobRecord) -> str:
         """The last line that a job has printed."""
-        tail = (self._rest if self.name(job) in self.follow else self._tails).get(job.id)
+        tail = (self._rest if self.follow.has(self.name(job), job.name) else self._tails).get(job.id)
         if not tail or job.status not in ("running", "canceling"):
             return ""
         lines = readable(tail[-TAIL:]).rstrip().rsplit("\n", 1)

@@ -23,10 +23,8 @@ def asked_for(
     from shipline.cli.circumstances import pipeline_variables, project_places
     from shipline.cli.occasion import commit_of, inputs, occasion, of_commit, refuse_contradictions
     from shipline.engine.creation import CONFIG_FILE, Request
-    from shipline.engine.records import PipelineVariable
 
     refuse_contradictions(given)
-    variables = [PipelineVariable(key, value) for key, value in pipeline_variables(given)]
     commit = repository.snapshot() if dirty else commit_of(given, repository)
     before = of_commit(commit) | {"default_branch": commit.default_branch, "source": "push"}
     facts = occasion(given, before, repository)
@@ -41,11 +39,12 @@ def asked_for(
     changed: Any = facts.get("changed", msgspec.UNSET)
     request = Request(
         source=facts["source"],
-        variables=variables,
+        variables=pipeline_variables(given, protected=bool(facts.get("ref_protected"))),
         jobs=selection,
         merge_request=facts.get("merge_request"),
         schedule_description=facts.get("schedule_description", ""),
         changed=changed,
+        said=list(given.changed),
         inputs=inputs(given.inputs),
         config_path=_inside(given.file, repository) or CONFIG_FILE,
         elsewhere=_elsewhere(given, repository),

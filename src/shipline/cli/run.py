@@ -96,16 +96,36 @@ def run(
         if given.lock and request.elsewhere.fetch is not None:
             request.elsewhere.fetch.write_lock()  # type: ignore[attr-defined]
         number = plan.create(pipelines).id
-        return work_on(pipelines, number, repository, hands, screen, request.elsewhere)
+        code = work_on(pipelines, number, repository, hands, screen, request.elsewhere)
+        _tell_unfollowed(pipelines, number, view)
+        return code
 
 
 def _check_followed(view: View, jobs: list[Job]) -> None:
     """Raises click.UsageError where `--follow` names a job that will never be; of triggered pipelines' jobs nobody
     knows yet."""
+    from shipline.cli.followed import called
+
     names = [job.name for job in jobs]
-    unknown = [name for name in view.follow if name not in names]
+    known = {name for job in jobs for name in called(job.name, job.name)}
+    unknown = [name for name in view.follow if name not in known]
     if unknown and not any(job.trigger for job in jobs):
         raise click.UsageError(f"--follow {unknown[0]}: this pipeline has no such job. It has: {', '.join(names)}.")
+
+
+def _tell_unfollowed(pipelines: Pipelines, pipeline_id: int, view: View) -> None:
+    """Says of jobs that were to be followed that there was none of the name, in triggered pipelines neither."""
+    if not view.follow:
+        return
+    from shipline.cli.followed import called
+    from shipline.cli.hierarchy import Names, together
+
+    names = Names(pipelines.store)
+    lives = together(pipelines.live(pipeline_id), pipelines.store)
+    known = {name for live in lives for job in live.jobs.values() for name in called(names.of(job), job.name)}
+    for name in view.follow:
+        if name not in known:
+            click.echo(f"Warning: --follow {name}: no job was called so.", err=True)
 
 
 def confirm(jobs: list[Job], yes: bool) -> None:

@@ -59,7 +59,7 @@ def variables_in(file: Path, defaults: dict[str, Any]) -> list[ProjectVariable]:
 
 def _entries(file: Path) -> list[dict[str, Any]]:
     """The fields of each variable that are given."""
-    from shipline.cli.variables_file import parsed, variables_of
+    from shipline.cli.variables_file import entries, entries_of
 
     name = "standard input" if str(file) == "-" else str(file)
     if str(file) == "-":
@@ -75,10 +75,8 @@ def _entries(file: Path) -> list[dict[str, Any]]:
             raise click.UsageError(f"{name}: not valid JSON: {error}.") from None
         return [_fields(entry, name) for entry in content]
     if str(file) == "-":
-        pairs = parsed(Path("variables.json" if text.lstrip().startswith("{") else name), text)
-    else:
-        pairs = variables_of(file)
-    return [{"key": key, "value": value} for key, value in pairs]
+        return entries(Path("variables.json" if text.lstrip().startswith("{") else name), text)
+    return entries_of(file)
 
 
 def _fields(entry: Any, name: str) -> dict[str, Any]:

@@ -156,17 +156,17 @@ def handed_on(live: Live, definition: Job, values: dict[str, str]) -> list[Pipel
     forward = definition.trigger.get("forward") or {}
     found: dict[str, PipelineVariable] = {}
 
-    def add(key: str, value: str, file: bool, raw: bool) -> None:
+    def add(key: str, value: str, file: bool, raw: bool, masked: bool) -> None:
         found.pop(key, None)
-        found[key] = PipelineVariable(key, value if raw else expand(value, values), file, raw)
+        found[key] = PipelineVariable(key, value if raw else expand(value, values), file, raw, masked)
 
     if forward.get("yaml_variables") is not False:
         for written in definition.variables:
             if written.level in YAML_LEVELS:
-                add(written.key, written.value, written.file, written.raw)
+                add(written.key, written.value, written.file, written.raw, written.masked)
     if forward.get("pipeline_variables") is True:
         for given in [*reported(sources(live, definition)), *live.record.variables]:
-            add(given.key, given.value, given.file, given.raw)
+            add(given.key, given.value, given.file, given.raw, given.masked)
     return list(found.values())
 
 

@@ -147,7 +147,7 @@ def kept_outside(live: Live, job: JobRecord, facts: Facts, environment: str | No
 
 def given(variables: list[PipelineVariable]) -> list[Variable]:
     """The variables of one pipeline, or of one start, as the language knows them."""
-    return [Variable(v.key, v.value, "pipeline", v.file, raw=v.raw, public=False) for v in variables]
+    return [Variable(v.key, v.value, "pipeline", v.file, v.masked, v.raw, public=False) for v in variables]
 
 
 def _secrets(facts: Facts, known: dict[str, str]) -> dict[str, str]:

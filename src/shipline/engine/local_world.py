@@ -101,6 +101,7 @@ class LocalWorld:
             asked.variables,
             upstream=asked.bridge,
             merge_request=asked.parent.merge_request if source == "parent_pipeline" else None,
+            changed=asked.parent.changed if source == "parent_pipeline" else [],
         )
 
     def _archives(self, parent: Live, asked: Asked) -> dict[str, Path]:
@@ -129,7 +130,10 @@ class LocalWorld:
         self, asked: Asked, parent: Live, project: Project, repository: Repository, kept: list[ProjectVariable]
     ) -> Context:
         commit, about = asked.parent.commit, asked.parent.merge_request
-        if about is not None:
+        changed: list[str] | None
+        if asked.parent.changed:
+            changed = asked.parent.changed
+        elif about is not None:
             changed = repository.differing(about.diff_base_sha, commit.sha) if about.diff_base_sha else None
         else:
             changed = repository.changed(commit)

@@ -23,12 +23,13 @@ class Project(msgspec.Struct, frozen=True):
 
 class PipelineVariable(msgspec.Struct, frozen=True):
     """A variable given to one pipeline (`--variable`) or to one manual job when it is started. `file`: jobs get
-    the path of a file with the value. `raw`: its value is never expanded."""
+    the path of a file with the value. `raw`: its value is never expanded. `masked`: no log shows it."""
 
     key: str
     value: str
     file: bool = False
     raw: bool = False
+    masked: bool = False
 
 
 class Upstream(msgspec.Struct, frozen=True):
@@ -63,8 +64,9 @@ class PipelineRecord(msgspec.Struct, frozen=True):
     """`iid` counts within the project. `process` is the process that runs the pipeline, or was the last to.
     `revision` grows with every change of the pipeline or of one of its jobs. `upstream`: what triggered it; a child
     pipeline has the source `parent_pipeline`, another project's `pipeline`. `merge_request`: which one it is for.
-    `projects`: directories of other projects, by path, as they were given when it was started. `warnings`: what is
-    dubious in its configuration; `yaml_errors`: why it failed before it had a job."""
+    `projects`: directories of other projects, by path, as they were given when it was started; `changed`: paths
+    that were then said to have changed, which holds for its children too. `warnings`: what is dubious in its
+    configuration; `yaml_errors`: why it failed before it had a job."""
 
     id: int
     iid: int
@@ -83,6 +85,7 @@ class PipelineRecord(msgspec.Struct, frozen=True):
     upstream: Upstream | None = None
     merge_request: MergeRequest | None = None
     projects: dict[str, str] = {}
+    changed: list[str] = []
     warnings: list[str] = []
     yaml_errors: str | None = None
 
