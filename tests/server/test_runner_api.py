@@ -197,3 +197,19 @@ def test_caches_are_separated_by_the_protection_of_refs_unless_the_project_says_
     digest = keys[1].removeprefix("0-")
     assert keys[0] == f"0-{digest}-protected"
     assert len(digest) == 40
+
+
+def test_coverage_is_found_in_a_log_of_any_length_and_the_job_names_its_runner(server, project, agent, repository):
+    agent.update(agent.job(), "success")
+    text = "job: {tags: [kubernetes], script: [a], coverage: '/^covered (\\d+)%/'}\n"
+    repository.commit({".gitlab-ci.yml": text})
+    repository.push()
+    job = agent.job()
+    stamp = b"2026-11-24T00:14:21.907211Z 01O "
+    log = stamp + b"covered 20%\n" + stamp + b"covered 75%\n" + (stamp + b"more\n") * 60_000
+    agent.trace(job, 0, log)
+    assert agent.update(job, "success").status_code == 200
+    shown = server.api("GET", f"/projects/{project.id}/jobs/{job['id']}").json()
+    assert (shown["coverage"], shown["runner_manager"]["system_id"]) == (75.0, "s_0123456789ab")
+    whole = server.api("GET", f"/projects/{project.id}/pipelines/{job['job_info']['pipeline_id']}").json()
+    assert whole["coverage"] == "75.00"

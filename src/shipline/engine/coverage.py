@@ -8,6 +8,8 @@ from shipline.language.patterns import BadPattern, Pattern
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z [0-9a-f]{2}[OE][ +]")
+"""What a runner may write before each line: when, and from which stream."""
 
 
 def coverage(pattern: str, log: bytes) -> float | None:
@@ -18,7 +20,7 @@ def coverage(pattern: str, log: bytes) -> float | None:
     except BadPattern:
         return None
     for line in reversed(_COLOUR.sub("", log.decode("utf-8", errors="replace")).splitlines()):
-        found = compiled.findall(line)
+        found = compiled.findall(_STAMP.sub("", line))
         if not found:
             continue
         last = found[-1][-1] if isinstance(found[-1], tuple) else found[-1]

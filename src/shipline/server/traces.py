@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from shipline.engine.coverage import coverage
 from shipline.engine.trace_file import read_from, write_at
 from shipline.server.depot import Depot
 
@@ -55,3 +56,17 @@ class Traces:
 
     def erase(self, job_id: int) -> None:
         self._depot.doom(self.path(job_id))
+
+
+def coverage_of(pattern: str, traces: Traces, job_id: int) -> float | None:
+    """The last number that the pattern finds in a log of any length, which is read from its end in blocks."""
+    end, rest = traces.size(job_id), b""
+    while end:
+        start = max(end - BLOCK, 0)
+        first, line_end, lines = (traces.read(job_id, start, end - start) + rest).partition(b"\n")
+        if not start:
+            return coverage(pattern, first + line_end + lines)
+        if (found := coverage(pattern, lines)) is not None:
+            return found
+        end, rest = start, (first + line_end)[:BLOCK]
+    return None

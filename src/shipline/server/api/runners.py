@@ -178,7 +178,7 @@ async def list_projects(call: Call) -> Response:
 
 async def list_managers(call: Call) -> Response:
     runner = _wanted(call)
-    return paged(call, call.instance.runners.managers(runner.id), _manager)
+    return paged(call, call.instance.runners.managers(runner.id), shapes.manager)
 
 
 async def enable(call: Call) -> Response:
@@ -270,17 +270,6 @@ def _details(call: Call, runner: Any) -> shapes.Shape:
             for number in call.instance.runners.groups(runner.id)
             if (group := call.instance.groups.namespace(number)) is not None
         ],
-    }
-
-
-def _manager(row: Any) -> shapes.Shape:
-    told = ("id", "system_id", "version", "revision", "platform", "architecture")
-    return {key: getattr(row, key) for key in told} | {
-        "created_at": time_text(row.created_at),
-        "contacted_at": time_text(row.contacted_at),
-        "ip_address": row.address,
-        "status": status_of(row),
-        "job_execution_status": "idle",
     }
 
 

@@ -201,6 +201,7 @@ def pipeline(call: Call, row: Any, full_path: str) -> Shape:
     if record.started_at and finished:
         duration = int(finished - record.started_at)
     queued = record.started_at - record.created_at if record.started_at else None
+    found = [job.coverage for job in call.instance.store.jobs(record.id) if job.coverage is not None]
     return pipeline_basic(call, row, full_path) | {
         "before_sha": record.commit.before_sha,
         "tag": record.commit.is_tag,
@@ -211,7 +212,7 @@ def pipeline(call: Call, row: Any, full_path: str) -> Shape:
         "committed_at": None,
         "duration": duration,
         "queued_duration": queued,
-        "coverage": None,
+        "coverage": f"{sum(found) / len(found):.2f}" if found else None,
         "detailed_status": detailed(record.status, f"/{full_path}/-/pipelines/{record.id}"),
         "name": record.name,
         "warnings": record.warnings,
@@ -240,11 +241,13 @@ def job(call: Call, row: Any, full_path: str) -> Shape:
     parent = pipeline_row(instance, record.pipeline_id)
     assert parent is not None
     pipeline_record = pipeline_of(parent)
+    assigned = t.assignments.c.job_id == record.id
     runner = instance.database.one(
-        sa.select(t.runners)
-        .join(t.assignments, t.assignments.c.runner_id == t.runners.c.id)
-        .where(t.assignments.c.job_id == record.id)
+        sa.select(t.runners).join(t.assignments, t.assignments.c.runner_id == t.runners.c.id).where(assigned)
     )
+    its = (t.assignments.c.runner_id, t.assignments.c.system_id)
+    joined = sa.and_(t.managers.c.runner_id == its[0], t.managers.c.system_id == its[1])
+    known = instance.database.one(sa.select(t.managers).join(t.assignments, joined).where(assigned))
     files = instance.artifacts.of(record.id)
     archive = next((file for file in files if file.file_type == "archive"), None)
     waited = record.started_at - record.queued_at if record.started_at and record.queued_at else None
@@ -275,7 +278,7 @@ def job(call: Call, row: Any, full_path: str) -> Shape:
         "project": {"ci_job_token_scope_enabled": False},
         "artifacts": [artifact(file) for file in files],
         "runner": runner_shape(runner) if runner is not None else None,
-        "runner_manager": None,
+        "runner_manager": manager(known) if known is not None else None,
         "artifacts_expire_at": time_text(archive.expire_at) if archive else None,
         "archived": False,
         "tag_list": sorted(record.tags),
@@ -331,5 +334,17 @@ def runner_shape(runner: Any) -> Shape:
         "online": status == "online",
         "created_at": time_text(runner.created_at),
         "status": status,
+        "job_execution_status": "idle",
+    }
+
+
+def manager(row: Any) -> Shape:
+    """One of the processes that serve a runner."""
+    told = ("id", "system_id", "version", "revision", "platform", "architecture")
+    return {key: getattr(row, key) for key in told} | {
+        "created_at": time_text(row.created_at),
+        "contacted_at": time_text(row.contacted_at),
+        "ip_address": row.address,
+        "status": status_of(row),
         "job_execution_status": "idle",
     }

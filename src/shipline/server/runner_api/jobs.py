@@ -3,6 +3,8 @@ how a runner hears of a cancel."""
 
 from __future__ import annotations
 
+import asyncio
+
 import sqlalchemy as sa
 from starlette.responses import Response
 
@@ -13,6 +15,7 @@ from shipline.server.http.parameters import number_in
 from shipline.server.http.routes import Endpoint
 from shipline.server.instance import Instance
 from shipline.server.runner_api.authentication import RunningJob, heard_of_job, running_job
+from shipline.server.traces import coverage_of
 
 UPDATE_INTERVAL = "3"
 """Seconds after which a runner sends more of a log."""
@@ -47,11 +50,19 @@ async def update_job(call: Call) -> Response:
     call.required("token")
     running = running_job(call, limit="jobs", a_minute=UPDATES_A_MINUTE)
     heard_of_job(call, running)
-    status = _update(call, running)
+    covered = await _coverage(call, running) if call.text("state") in ("success", "failed") else None
+    status = _update(call, running, covered)
     return _told(call.instance, running, Response(str(status), status, media_type="application/json"))
 
 
-def _update(call: Call, running: RunningJob) -> int:
+async def _coverage(call: Call, running: RunningJob) -> float | None:
+    """What the job's own pattern finds in its log."""
+    live = call.instance.pipelines.live(running.job.pipeline_id)
+    pattern = live.definitions[running.job.name].extra.get("coverage")
+    return await asyncio.to_thread(coverage_of, pattern, call.instance.traces, running.job.id) if pattern else None
+
+
+def _update(call: Call, running: RunningJob, covered: float | None) -> int:
     """Applies the state; gives the answer's status."""
     state = call.text("state")
     if running.job.status == "pending":
@@ -64,11 +75,11 @@ def _update(call: Call, running: RunningJob) -> int:
         return 412
     exit_code = call.integer("exit_code")
     if state == "success":
-        call.instance.pipelines.finished(running.job, "success", None, exit_code)
+        call.instance.pipelines.finished(running.job, "success", None, exit_code, covered)
         return 200
     reason = call.text("failure_reason")
     reason = reason if reason in KNOWN_REASONS else "unknown_failure"
-    call.instance.pipelines.finished(running.job, "failed", reason, exit_code)
+    call.instance.pipelines.finished(running.job, "failed", reason, exit_code, covered)
     return 200
 
 
