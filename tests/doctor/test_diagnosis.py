@@ -78,3 +78,7 @@ def test_a_name_that_the_node_cannot_resolve_is_not_the_jobs():
 def test_a_volume_that_is_missing_is_not_taken_for_a_full_cluster():
     said = 'timed out waiting for pod to start after 180s: FailedMount: configmap "settings" not found'
     assert [each.name for each in diagnose(said)] == ["volume"]
+
+
+def test_a_field_that_kubernetes_refuses_is_no_command():
+    assert diagnose('is invalid: [spec.containers[0].volumeMounts[2].name: Not found: "settings"]') == []

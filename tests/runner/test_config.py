@@ -21,6 +21,7 @@ check_interval = 3
     memory_limit = "2Gi"
     pull_policy = ["always", "if-not-present"]
     image_pull_secrets = ["acr-secret"]
+    helper_image_flavor = "ubuntu"
     pod_security_context = {run_as_user = 1000}
     [runners.kubernetes.node_selector]
       disk = "ssd"
@@ -62,7 +63,7 @@ def test_what_is_known_is_read():
 
 def test_what_is_not_known_is_named_in_one_warning():
     (warning,) = ConfigFile.parse(TOML).warnings
-    for key in ("runners.cache.s3.RoleARN", "runners.kubernetes.pod_security_context"):
+    for key in ("runners.cache.s3.RoleARN", "runners.kubernetes.helper_image_flavor"):
         assert key in warning
 
 

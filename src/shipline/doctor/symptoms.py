@@ -220,7 +220,7 @@ SYMPTOMS = [
     ),
     Symptom(
         "command-missing",
-        r"(?P<command>[\w./-]+): (command )?not found",
+        r"(?P<command>[\w./-]+): (command )?not found(?!:)",
         "The command {command} is not where the job runs: in its image, or for a job in a shell on this machine.",
         "Install it in before_script or choose an image that has it.",
         unless=r"image .* not found|manifest",

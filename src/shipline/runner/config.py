@@ -13,6 +13,7 @@ import msgspec
 
 from shipline.runner.cache.config import CacheConfig
 from shipline.runner.errors import RunnerError
+from shipline.runner.security import ContainerSecurityContext, PodSecurityContext
 from shipline.runner.volumes import Volumes
 
 T = TypeVar("T")
@@ -45,10 +46,20 @@ class ServiceConfig(msgspec.Struct):
     environment: list[str] = []
 
 
+class PodSpecPatch(msgspec.Struct):
+    """A patch of the job pod's spec: YAML or JSON in `patch`, or in the file `patch_path`."""
+
+    name: str = ""
+    patch: str = ""
+    patch_path: str = ""
+    patch_type: Literal["strategic", "merge", "json"] = "strategic"
+
+
 class KubernetesConfig(msgspec.Struct, forbid_unknown_fields=False):
     """`[runners.kubernetes]`. Quantities (`cpu_limit`, ...) are Kubernetes' own text; empty means unset.
 
-    Without `namespace` it is the kubeconfig context's, or `default`."""
+    Without `namespace` it is the kubeconfig context's, or `default`. `*_overwrite_*` is what jobs may change (see
+    `shipline.runner.pod.overwrites`). `affinity` is Kubernetes' own, with gitlab-runner's names."""
 
     namespace: str = ""
     image: str = ""
@@ -80,12 +91,56 @@ class KubernetesConfig(msgspec.Struct, forbid_unknown_fields=False):
     service_memory_request: str = ""
     service_ephemeral_storage_limit: str = ""
     service_ephemeral_storage_request: str = ""
+    pod_cpu_limit: str = ""
+    pod_cpu_request: str = ""
+    pod_memory_limit: str = ""
+    pod_memory_request: str = ""
+    cpu_limit_overwrite_max_allowed: str = ""
+    cpu_request_overwrite_max_allowed: str = ""
+    memory_limit_overwrite_max_allowed: str = ""
+    memory_request_overwrite_max_allowed: str = ""
+    ephemeral_storage_limit_overwrite_max_allowed: str = ""
+    ephemeral_storage_request_overwrite_max_allowed: str = ""
+    helper_cpu_limit_overwrite_max_allowed: str = ""
+    helper_cpu_request_overwrite_max_allowed: str = ""
+    helper_memory_limit_overwrite_max_allowed: str = ""
+    helper_memory_request_overwrite_max_allowed: str = ""
+    helper_ephemeral_storage_limit_overwrite_max_allowed: str = ""
+    helper_ephemeral_storage_request_overwrite_max_allowed: str = ""
+    service_cpu_limit_overwrite_max_allowed: str = ""
+    service_cpu_request_overwrite_max_allowed: str = ""
+    service_memory_limit_overwrite_max_allowed: str = ""
+    service_memory_request_overwrite_max_allowed: str = ""
+    service_ephemeral_storage_limit_overwrite_max_allowed: str = ""
+    service_ephemeral_storage_request_overwrite_max_allowed: str = ""
+    pod_cpu_limit_overwrite_max_allowed: str = ""
+    pod_cpu_request_overwrite_max_allowed: str = ""
+    pod_memory_limit_overwrite_max_allowed: str = ""
+    pod_memory_request_overwrite_max_allowed: str = ""
+    namespace_overwrite_allowed: str = ""
+    service_account_overwrite_allowed: str = ""
+    pod_labels_overwrite_allowed: str = ""
+    pod_annotations_overwrite_allowed: str = ""
+    node_selector_overwrite_allowed: str = ""
+    node_tolerations_overwrite_allowed: str = ""
     service_account: str = ""
     automount_service_account_token: bool | None = None
     node_selector: dict[str, str] = {}
     node_tolerations: dict[str, str] = {}
     pod_labels: dict[str, str] = {}
     pod_annotations: dict[str, str] = {}
+    affinity: dict[str, Any] = {}
+    pod_security_context: PodSecurityContext = msgspec.field(default_factory=PodSecurityContext)
+    build_container_security_context: ContainerSecurityContext = msgspec.field(
+        default_factory=ContainerSecurityContext
+    )
+    helper_container_security_context: ContainerSecurityContext = msgspec.field(
+        default_factory=ContainerSecurityContext
+    )
+    service_container_security_context: ContainerSecurityContext = msgspec.field(
+        default_factory=ContainerSecurityContext
+    )
+    pod_spec: list[PodSpecPatch] = []
     priority_class_name: str = ""
     runtime_class_name: str = ""
     scheduler_name: str = ""
@@ -96,6 +151,7 @@ class KubernetesConfig(msgspec.Struct, forbid_unknown_fields=False):
     services: list[ServiceConfig] = []
     poll_timeout: float = 180
     pod_termination_grace_period_seconds: int = 1
+    cleanup_grace_period_seconds: int | None = None
     print_pod_warning_events: bool = True
     host: str = ""
     bearer_token: str = ""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import fnmatch
 
+import msgspec
+
 from shipline.runner.config import KubernetesConfig
 from shipline.runner.errors import JobFailed
 from shipline.runner.job import Job
 from shipline.runner.pod.fields import Object, without_empty
 from shipline.runner.pod.image_names import image_name
+from shipline.runner.pod.overwrites import service_resources
 from shipline.runner.pod.services import Service
+from shipline.runner.security import ContainerSecurityContext
 
 POLICIES = {"always": "Always", "if-not-present": "IfNotPresent", "never": "Never"}
 
@@ -64,8 +68,8 @@ def build_container(job: Job, mounts: list[Object], command: list[str], attempt:
         "image": image_of(job),
         **started,
         "volumeMounts": mounts,
-        "resources": _resources(config, ""),
-        "securityContext": _security(config, _user(job)),
+        "resources": resources(config, ""),
+        "securityContext": _security(config, config.build_container_security_context, _user(job)),
         "imagePullPolicy": _policy(policies, attempt),
     }
     return without_empty(container)
@@ -89,7 +93,10 @@ def helper_container(config: KubernetesConfig, mounts: list[Object], command: li
         "image": config.helper_image,
         "command": command,
         "volumeMounts": mounts,
-        "resources": _resources(config, "helper_"),
+        "resources": resources(config, "helper_"),
+        "securityContext": _security(
+            msgspec.structs.replace(config, privileged=False), config.helper_container_security_context
+        ),
         "imagePullPolicy": "IfNotPresent",
     }
     return without_empty(container)
@@ -122,8 +129,8 @@ def service_container(
         "args": [_literal(word) for word in service.command],
         "env": environment,
         "volumeMounts": mounts,
-        "resources": _resources(config, "service_"),
-        "securityContext": _security(config, {}),
+        "resources": resources(service_resources(config, service.environment), "service_"),
+        "securityContext": _security(config, config.service_container_security_context),
         "readinessProbe": probe,
         "imagePullPolicy": _policy(pull_policies(config, service.pull_policy), attempt),
     }
@@ -139,20 +146,25 @@ def _policy(policies: list[str], attempt: int) -> str:
     return POLICIES.get(policies[min(attempt, len(policies) - 1)], "")
 
 
-def _security(config: KubernetesConfig, user: Object) -> Object:
-    added = {"add": config.cap_add, "drop": config.cap_drop}
+def _security(config: KubernetesConfig, own: ContainerSecurityContext, user: Object | None = None) -> Object:
+    """What all containers are told, the container's own over it, and the job's user over both."""
+    added = {
+        "add": [*config.cap_add, *own.capabilities.add],
+        "drop": [*config.cap_drop, *own.capabilities.drop],
+    }
     context: Object = {
         "privileged": config.privileged or None,
         "allowPrivilegeEscalation": config.allow_privilege_escalation,
         "capabilities": without_empty(added),
     }
-    return without_empty(context | user)
+    return without_empty(context | own.spec() | (user or {}))
 
 
-def _resources(config: KubernetesConfig, prefix: str) -> Object:
+def resources(config: KubernetesConfig, prefix: str) -> Object:
+    """Limits and requests by the keys that begin so: "" is the build container, "pod_" all together."""
     found: Object = {}
     for kind in ("limit", "request"):
         for resource in ("cpu", "memory", "ephemeral_storage"):
-            if value := getattr(config, f"{prefix}{resource}_{kind}"):
+            if value := getattr(config, f"{prefix}{resource}_{kind}", ""):
                 found.setdefault(f"{kind}s", {})[resource.replace("_", "-")] = value
     return found

@@ -7,6 +7,8 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from shipline.protocol.payload import GitInfo
 from shipline.runner.errors import JobFailed
 from shipline.runner.executor import Stage
@@ -19,6 +21,7 @@ from shipline.runner.pod.containers import image_of, pull_policies
 from shipline.runner.pod.files import PodFiles
 from shipline.runner.pod.labels import KEPT_LABEL
 from shipline.runner.pod.late import late
+from shipline.runner.pod.overwrites import overwritten
 from shipline.runner.pod.refusals import refused
 from shipline.runner.pod.service_watch import ServiceWatch
 from shipline.runner.pod.session import Session
@@ -47,6 +50,7 @@ class PodExecutor:
         self._copies = copies
         self._job = job
         self._trace = trace
+        self._namespace = cluster.namespace
         self._plan: PodPlan | None = None
         self._making: asyncio.Task[Object] | None = None
         self._watcher: PodWatcher | None = None
@@ -67,8 +71,12 @@ class PodExecutor:
 
     async def prepare(self) -> None:
         self._broken = asyncio.get_running_loop().create_future()
-        config = self._job.config.kubernetes
-        self._trace.line(f"Using Kubernetes namespace: {self._cluster.namespace}")
+        config, changes = overwritten(self._job.config.kubernetes, self._job.variables.exports())
+        self._job.config = msgspec.structs.replace(self._job.config, kubernetes=config)
+        self._namespace = config.namespace or self._cluster.namespace
+        for change in changes:
+            self._trace.line(change)
+        self._trace.line(f"Using Kubernetes namespace: {self._namespace}")
         self._trace.line(f"Using Kubernetes executor with image {image_of(self._job)} ...")
         image = self._job.payload.image
         attempts = len(pull_policies(config, image.pull_policy if image else None))
@@ -93,7 +101,7 @@ class PodExecutor:
         """Makes the pod and waits for build and helper; services may start while the sources are fetched, unless
         `every` container's image has to be had before it is too late for another pull policy."""
         suffix = "".join(secrets.choice(LETTERS) for _ in range(8))
-        self._plan = plan(self._job, self._cluster.identity, self._cluster.namespace, suffix, attempt)
+        self._plan = plan(self._job, self._cluster.identity, self._namespace, suffix, attempt)
         self._making = asyncio.create_task(self._make(self._plan))
         try:
             pod = await asyncio.shield(self._making)
@@ -332,7 +340,9 @@ class PodExecutor:
         if self._plan is None or self._making is None:
             return
         base = f"/api/v1/namespaces/{self._plan.namespace}"
-        grace = self._job.config.kubernetes.pod_termination_grace_period_seconds
+        config = self._job.config.kubernetes
+        grace = config.cleanup_grace_period_seconds
+        grace = config.pod_termination_grace_period_seconds if grace is None else grace
         failure = self._making.exception()
         try:
             if not isinstance(failure, ApiError):  # else it was refused, and is not there

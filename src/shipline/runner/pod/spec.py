@@ -6,13 +6,17 @@ is in the Secret, as are the registries' logins.
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import msgspec
 
 from shipline.runner.job import Job
 from shipline.runner.pod.agent import loop
-from shipline.runner.pod.containers import build_container, helper_container, service_container
+from shipline.runner.pod.containers import build_container, helper_container, resources, service_container
 from shipline.runner.pod.fields import Object, without_empty
 from shipline.runner.pod.labels import Identity, annotations_of, labels_of
+from shipline.runner.pod.patches import patched
 from shipline.runner.pod.secret import hidden_environment, registry_logins, secret_of
 from shipline.runner.pod.services import Service, services
 from shipline.runner.sites import HOLD
@@ -72,6 +76,9 @@ def plan(job: Job, identity: Identity, namespace: str, suffix: str, attempt: int
         "serviceAccountName": config.service_account,
         "automountServiceAccountToken": config.automount_service_account_token,
         "nodeSelector": config.node_selector,
+        "affinity": _camel(config.affinity),
+        "resources": resources(config, "pod_"),
+        "securityContext": config.pod_security_context.spec(),
         "tolerations": [_toleration(name, effect) for name, effect in config.node_tolerations.items()],
         "priorityClassName": config.priority_class_name,
         "runtimeClassName": config.runtime_class_name,
@@ -86,7 +93,12 @@ def plan(job: Job, identity: Identity, namespace: str, suffix: str, attempt: int
         "labels": labels_of(job, identity, name),
         "annotations": annotations_of(job),
     }
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": without_empty(spec)}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": patched(without_empty(spec), config.pod_spec),
+    }
     return PodPlan(name, namespace, pod, secret, beside, scripts, log, key)
 
 
@@ -101,6 +113,16 @@ def _toleration(name: str, effect: str) -> Object:
     key, equals, value = name.partition("=")
     toleration: Object = {"key": key, "operator": "Equal" if equals else "Exists", "value": value, "effect": effect}
     return without_empty(toleration)
+
+
+def _camel(value: Any) -> Any:
+    """gitlab-runner's names as Kubernetes writes them; what stands in `match_labels` is the user's own."""
+    if isinstance(value, list):
+        return [_camel(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    named = {re.sub(r"_([a-z])", lambda found: found[1].upper(), key): each for key, each in value.items()}
+    return {key: each if key == "matchLabels" else _camel(each) for key, each in named.items()}
 
 
 def _builds_mount(job: Job) -> Object:
