@@ -60,11 +60,18 @@ def _ended(instance: Instance, project_id: int) -> None:
 
 
 def update_due(instance: Instance) -> None:
-    """Starts the updates of mirrors that have not been looked at for long."""
-    before = time.time() - instance.settings.mirror_every
-    due = t.mirrors.c.enabled & (sa.func.coalesce(t.mirrors.c.started_at, 0.0) < before)
+    """Starts the updates of mirrors that have not been looked at for long. Of several server processes, the one
+    that moves the time on does it."""
+    now = time.time()
+    due = t.mirrors.c.enabled & (
+        sa.func.coalesce(t.mirrors.c.started_at, 0.0) < now - instance.settings.mirror_every
+    )
     for row in instance.database.all(sa.select(t.mirrors.c.project_id).where(due)):
-        if row.project_id not in instance.mirror_updates:
+        mine = sa.update(t.mirrors).where(t.mirrors.c.project_id == row.project_id, due)
+        if (
+            row.project_id not in instance.mirror_updates
+            and instance.database.execute(mine.values(started_at=now)).rowcount
+        ):
             update(instance, row.project_id)
 
 
