@@ -53,7 +53,7 @@ def server(repository):
 def test_a_private_project_needs_a_token(repository, server):
     repository.commit(ci=INCLUDING)
     said = repository.shipline("list", code=2)
-    assert ".gitlab-ci.yml:1:10: error: Project `group/shared` file `ci.yml` does not exist!" in said
+    assert ".gitlab-ci.yml:1:10: error: Project `group/shared` not found or access denied!" in said
     assert "put a token into GITLAB_TOKEN" in said
     assert "--project group/shared=DIRECTORY" in said
     assert "echo from the other project" in repository.shipline("preview", GITLAB_TOKEN="a-token")
@@ -85,6 +85,32 @@ def test_a_project_that_cannot_be_asked_for_may_be_given(repository, tmp_path):
     assert "uses" in repository.shipline("list", "--project", f"group/shared={copy}")
     place = copy.rename(tmp_path / "copy")
     assert "uses" in repository.shipline("list", SHIPLINE_PROJECTS=f"group/shared={place} group/more={place}")
+
+
+def test_what_is_missing_of_a_project_is_named(repository, tmp_path):
+    copy = tmp_path / "copy"
+    (copy / "templates").mkdir(parents=True)
+    (copy / "templates" / "tool.yml").write_text(
+        "spec: {component: [sha]}\n---\ntool: {script: \"echo '$[[ component.sha ]]'\"}\n"
+    )
+    (copy / "ci.yml").write_text(SHARED)
+    git = ["-C", str(copy)]
+    repository.git(*git, "init", "-q")
+    repository.git(*git, "add", "-A")
+    repository.git(*git, "commit", "-q", "-m", "Shared")
+    repository.git(*git, "tag", "1.2.0")
+    sha = repository.git(*git, "rev-parse", "HEAD")
+
+    def said(include, code=1):
+        repository.write(".gitlab-ci.yml", f"include: {include}\njob: {{script: x}}\n")
+        return repository.shipline("lint" if code else "preview", "--project", f"group/it={copy}", code=code)
+
+    assert "Project `group/it` reference `v9` does not exist!" in said("{project: group/it, file: ci.yml, ref: v9}")
+    assert "hint: did you mean `ci.yml`?" in said("{project: group/it, file: cii.yml, ref: 1.2.0}")
+    assert "its newest versions: 1.2.0" in said("{component: gitlab.com/group/it/tool@2}")
+    assert "the project has no reference `main9`" in said("{component: gitlab.com/group/it/tool@main9}")
+    assert "did you mean `templates/tool.yml`?" in said("{component: gitlab.com/group/it/tol@1.2.0}")
+    assert f"echo '{sha}'" in said("{component: gitlab.com/group/it/tool@~latest}", code=0)
 
 
 def test_templates_may_be_given(repository, tmp_path):

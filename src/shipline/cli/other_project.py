@@ -49,3 +49,13 @@ class OtherProject:
         from shipline.engine.git import git
 
         return git(self.root, "tag", "--list").split()
+
+    def commit(self, ref: str) -> str | None:
+        if not self.is_repository:
+            return ref
+        repository = self.opened()
+        try:
+            found = repository.objects.read(f"{ref}^{{commit}}")
+            return found.sha if found else None
+        finally:
+            repository.close()

@@ -29,6 +29,9 @@ class CommitFiles:
     def versions(self) -> Sequence[str]:
         return []
 
+    def commit(self, ref: str) -> str | None:
+        return self.sha
+
     def compare(self, ref: str) -> Sequence[str] | None:
         """The paths in which the commit differs from a ref; None when there is no such ref."""
         for name in (ref, f"refs/remotes/origin/{ref.removeprefix('refs/heads/')}"):

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from shipline.language.entry import did_you_mean
 from shipline.language.loader import Loaded, NotLoaded, NotThere, Origin, no_artifact
-from shipline.language.versions import chosen_version, is_range, is_version
+from shipline.language.versions import chosen_version, is_range, is_version, released
 
 Fetch = Callable[[str], bytes]
 TEMPLATES = "https://gitlab.com/gitlab-org/gitlab/-/raw/master/lib/gitlab/ci/templates"
@@ -33,6 +34,9 @@ class Project(Protocol):
 
     def versions(self) -> Sequence[str]:
         """The names of its tags."""
+
+    def commit(self, ref: str) -> str | None:
+        """The commit that a ref means, or the ref itself where nothing knows; None when there is no such ref."""
 
 
 class Directory:
@@ -60,6 +64,9 @@ class Directory:
     def versions(self) -> Sequence[str]:
         return []
 
+    def commit(self, ref: str) -> str | None:
+        return ref
+
 
 class WebProject:
     """A project on a GitLab server, read file by file through `fetch`; its files and tags are listed by the API."""
@@ -68,12 +75,14 @@ class WebProject:
         self.server = server.rstrip("/")
         self.path = path
         self.fetch = fetch
+        self.address = f"{self.server}/api/v4/projects/{quoted(path)}"
         self.listed: dict[str | None, list[str]] = {}
 
     def read(self, path: str, ref: str | None) -> str | None:
-        files = f"{self.server}/api/v4/projects/{quoted(self.path)}/repository/files"
         try:
-            content = self.fetch(f"{files}/{quoted(path.lstrip('/'))}/raw?ref={quoted(ref or 'HEAD')}")
+            content = self.fetch(
+                f"{self.address}/repository/files/{quoted(path.lstrip('/'))}/raw?ref={quoted(ref or 'HEAD')}"
+            )
         except NotThere:
             return None
         except NotLoaded as error:
@@ -93,11 +102,31 @@ class WebProject:
         except (NotThere, KeyError):
             return []
 
+    def commit(self, ref: str) -> str | None:
+        import json
+
+        try:
+            return str(json.loads(self.fetch(f"{self.address}/repository/commits/{quoted(ref)}"))["id"])
+        except NotThere:
+            return None
+        except (NotLoaded, ValueError, KeyError, TypeError):
+            return ref
+
+    def is_visible(self) -> bool:
+        """Whether the server shows the project; True where it does not say."""
+        try:
+            self.fetch(self.address)
+        except NotThere:
+            return False
+        except NotLoaded:
+            pass
+        return True
+
     def all_of(self, what: str, query: str) -> list[dict[str, Any]]:
         """All entries of a list of the API, page by page. Raises NotLoaded."""
         import json
 
-        url = f"{self.server}/api/v4/projects/{quoted(self.path)}/repository/{what}?{query}&per_page={PAGE}"
+        url = f"{self.address}/repository/{what}?{query}&per_page={PAGE}"
         found: list[dict[str, Any]] = []
         for page in range(1, MAX_PAGES + 1):
             try:
@@ -147,16 +176,15 @@ class Sources:
             raise no_artifact(origin)
         if origin.kind == "component" and origin.project is None:
             return self.component(origin)
-        hint = None
         if origin.project is None:
-            text, missing = self.local.read(origin.path, origin.ref), f"Local file `{origin.path}` does not exist!"
-        else:
-            project = self.project(origin.project)
-            text = project.read(origin.path, origin.ref)
-            missing = f"Project `{origin.project}` file `{origin.path}` does not exist!"
-            hint = private(origin.project) if isinstance(project, WebProject) else None
+            text = self.local.read(origin.path, origin.ref)
+            if text is None:
+                raise NotLoaded(f"Local file `{origin.path}` does not exist!")
+            return Loaded(text, origin)
+        project = self.project(origin.project)
+        text = project.read(origin.path, origin.ref)
         if text is None:
-            raise NotLoaded(missing, hint)
+            raise missing(origin.project, project, origin.path, origin.ref)
         return Loaded(text, origin)
 
     def project(self, path: str) -> Project:
@@ -198,22 +226,26 @@ class Sources:
         _host, _, path = address.partition("/")
         project = self.projects.get(address) or self.projects.get(path) or self.project(path or address)
         wanted = origin.ref or ""
+        files = [f"templates/{name}.yml", f"templates/{name}/template.yml"]
         try:
-            ref = chosen_version(wanted, project.versions()) if is_range(wanted) else wanted
-            if ref is None:
-                raise NotThere(f"Component `{origin}` - no version fits")
-            files = [f"templates/{name}.yml", f"templates/{name}/template.yml"]
-            found = next(((file, text) for file in files if (text := project.read(file, ref)) is not None), None)
-        except NotThere:
-            raise
+            versions = project.versions() if is_range(wanted) else []
+            ref = chosen_version(wanted, versions) if is_range(wanted) else wanted
+            read = ((file, project.read(file, ref)) for file in files if ref is not None)
+            found = next(((file, text) for file, text in read if text is not None), None)
         except NotLoaded as error:
             raise NotLoaded(f"Component `{origin}` could not be fetched. {error}", error.hint) from None
+        if ref is None:
+            newest = ", ".join(released(versions)[-5:]) or "none"
+            raise NotThere(f"Component `{origin}` - no version fits", f"its newest versions: {newest}")
         if found is not None:
             file, text = found
             version = ref if is_version(ref) else ""
-            facts = {"name": name, "version": version, "reference": wanted, "sha": ref}
+            sha = project.commit(ref) if "component.sha" in text else None
+            facts = {"name": name, "version": version, "reference": wanted, "sha": sha or ref}
             return Loaded(text, Origin("component", file, path or address, ref), facts)
-        hint = private(path or address) if isinstance(project, WebProject) else None
+        hint = missing(path or address, project, files[0], ref).hint
+        if project.commit(ref) is None:
+            hint = f"the project has no reference `{ref}`"
         raise NotLoaded(f"Component `{origin}` - content not found", hint)
 
     def paths(self, project: str | None = None, ref: str | None = None) -> Sequence[str]:
@@ -221,6 +253,19 @@ class Sources:
 
     def changed(self, compare_to: str) -> Sequence[str] | None:
         return self.compare(compare_to) if self.compare is not None else None
+
+
+def missing(name: str, project: Project, path: str, ref: str | None) -> NotLoaded:
+    """What a file of another project, which is not there, fails by: the project, the ref or the file itself."""
+    if isinstance(project, WebProject):
+        if not project.is_visible():
+            return NotLoaded(f"Project `{name}` not found or access denied!", private(name))
+        near = None
+    else:
+        near = did_you_mean(path.lstrip("/"), project.paths(ref)) if not ref or project.commit(ref) else None
+    if ref and project.commit(ref) is None:
+        return NotLoaded(f"Project `{name}` reference `{ref}` does not exist!")
+    return NotLoaded(f"Project `{name}` file `{path}` does not exist!", near)
 
 
 def given_as(path: str) -> str:

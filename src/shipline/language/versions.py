@@ -22,6 +22,11 @@ def chosen_version(wanted: str, versions: Sequence[str]) -> str | None:
     return max(released)[1] if released else None
 
 
+def released(versions: Sequence[str]) -> list[str]:
+    """Those that are released versions, oldest first."""
+    return sorted((name for name in versions if is_release(name)), key=numbers)
+
+
 def is_range(wanted: str) -> bool:
     """Whether a version stands for the newest of several, so that the released ones must be known."""
     return wanted == LATEST or PARTIAL.match(wanted) is not None

@@ -45,6 +45,9 @@ class ProjectFiles:
     def versions(self) -> Sequence[str]:
         return [tag.name for tag in reading.tags(self.path)]
 
+    def commit(self, ref: str) -> str | None:
+        return content.resolve(self.path, ref)
+
     def _commit(self, ref: str | None) -> str:
         if ref not in self._commits:
             sha = content.resolve(self.path, ref or self.default_branch)
