@@ -68,6 +68,16 @@ def test_a_token_goes_nowhere_but_to_the_servers_api(repository, server):
     assert elsewhere == ("/elsewhere", None)
 
 
+def test_a_remote_file_that_is_not_there_is_told_as_gitlab_tells_it(repository, server):
+    url = repository.git("remote", "get-url", "origin").replace("group/app.git", "ci/none.yml")
+    repository.commit(ci=f"include: {url}\n")
+    said = repository.shipline("run", code=2)
+    assert (
+        f".gitlab-ci.yml:1:10: error: Remote file `{url}` could not be fetched because of HTTP code `404` error!"
+        in said
+    )
+
+
 def test_a_project_that_cannot_be_asked_for_may_be_given(repository, tmp_path):
     repository.git("remote", "add", "origin", "http://127.0.0.1:9/group/app.git")
     repository.commit(ci=INCLUDING)

@@ -57,9 +57,11 @@ def _content(request: Request) -> bytes:
             content: bytes = answer.read(MAX_BYTES + 1)
     except HTTPError as error:
         kind = NotThere if error.code in (404, 410) else NotLoaded
-        raise kind(f"Remote file `{url}` could not be fetched: {error.code} {error.reason}") from None
+        raise kind(f"Remote file `{url}` could not be fetched because of HTTP code `{error.code}` error!") from None
     except (URLError, OSError, ValueError) as error:
-        raise NotLoaded(f"Remote file `{url}` could not be fetched: {getattr(error, 'reason', error)}") from None
+        reason = getattr(error, "reason", error)
+        why = " because of a timeout error!" if isinstance(reason, TimeoutError) else f": {reason}"
+        raise NotLoaded(f"Remote file `{url}` could not be fetched{why}") from None
     if len(content) > MAX_BYTES:
         raise NotLoaded(f"Remote file `{url}` is larger than {MAX_BYTES >> 20} MB")
     return content

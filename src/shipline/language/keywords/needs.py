@@ -32,6 +32,9 @@ def needs(entry: Entry, in_rule: bool = False, bridge: bool = False) -> list[Nee
     """The needs in order; None where the keyword is missing or wrong. `bridge`: those of a trigger job."""
     if entry.value is None:
         return None
+    if isinstance(entry.value, Map) and not entry.value:
+        entry.refuse("config can not be an empty hash", hint="needs: [] waits for nothing")
+        return None
     if isinstance(entry.value, Map):
         items = [Entry(entry.value, entry.place, entry.path, entry.findings)]
     elif isinstance(entry.value, List):
