@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from shipline.cli.commands import COMMANDS
 
 
@@ -19,6 +21,11 @@ def test_help_lists_every_command_with_a_line(shell):
 
 def test_an_unknown_command_is_met_with_a_suggestion(shell):
     assert "No command 'rnu'. Did you mean 'run'?" in shell.shipline("rnu", code=2)
+
+
+@pytest.mark.parametrize("words", [(), ("variable",)])
+def test_no_command_is_answered_with_the_help_alone(shell, words):
+    assert shell.shipline(*words, code=2) == shell.shipline(*words, "--help")
 
 
 def test_an_unknown_option_is_wrong_usage(shell):

@@ -52,6 +52,8 @@ def explain(error: BaseException) -> tuple[str, int]:
     """The message for a person, and the exit code."""
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return "", INTERRUPTED
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error.format_message(), USAGE  # nothing was asked for: the help is the answer
     if isinstance(error, click.UsageError):
         usage = error.ctx.command.get_usage(error.ctx) + "\n" if error.ctx else ""
         return f"{usage}Error: {error.format_message()}", USAGE
