@@ -64,8 +64,10 @@ def artifacts(entry: Entry) -> dict[str, Any] | None:
         "public": boolean(entry, "public"),
         "access": one_of(entry, "access", ACCESS),
     }
-    if entry.value.get("reports") is not None:
+    if isinstance(entry.value.get("reports"), Map):
         found["reports"] = reports(entry.child("reports"))
+    elif entry.value.get("reports") is not None:
+        entry.refuse_key("reports", "should be a hash")
     return {key: value for key, value in found.items() if value is not None}
 
 
@@ -93,11 +95,8 @@ def expose_as(entry: Entry) -> str | None:
     return shown
 
 
-def reports(entry: Entry) -> dict[str, Any] | None:
-    """`reports:`, each a list of paths; coverage_report is a mapping."""
-    if not isinstance(entry.value, Map):
-        entry.refuse("should be a hash")
-        return None
+def reports(entry: Entry) -> dict[str, Any]:
+    """The mapping of `reports:`, each a list of paths; coverage_report is a mapping itself."""
     entry.only(*REPORTS)
     found: dict[str, Any] = {}
     for key in [key for key in entry.value if key in REPORTS]:  # in the order in which they are written

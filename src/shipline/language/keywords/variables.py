@@ -84,7 +84,7 @@ def mapping(entry: Entry, name: str) -> Written | None:
         return None
     expand = value.get("expand")
     if expand is not None and not isinstance(expand, bool):
-        entry.refuse_key("expand", "should be a boolean value")
+        entry.refuse("config expand should be a boolean value", value.at("expand"))
         return None
     options = value.get("options")
     if options is not None and not is_strings(options):
