@@ -65,7 +65,8 @@ async def test_copying_there_and_back(cluster: Cluster, pod: str) -> None:
     assert (await cluster.kubectl(copy))[1].splitlines()[-1] == "data"
 
 
-async def test_a_forwarded_port(cluster: Cluster, pod: str) -> None:
+@pytest.mark.parametrize("way", ["", "export KUBECTL_PORT_FORWARD_WEBSOCKETS=false; "])
+async def test_a_forwarded_port(cluster: Cluster, pod: str, way: str) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = await reader.readuntil(b"\r\n\r\n")
         size = 2_000_000 if b"/large" in request else 4
@@ -75,7 +76,7 @@ async def test_a_forwarded_port(cluster: Cluster, pod: str) -> None:
 
     web = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = web.sockets[0].getsockname()[1]
-    command = (
+    command = way + (
         f"kubectl port-forward pod/s 0:{port} > said & pid=$!; "
         "for i in $(seq 50); do grep -q 'Forwarding' said && break; sleep 0.1; done; "
         "local=$(sed -n 's/.*127.0.0.1:\\([0-9]*\\) .*/\\1/p' said | head -1); "
@@ -158,3 +159,36 @@ async def test_a_process_that_ends_before_its_input(cluster: Cluster, pod: str) 
     command = "head -c 5000000 /dev/zero | kubectl exec -i s -- sh -c 'head -c 3 | wc -c; exit 2'"
     code, output, _ = await cluster.kubectl(command)
     assert (code, output) == (2, "3\n")
+
+
+SPDY = "export KUBECTL_REMOTE_COMMAND_WEBSOCKETS=false; "
+"""So that kubectl speaks as GitLab's runner does."""
+
+
+async def test_clients_that_speak_spdy_alone(cluster: Cluster, pod: str) -> None:
+    code, output, errors = await cluster.kubectl(SPDY + "kubectl exec s -- sh -c 'echo out; echo err >&2; exit 5'")
+    assert (code, output) == (5, "out\n")
+    assert errors == "err\ncommand terminated with exit code 5\n"
+    counted = "head -c 3000000 /dev/zero | kubectl exec -i s -- wc -c"
+    assert await cluster.kubectl(SPDY + counted) == (0, "3000000\n", "")
+    code, output, errors = await cluster.kubectl(SPDY + "kubectl exec s -- head -c 3000000 /dev/zero | wc -c")
+    assert (code, output, errors) == (0, "3000000\n", "")
+    code, _, errors = await cluster.kubectl(SPDY + "kubectl exec s -- nothing-here")
+    assert code == 1 and 'exec: "nothing-here": executable file not found' in errors
+    code, output, _ = await cluster.kubectl(SPDY + "echo typed | kubectl attach -i s")
+    assert (code, output) == (0, "got typed\n")
+
+
+async def test_a_process_that_does_not_read_holds_up_a_spdy_client_without_losing_bytes(
+    cluster: Cluster, pod: str
+) -> None:
+    late = "head -c 3000000 /dev/zero | kubectl exec -i s -- sh -c 'sleep 0.5; wc -c'"
+    assert await cluster.kubectl(SPDY + late) == (0, "3000000\n", "")
+
+
+async def test_a_spdy_client_of_an_unknown_protocol_is_refused(cluster: Cluster, pod: str) -> None:
+    headers = {"Connection": "Upgrade", "Upgrade": "SPDY/3.1", "X-Stream-Protocol-Version": "v9.channel.k8s.io"}
+    path = "/api/v1/namespaces/default/pods/s/exec?command=true&stdout=true"
+    async with client(cluster) as session, session.post(path, headers=headers) as answer:
+        assert answer.status == 403
+        assert "unable to negotiate protocol" in (await answer.json())["message"]

@@ -1,4 +1,4 @@
-"""A pod's streams by HTTP: logs as a plain answer, exec, attach and port-forward over a WebSocket.
+"""A pod's streams by HTTP: logs as a plain answer, exec, attach and port-forward over a WebSocket or SPDY.
 
 The far end is the node's (`NodeStreams`); here requests are checked and bytes are framed.
 """
@@ -12,6 +12,7 @@ from aiohttp import web
 
 from shipline.cluster.api.errors import ApiError, bad_request, invalid
 from shipline.cluster.api.exchange import Exchange
+from shipline.cluster.api.upgrade import wants_spdy
 
 Json = dict[str, Any]
 
@@ -24,7 +25,7 @@ async def serve(exchange: Exchange, kind: str) -> web.StreamResponse:
         return await _log(exchange, pod)
     if not pod["spec"].get("nodeName"):
         raise bad_request(f"pod {info.name} does not have a host assigned")
-    if not _is_websocket(exchange.request):
+    if not _is_websocket(exchange.request) and not wants_spdy(exchange.request):
         raise bad_request("Upgrade request required")
     if kind == "portforward":
         from shipline.cluster.api.portforward import serve_portforward

@@ -1,7 +1,7 @@
 """Port-forwarding: connections of a client, each carried to a port of a pod.
 
-kubectl speaks SPDY through a WebSocket, two streams a connection (data, and an error text at its end). Older
-clients name the ports in the query and use two WebSocket channels for each.
+kubectl speaks SPDY through a WebSocket, two streams a connection (data, and an error text at its end); other
+clients speak it without one. Older clients name the ports in the query and use two WebSocket channels for each.
 """
 
 from __future__ import annotations
@@ -17,16 +17,22 @@ from shipline.cluster.api import spdy
 from shipline.cluster.api.errors import ApiError, bad_request
 from shipline.cluster.api.exchange import Exchange
 from shipline.cluster.api.streams import ByteStream, NodeStreams
+from shipline.cluster.api.upgrade import RawSocket, wants_spdy
 
 Json = dict[str, Any]
 
-TUNNEL, CHANNELS = "SPDY/3.1+portforward.k8s.io", "v4.channel.k8s.io"
+TUNNEL, CHANNELS, SPDY = "SPDY/3.1+portforward.k8s.io", "v4.channel.k8s.io", "portforward.k8s.io"
 _CHUNK = 16 * 1024
 _WAITING = 1024  # Chunks for a connection that doesn't read, before all on the same socket have to wait.
 
 
 async def serve_portforward(exchange: Exchange, pod: Json) -> web.StreamResponse:
     """Forward until the client goes."""
+    if wants_spdy(exchange.request):
+        bare = RawSocket(exchange.request, (SPDY,))
+        await bare.open()
+        await _Tunnel(bare, exchange.streams, pod, []).run()
+        return bare.response
     offered = [p.strip() for p in exchange.request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
     if TUNNEL not in offered and CHANNELS not in offered:
         raise bad_request(f"unable to upgrade: unsupported protocols [{' '.join(offered)}]; there is {TUNNEL}")
@@ -53,7 +59,9 @@ def _ports(exchange: Exchange) -> list[int]:
 class _Forwarding:
     """What both protocols share: connections to the pod, and one writer at a time on the socket."""
 
-    def __init__(self, socket: web.WebSocketResponse, streams: NodeStreams, pod: Json, ports: list[int]) -> None:
+    def __init__(
+        self, socket: web.WebSocketResponse | RawSocket, streams: NodeStreams, pod: Json, ports: list[int]
+    ) -> None:
         self.socket = socket
         self.ports = ports
         self._streams = streams

@@ -1,4 +1,4 @@
-"""exec and attach over a WebSocket: each frame begins with its channel's number.
+"""exec and attach, over a WebSocket or SPDY. In a WebSocket each frame begins with its channel's number.
 
 0 standard input, 1 output, 2 errors, 3 the final Status, 4 the terminal's size; 255 (in v5) closes the channel
 that it names.
@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
 
 from aiohttp import WSMsgType, web
 
+from shipline.cluster.api.channels import CLOSE, RESIZE, STATUS, STDIN
 from shipline.cluster.api.errors import ApiError, bad_request
 from shipline.cluster.api.exchange import Exchange
 from shipline.cluster.api.streams import STDERR, STDOUT, ContainerStream
+from shipline.cluster.api.upgrade import wants_spdy
 
 Json = dict[str, Any]
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
-_STDIN, _STATUS, _RESIZE, _CLOSE = 0, 3, 4, 255
 # Chunks of input that wait for a process that doesn't read. Beyond it the client has to wait, and then its pings
 # go unanswered too, so there is room for a while.
 _WAITING_INPUT = 1024
@@ -33,32 +35,75 @@ async def serve_terminal(exchange: Exchange, pod: Json, container: str, kind: st
         raise bad_request("you must specify at least 1 command for the container")
     if not (wants["stdin"] or wants["stdout"] or wants["stderr"]):
         raise bad_request("you must specify at least 1 of stdin, stdout, stderr")
-    socket = await _upgraded(exchange)
+    client = _client(exchange, wants)
     try:
-        await socket.send_bytes(bytes([STDOUT]))
+        await client.open()
         stream = await _open(exchange, pod, container, kind, command, wants)
         try:
-            status = await _pump(socket, stream, wants, ends_well=kind == "attach")
+            status = await _pump(client, stream, wants, ends_well=kind == "attach")
         finally:
             await stream.close()
+        await client.finish(status)
     except ApiError as error:
-        status = _told(error, kind)
+        await client.finish(_told(error, kind))
     except ConnectionError:
-        return socket
-    if not socket.closed:
-        await socket.send_bytes(bytes([_STATUS]) + json.dumps(status, separators=(",", ":")).encode())
-        await socket.close()
-    return socket
+        pass
+    return client.response
 
 
-async def _upgraded(exchange: Exchange) -> web.WebSocketResponse:
-    offered = [p.strip() for p in exchange.request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
-    if not any(protocol in PROTOCOLS for protocol in offered):
-        shown = " ".join(offered)
-        raise bad_request(f"unable to upgrade: unsupported protocols [{shown}]; there are {' '.join(PROTOCOLS)}")
-    socket = web.WebSocketResponse(protocols=PROTOCOLS, max_msg_size=0, compress=False)
-    await socket.prepare(exchange.request)
-    return socket
+class Client(Protocol):
+    """Who has asked: opened once, then read and written, and told the end."""
+
+    @property
+    def response(self) -> web.StreamResponse: ...
+
+    async def open(self) -> None: ...
+
+    def messages(self) -> AsyncIterator[tuple[int, bytes]]:
+        """Channels and what comes on them."""
+        ...
+
+    async def send(self, channel: int, data: bytes) -> None: ...
+
+    async def finish(self, status: Json) -> None: ...
+
+
+def _client(exchange: Exchange, wants: dict[str, bool]) -> Client:
+    if not wants_spdy(exchange.request):
+        return _WebSocketClient(exchange)
+    from shipline.cluster.api.spdyterminal import SpdyClient
+
+    return SpdyClient(exchange, wants)
+
+
+class _WebSocketClient:
+    def __init__(self, exchange: Exchange) -> None:
+        offered = [p.strip() for p in exchange.request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
+        if not any(protocol in PROTOCOLS for protocol in offered):
+            shown = f"[{' '.join(offered)}]; there are {' '.join(PROTOCOLS)}"
+            raise bad_request(f"unable to upgrade: unsupported protocols {shown}")
+        self._request = exchange.request
+        self.response = web.WebSocketResponse(protocols=PROTOCOLS, max_msg_size=0, compress=False)
+
+    async def open(self) -> None:
+        await self.response.prepare(self._request)
+        await self.send(STDOUT, b"")
+
+    async def messages(self) -> AsyncIterator[tuple[int, bytes]]:
+        async for message in self.response:
+            if message.type not in (WSMsgType.BINARY, WSMsgType.TEXT):
+                continue
+            data = message.data if isinstance(message.data, bytes) else message.data.encode()
+            if data:
+                yield data[0], data[1:]
+
+    async def send(self, channel: int, data: bytes) -> None:
+        await self.response.send_bytes(bytes([channel]) + data)
+
+    async def finish(self, status: Json) -> None:
+        if not self.response.closed:
+            await self.send(STATUS, json.dumps(status, separators=(",", ":")).encode())
+            await self.response.close()
 
 
 async def _open(
@@ -69,14 +114,12 @@ async def _open(
     return await exchange.streams.attach(pod, container, tty=wants["tty"], stdin=wants["stdin"])
 
 
-async def _pump(
-    socket: web.WebSocketResponse, stream: ContainerStream, wants: dict[str, bool], ends_well: bool
-) -> Json:
+async def _pump(client: Client, stream: ContainerStream, wants: dict[str, bool], ends_well: bool) -> Json:
     """Carry both directions until the process ends or the client goes; the final Status."""
     stdin: asyncio.Queue[bytes | None] = asyncio.Queue(_WAITING_INPUT)
-    reader = asyncio.create_task(_from_client(socket, stream, stdin if wants["stdin"] else None))
+    reader = asyncio.create_task(_from_client(client, stream, stdin if wants["stdin"] else None))
     feeder = asyncio.create_task(_feed(stream, stdin))
-    writer = asyncio.create_task(_to_client(socket, stream, wants))
+    writer = asyncio.create_task(_to_client(client, stream, wants))
     try:
         await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
         if not writer.done():
@@ -97,22 +140,14 @@ async def _feed(stream: ContainerStream, stdin: asyncio.Queue[bytes | None]) -> 
     await stream.close_stdin()
 
 
-async def _from_client(
-    socket: web.WebSocketResponse, stream: ContainerStream, stdin: asyncio.Queue[bytes | None] | None
-) -> None:
-    async for message in socket:
-        if message.type not in (WSMsgType.BINARY, WSMsgType.TEXT):
-            continue
-        data = message.data if isinstance(message.data, bytes) else message.data.encode()
-        if not data:
-            continue
-        channel, rest = data[0], data[1:]
-        if channel == _STDIN and stdin is not None and rest:
-            await stdin.put(rest)
-        elif channel == _CLOSE and stdin is not None and rest[:1] == bytes([_STDIN]):
+async def _from_client(client: Client, stream: ContainerStream, stdin: asyncio.Queue[bytes | None] | None) -> None:
+    async for channel, data in client.messages():
+        if channel == STDIN and stdin is not None and data:
+            await stdin.put(data)
+        elif channel == CLOSE and stdin is not None and data[:1] == bytes([STDIN]):
             await stdin.put(None)
-        elif channel == _RESIZE:
-            await _resize(stream, rest)
+        elif channel == RESIZE:
+            await _resize(stream, data)
 
 
 async def _resize(stream: ContainerStream, raw: bytes) -> None:
@@ -125,10 +160,10 @@ async def _resize(stream: ContainerStream, raw: bytes) -> None:
         await stream.resize(width, height)
 
 
-async def _to_client(socket: web.WebSocketResponse, stream: ContainerStream, wants: dict[str, bool]) -> None:
+async def _to_client(client: Client, stream: ContainerStream, wants: dict[str, bool]) -> None:
     async for channel, data in stream.output():
         if wants["stderr" if channel == STDERR else "stdout"] and data:
-            await socket.send_bytes(bytes([channel]) + data)
+            await client.send(channel, data)
 
 
 def _succeeded() -> Json:
