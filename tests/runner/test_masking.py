@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,12 +39,26 @@ def test_tokens_are_known_by_their_prefix():
     assert masked([], [b"my-tok", b"en-xyz!"], prefixes=["my-token-"]) == b"my-token-[MASKED]!"
 
 
-def test_secrets_in_a_query_are_masked():
-    url = b"GET https://x/?private_token=abc&page=2&X-Amz-Signature=ff00#top\n"
-    assert (
-        masked([], [url[:25], url[25:]])
-        == b"GET https://x/?private_token=[MASKED]&page=2&X-Amz-Signature=[MASKED]#top\n"
-    )
+@pytest.mark.parametrize(
+    ("output", "shown"),
+    [
+        ("GET https://x/?private_token=abc&page=2\n", "GET https://x/?private_token=[MASKED]&page=2\n"),
+        ("https://x/?X-AMZ-sigNATure=ff00 end", "https://x/?X-AMZ-sigNATure=[MASKED] end"),
+        ("rss_token=shown ?rss_token=!@#$A\"'&x=1", "rss_token=shown ?rss_token=[MASKED]&x=1"),
+        ("?x-amz-credential=&private_token=g", "?x-amz-credential=[MASKED]&private_token=[MASKED]"),
+        ("?x-amz-credential=abc??private_token=g", "?x-amz-credential=[MASKED]??private_token=[MASKED]"),
+        ("?x-amz-credential=abc\bx\n?a=b", "?x-amz-credential=[MASKED]\bx\n?a=b"),
+        (
+            "?one ?x-amz-security?x-amz-security-token=t =token ?=",
+            "?one ?x-amz-security?x-amz-security-token=[MASKED] =token ?=",
+        ),
+        ("https://x/?private_token", "https://x/?private_token"),
+    ],
+)
+def test_secrets_in_a_query_are_masked_to_their_end(output, shown):
+    data = output.encode()
+    assert masked([], [data]) == shown.encode()
+    assert masked([], [data[at : at + 1] for at in range(len(data))]) == shown.encode()
 
 
 @given(st.text("ab", min_size=1, max_size=5), st.text("ab ", max_size=40), st.lists(st.integers(0, 40), max_size=6))
