@@ -28,7 +28,7 @@ SEEN = {
     "kubeconfig": 'error: error loading config file "/tmp/kubeconfig": yaml: line 3',
     "webhook": 'admission webhook "policy.example.com" denied the request: no latest tags',
     "pull-policy": "the pull policy 'always' is not one of allowed_pull_policies: never",
-    "log-limit": "The job's log is longer than its limit of 4194304 bytes",
+    "log-limit": "Job's log exceeded limit of 4194304 bytes.",
     "no-shell": 'exec: "sh": executable file not found in $PATH',
     "permission": "error: could not lock config file //.gitconfig: Permission denied",
     "command-missing": "/scripts-7-1/2.sh: line 12: kubectl: command not found",

@@ -145,7 +145,7 @@ async def test_a_log_longer_than_its_limit_is_cut_and_the_job_goes_on(shells, so
     small = msgspec.structs.replace(shells, output_limit=4)
     log, result = await ran(small, job(source, "seq 1 5000", "exit 5"))
     assert result.exit_code == 5
-    assert "longer than its limit of 4096 bytes" in log
+    assert "Job's log exceeded limit of 4096 bytes." in log
     assert len(log) < 5000
 
 

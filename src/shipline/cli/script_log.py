@@ -20,7 +20,7 @@ PART = 1 << 20
 TAIL = 1 << 16
 MARKER = 400
 """Bytes: no marker is longer."""
-CUT_NOTICE = b"nothing after this is kept"
+CUT_NOTICE = b"no more output will be collected"
 _MARKER = re.compile(
     rb"section_(?P<verb>start|end):\d{1,20}:(?P<name>[A-Za-z0-9_.-]{1,100})(?:\[[^\]\r\n]{0,200}\])?\r(?:\x1b\[0K)*"
 )

@@ -50,6 +50,6 @@ class Spool:
 
 def _notice(limit: int) -> bytes:
     return (
-        f"\n\x1b[33;1mThe job's log is longer than its limit of {limit} bytes: nothing after this is kept.\n"
-        "The job goes on. Raise output_limit in the runner's configuration to keep more.\x1b[0;m\n"
+        f"\n\x1b[33;1mJob's log exceeded limit of {limit} bytes.\n"
+        "Job execution will continue but no more output will be collected.\x1b[0;m\n"
     ).encode()
