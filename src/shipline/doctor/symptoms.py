@@ -199,7 +199,7 @@ SYMPTOMS = [
     ),
     Symptom(
         "log-limit",
-        r"The job's log is longer than its limit",
+        r"Job's log exceeded limit of",
         "The log was cut at output_limit; what failed may stand in the part that is missing.",
         "Raise output_limit in the runner's configuration, or let the job print less.",
     ),
