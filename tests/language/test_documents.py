@@ -67,6 +67,13 @@ def test_of_two_equal_keys_the_last_counts_and_is_told():
     assert [(item.line, item.check) for item in warnings] == [(3, "duplicate-key")]
 
 
+def test_templates_of_one_name_are_told_only_where_no_anchor_reaches_them():
+    warnings = []
+    text = ".t: &a {x: 1}\n.t: &b {<<: *a, y: 2}\n.t: {z: 3}\nv: &c {x: 1}\nv: &d {x: 2}\n.u: {}\n.u: &e {}\n"
+    read_documents(text, "a.yml", warnings)
+    assert [(item.line, item.message.split()[0]) for item in warnings] == [(5, "`v`"), (7, "`.u`")]
+
+
 def test_every_value_knows_its_place():
     (document,) = read_documents("a:\n  b: [x,  y]\n", "a.yml")
     inner = document.value["a"]

@@ -38,6 +38,8 @@ TAKEN = [
     "workflow: {script: x}\n",
     "a: {script: x, needs: [[b]]}\nb: {script: x}",
     "a: {script: x, cache: {policy: $POLICY}}",
+    "a: {script: x, cache: [[{paths: [a]}, [{paths: [b]}, {paths: [c]}]], {paths: [d]}, {paths: [e]}]}",
+    "a: {script: x, services: [null]}",
     "workflow: {rules: [{when: always, allow_failure: true}]}\na: {script: x}",
 ]
 REFUSED = [
@@ -137,3 +139,16 @@ def test_the_examples_of_the_json_schema(tag):
     text = f"a: {{run: [{{name: s, step: {step}}}]}}"
     oci = compile(text, Context()).jobs[0].extra["run"][0]["step"]["oci"]
     assert oci["tag"] == tag and oci["dir"] == "/my_steps/hello_world"
+
+
+def test_lists_in_lists_are_one_as_references_leave_them():
+    text = """
+.node: {cache: [{key: n, paths: [m]}], services: [redis]}
+all: {cache: {key: p, paths: [w]}, services: [db, !reference [.node, services]], script: x}
+a: {cache: [!reference [.node, cache], !reference [all, cache]], services: [!reference [all, services]], script: x}
+b: {trigger: {include: [[c.yml], {local: d.yml}]}}
+"""
+    jobs = {job.name: job for job in compile(text, Context()).jobs}
+    assert [cache["key"] for cache in jobs["a"].cache] == ["n", "p"]
+    assert [service.name for service in jobs["a"].services] == ["db", "redis"]
+    assert jobs["b"].trigger["include"] == ["c.yml", {"local": "d.yml"}]

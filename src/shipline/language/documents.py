@@ -280,7 +280,7 @@ class Reader:
                 if merge(new, value):
                     continue
             if type(key) is not str or key in (new if own is None else own):
-                self.check_key(key, key_at, new if own is None else own)
+                self.check_key(key, key_at, new if own is None else own, new.values_at)
             if own is not None:
                 own.add(key)
             new[key] = value
@@ -288,12 +288,16 @@ class Reader:
             values_at[key] = value_at
         return Reference(new, new.place) if event.tag == "!reference" else new
 
-    def check_key(self, key: Any, place: Place, own: Collection[Any]) -> None:
+    def check_key(self, key: Any, place: Place, own: Collection[Any], values_at: dict[Any, Place]) -> None:
+        """Warns of a key that is there already, unless it is a template: its anchor still reaches that one."""
         if isinstance(key, Map | List | Reference):
             raise refuse("a key must be text", place, check="yaml")
-        if key in own:
+        if key in own and not (str(key).startswith(".") and self.is_anchored(values_at[key])):
             text = f"`{key}` is defined twice; the last one counts"
             self.warnings.append(finding(text, place, None, "warning", "duplicate-key"))
+
+    def is_anchored(self, place: Place) -> bool:
+        return any(anchored is not None and anchored.place == place for anchored in self.anchors.values())
 
 
 def check_tag(tag: str, place: Place) -> None:

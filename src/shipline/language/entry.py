@@ -37,6 +37,14 @@ class Entry:
         for value, place in self.value.entries():
             yield Entry(value, place, path, self.findings)
 
+    def flat_items(self, name: str | None = None) -> Iterator[Entry]:
+        """The entries of a list, with those of lists inside it, as references and anchors leave them."""
+        for item in self.items(name):
+            if isinstance(item.value, List):
+                yield from Entry(item.value, item.place, item.path, self.findings).flat_items()
+            else:
+                yield item
+
     def is_map(self) -> bool:
         return isinstance(self.value, Map)
 

@@ -30,11 +30,11 @@ POLICY = re.compile(r"pull-push|push|pull|\$")
 
 
 def caches(entry: Entry) -> list[dict[str, Any]] | None:
-    """The caches of a job, one or a list of at most four, with GitLab's defaults filled in."""
+    """The caches of a job, one or a list of at most four (which may be lists), with GitLab's defaults filled in."""
     if isinstance(entry.value, List):
         if len(entry.value) > MAX_CACHES:
             entry.refuse(f"config no more than {MAX_CACHES} caches can be created")
-        found = [cache(item) for item in entry.items("cache")]
+        found = [cache(item) for item in entry.flat_items("cache")]
         return [item for item in found if item is not None]
     if not isinstance(entry.value, Map):
         entry.refuse("config should be a hash or an array of hashes")

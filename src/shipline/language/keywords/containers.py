@@ -97,13 +97,13 @@ def is_id(value: Any) -> bool:
 
 
 def services(entry: Entry) -> list[dict[str, Any]] | None:
-    """`services:` as a list of mappings with `name`."""
+    """`services:` as a list of mappings with `name`, lists inside it taken apart, nulls left out."""
     if entry.value is None:
         return None
     if not isinstance(entry.value, List):
         entry.refuse("config should be a array", hint="a list of images or mappings")
         return None
-    found = [service(item) for item in entry.items("service")]
+    found = [service(item) for item in entry.flat_items("service") if item.value is not None]
     return [item for item in found if item is not None]
 
 

@@ -38,7 +38,7 @@ def needs(entry: Entry, in_rule: bool = False, bridge: bool = False) -> list[Nee
     if isinstance(entry.value, Map):
         items = [Entry(entry.value, entry.place, entry.path, entry.findings)]
     elif isinstance(entry.value, List):
-        items = [Entry(value, place, entry.path, entry.findings) for value, place in flattened(entry.value)]
+        items = list(entry.flat_items())
     else:
         entry.refuse("config can only be a hash or an array", hint="needs: [name]")
         return None
@@ -52,14 +52,6 @@ def needs(entry: Entry, in_rule: bool = False, bridge: bool = False) -> list[Nee
     if sum(1 for item in found if item and (item.project or (item.pipeline and item.job))) > MAX_CROSS_DEPENDENCIES:
         entry.refuse(f"config must be less than or equal to {MAX_CROSS_DEPENDENCIES} needs of other pipelines")
     return [item for item in found if item is not None]
-
-
-def flattened(items: List) -> list[tuple[Any, Place]]:
-    """The needs of a list; lists inside it, as references leave them, are taken apart."""
-    found: list[tuple[Any, Place]] = []
-    for value, place in items.entries():
-        found += flattened(value) if isinstance(value, List) else [(value, place)]
-    return found
 
 
 def need(entry: Entry, in_rule: bool) -> Needed | None:

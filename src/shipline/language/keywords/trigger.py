@@ -39,7 +39,10 @@ def trigger(entry: Entry) -> dict[str, Any] | None:
         forward(entry.child("forward"))
     if value.get("inputs") is not None and not isinstance(value["inputs"], Map):
         entry.refuse_key("inputs", "should be a hash")
-    return plain(value)  # type: ignore[no-any-return]
+    found: dict[str, Any] = plain(value)
+    if isinstance(value.get("include"), List):
+        found["include"] = [plain(item.value) for item in entry.child("include").flat_items()]
+    return found
 
 
 def forward(entry: Entry) -> None:
@@ -63,7 +66,7 @@ def include(entry: Entry) -> None:
         return
     if len(value) > MAX_INCLUDES:
         entry.refuse(f"config is too long (maximum is {MAX_INCLUDES})")
-    for item in entry.items():
+    for item in entry.flat_items():
         if not isinstance(item.value, str):
             source(item)
 
