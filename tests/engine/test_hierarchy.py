@@ -114,16 +114,20 @@ def test_without_a_strategy_the_trigger_job_is_done_when_its_pipeline_is_there(p
         ("depend", "canceled", "canceled"),
         ("depend", "skipped", "failed"),
         ("depend", "manual", "running"),
+        ("depend", "scheduled", "running"),
         ("mirror", "success", "success"),
         ("mirror", "failed", "failed"),
         ("mirror", "canceled", "canceled"),
         ("mirror", "skipped", "skipped"),
         ("mirror", "manual", "manual"),
+        ("mirror", "scheduled", "scheduled"),
     ],
 )
 def test_a_strategy_takes_over_how_the_pipeline_ends(pipelines, world, strategy, ends, bridge):
     if ends in ("skipped", "manual"):
         world.jobs = [job("unit", when="manual", allow_failure=ends == "skipped")]
+    elif ends == "scheduled":
+        world.jobs = [job("unit", when="delayed", start_in=60)]
     number, child = made(pipelines, world, trigger(strategy=strategy))
     if ends == "canceled":
         pipelines.cancel(child)
@@ -143,6 +147,20 @@ def test_a_manual_job_of_the_child_is_shown_above_until_somebody_plays_it(pipeli
     pipelines.play(child, "ask")
     assert statuses(pipelines, number) == {"child": "running", "after": "created"}
     run(pipelines, child, "ask")
+    assert statuses(pipelines, number) == {"child": "success", "after": "pending"}
+
+
+def test_a_delayed_job_of_the_child_is_shown_above_until_it_is_due(pipelines, world):
+    world.jobs = [job("later", when="delayed", start_in=60)]
+    number, child = made(pipelines, world, trigger(strategy="mirror"), job("after", "later"))
+    assert pipelines.store.pipeline(number).status == "scheduled"
+    assert pipelines.job(number, "child").scheduled_at is None
+    assert 0 < pipelines.tick() <= 60 and not pipelines.live(number).busy()
+    with pytest.raises(EngineError, match=f"waits for its pipeline {child}"):
+        pipelines.play(number, "child")
+    pipelines.play(child, "later")
+    assert statuses(pipelines, number) == {"child": "running", "after": "created"}
+    run(pipelines, child, "later")
     assert statuses(pipelines, number) == {"child": "success", "after": "pending"}
 
 

@@ -179,11 +179,22 @@ def check(pipelines: Pipelines, asked: Asked, world: World) -> None:
     if asked.project is None and len(above) > MAX_NESTED_CHILDREN:
         why = f"child pipelines may be nested {MAX_NESTED_CHILDREN} deep, and this would be one more."
         raise Refusal("reached_max_descendant_pipelines_depth", why)
-    if len(hierarchy.family(pipelines, asked.parent.id)) >= MAX_HIERARCHY:
+    if _is_full(pipelines, asked.parent.id):
         why = f"a pipeline and all that it triggers may be {MAX_HIERARCHY} at most."
         raise Refusal("reached_max_pipeline_hierarchy_size", why)
     if asked.project is not None and _goes_round(hierarchy.ancestors(pipelines, asked.parent.id)):
         raise Refusal("pipeline_loop_detected", "these pipelines trigger each other in a circle.")
+
+
+def _is_full(pipelines: Pipelines, pipeline_id: int) -> bool:
+    """Whether the hierarchy may have no further pipeline. It is counted once, then again where this process has
+    asked for so many that it may be full: counting before each one takes longer than making it."""
+    top = hierarchy.ancestors(pipelines, pipeline_id)[-1].id
+    known = pipelines.families.get(top, MAX_HIERARCHY)
+    if known >= MAX_HIERARCHY:
+        known = len(hierarchy.family(pipelines, top))
+    pipelines.families[top] = known + 1
+    return known >= MAX_HIERARCHY
 
 
 def _goes_round(above: list[PipelineRecord]) -> bool:

@@ -21,6 +21,8 @@ from shipline.engine.states import COMPLETED, Status
 if TYPE_CHECKING:
     from shipline.engine.pipelines import Pipelines
 
+WAITING: tuple[Status, ...] = ("manual", "scheduled")
+"""What a pipeline is that waits for a person or a time; a bridge that mirrors it shows so."""
 FINAL_FAILURES = ("pipeline_loop_detected", "reached_max_descendant_pipelines_depth")
 """Why a trigger job failed in vain: another try would fail in the same way."""
 
@@ -44,7 +46,7 @@ def check_retryable(job: JobRecord) -> None:
 def check_playable(job: JobRecord) -> None:
     """Raises EngineError for a trigger job that only shows that a job of its pipeline waits for somebody."""
     if job.downstream is not None:
-        raise EngineError(f"Job '{job.name}' waits for its pipeline {job.downstream}: start the manual job there.")
+        raise EngineError(f"Job '{job.name}' waits for its pipeline {job.downstream}: start the job there.")
 
 
 def upstream_of(pipelines: Pipelines, bridge: JobRecord) -> Upstream:
@@ -79,7 +81,7 @@ def followed(strategy: str | None, status: Status) -> Status | None:
         return None
     if status == "skipped":
         return "skipped" if strategy == "mirror" else "failed"
-    if status in COMPLETED or (status == "manual" and strategy == "mirror"):
+    if status in COMPLETED or (status in WAITING and strategy == "mirror"):
         return status
     return "running"
 
@@ -88,7 +90,7 @@ def tell_upstream(pipelines: Pipelines, record: PipelineRecord) -> None:
     """The bridge that follows a pipeline learns of its new status. One that is over stays as it is: only somebody
     who wants jobs of the pipeline run again opens it (`reopen`)."""
     bridge = _bridge_of(pipelines, record)
-    if bridge is None or (bridge.status != "manual" and not follows(bridge)):
+    if bridge is None or (bridge.status not in WAITING and not follows(bridge)):
         return
     status = followed(strategy(pipelines, bridge), record.status)
     if status is None or status == bridge.status:
@@ -124,11 +126,11 @@ def look_at_mirrored(pipelines: Pipelines, pipeline_id: int) -> bool:
     live, waits = pipelines.live(pipeline_id), False
     for name in live.graph.bridges:
         job = live.jobs[name]
-        if live.definitions[name].trigger or job.downstream is None or job.status not in ("running", "manual"):
+        if live.definitions[name].trigger or job.downstream is None or job.status not in ("running", *WAITING):
             continue
         mirrored = pipelines.store.pipeline(job.downstream)
         status = followed("mirror", mirrored.status) if mirrored is not None else "canceled"
-        waits = waits or (status == "running" and pipelines.live(job.downstream).busy())
+        waits = waits or (status in ("running", "scheduled") and pipelines.live(job.downstream).busy())
         if status is not None and status != job.status:
             with pipelines.changing(pipeline_id) as change:
                 events.follow(change.graph, change.states, name, status)
@@ -141,7 +143,7 @@ def reopen(pipelines: Pipelines, record: PipelineRecord) -> None:
     status = followed(strategy(pipelines, bridge), record.status) if bridge is not None else None
     if bridge is None or status is None or status in COMPLETED:
         return
-    if bridge.status in COMPLETED or bridge.status == "manual":
+    if bridge.status in COMPLETED or bridge.status in WAITING:
         with pipelines.changing(bridge.pipeline_id) as change:
             events.follow(change.graph, change.states, bridge.name, status)
             change.set(bridge.name, failure_reason=None, finished_at=None)

@@ -55,7 +55,7 @@ class Live:
         """Whether something runs, or will by itself. A bridge that follows another pipeline does nothing itself."""
         for status in (*ACTIVE, "scheduled"):
             for name in self._by_status.get(status, ()):
-                if status != "running" or self.jobs[name].downstream is None:
+                if status not in ("running", "scheduled") or self.jobs[name].downstream is None:
                     return True
         return False
 
@@ -167,7 +167,7 @@ class Change:
                 return {"queued_at": self.now}
             case "running":
                 return {"started_at": self.now}
-            case "scheduled":
+            case "scheduled" if self.live.jobs[name].downstream is None:
                 return {"scheduled_at": self.now + (self.live.definitions[name].start_in or 0)}
             case "created":
                 return {"finished_at": None}

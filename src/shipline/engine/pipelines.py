@@ -46,6 +46,7 @@ class Pipelines:
         self.owned: set[int] = set()
         self._live: dict[int, Live] = {}
         self._depth = 0
+        self.families: dict[int, int] = {}  # by the topmost pipeline: how many have been made or asked for
         self._untold: list[tuple[Live, list[JobRecord]]] = []
         self.seen = store.version()
 
@@ -302,7 +303,8 @@ class Pipelines:
         next_due: float | None = None
         for pipeline_id in sorted(self.owned):
             live = self.live(pipeline_id)
-            for job in [live.jobs[name] for name in live.with_status("scheduled")]:
+            waiting = (live.jobs[name] for name in live.with_status("scheduled"))
+            for job in [job for job in waiting if job.downstream is None]:  # else its pipeline's job waits
                 wait = (job.scheduled_at or now) - now
                 if wait <= 0:
                     with self.changing(pipeline_id) as change:
