@@ -41,6 +41,15 @@ def test_a_table(shell):
     )
 
 
+def test_names_of_any_script_stand_in_columns(shell):
+    shell.write(".gitlab-ci.yml", "✅ 検査:\n  script: x\nb:\n  script: x\n")
+    assert shell.shipline("list") == (
+        "JOB      STAGE  WHEN        MAY FAIL  NEEDS\n"
+        "✅ 検査  test   on_success  no\n"
+        "b        test   on_success  no\n"
+    )
+
+
 def test_circumstances_decide(shell):
     shell.write(".gitlab-ci.yml", FILE)
     assert names(shell, "--changed", "src/x") == ["build 1/2", "build 2/2"]

@@ -8,6 +8,7 @@ import click
 
 from shipline.cli.failures import PIPELINE_FAILED
 from shipline.cli.options import Where, how_shown, where_jobs_run
+from shipline.cli.widths import fitted, width
 
 if TYPE_CHECKING:
     from shipline.cli.screen import View
@@ -39,10 +40,10 @@ def environments(ctx: click.Context, as_json: bool, where: Where) -> int:
         if as_json:
             _as_json(pipelines, project.id, found)
             return 0
-        width = max((len(each.name) for each in found), default=0)
+        names = max((width(each.name) for each in found), default=0)
         for each in found:
             last = last_success(pipelines.store, project.id, each.name)
-            line = f"{each.name.ljust(width)}  {each.state.ljust(9)}"
+            line = f"{fitted(each.name, names)}  {each.state.ljust(9)}"
             if last is not None:
                 line += f"  {_date(last.finished_at)}  {last.ref} {last.sha[:8]}  (job {last.job_id})"
             if each.url and each.state == "available":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shipline.cli.circumstances import Given, circumstances, finish, opened
+from shipline.cli.widths import fitted, plain, width
 
 if TYPE_CHECKING:
     from shipline.language import Job
@@ -92,9 +93,6 @@ def as_csv(rows: list[dict[str, Any]]) -> str:
 
 def as_table(rows: list[dict[str, Any]]) -> str:
     titles = ["JOB", "STAGE", "WHEN", "MAY FAIL", "NEEDS"]
-    table = [titles, *(cells(entry) for entry in rows)]
-    widths = [max(len(line[column]) for line in table) for column in range(len(titles) - 1)]
-    return "\n".join(
-        "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[-1]]).rstrip()
-        for line in table
-    )
+    table = [titles, *([plain(cell) for cell in cells(entry)] for entry in rows)]
+    widths = [max(width(line[column]) for line in table) for column in range(len(titles) - 1)]
+    return "\n".join("  ".join([*map(fitted, line[:-1], widths), line[-1]]).rstrip() for line in table)
