@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,19 +25,24 @@ Answer = tuple[int, dict[str, Any]]
 
 class VaultPeer:
     """`jwks` are the keys that tokens may be signed with; `roles` maps a role to the claims that it is bound to;
+    `certificate`: the files of a certificate and its key, for HTTPS;
     `stored` maps an engine's path (`kv-v2` in it: of the second version) to secrets by path."""
 
-    def __init__(self, jwks: dict[str, Any], issuer: str, audience: str) -> None:
+    def __init__(
+        self, jwks: dict[str, Any], issuer: str, audience: str, certificate: tuple[str, str] | None = None
+    ) -> None:
         self.jwks, self.issuer, self.audience = jwks, issuer, audience
         self.roles: dict[str, dict[str, str]] = {}
         self.stored: dict[str, dict[str, dict[str, Any]]] = {}
         self.namespaces: list[str | None] = []
+        self.logins: list[str] = []
         self.claims: list[dict[str, Any]] = []
         self.tokens: set[str] = set()
         peer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_PUT(self) -> None:
+                peer.logins.append(self.path.removeprefix("/v1/"))
                 length = int(self.headers.get("Content-Length") or 0)
                 self._answer(peer.log_in(json.loads(self.rfile.read(length))))
 
@@ -55,7 +61,11 @@ class VaultPeer:
                 pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self.server.server_port}"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self) -> None:

@@ -107,3 +107,9 @@ def test_the_caret_stands_under_the_error_behind_wide_characters_and_in_long_lin
     line, caret = shell.shipline("lint", code=1).splitlines()[1:3]
     assert line[caret.index("^") :].startswith("imge: x")
     assert len(line) < 120
+
+
+def test_what_changes_nothing_here_is_told(shell):
+    shell.write(".gitlab-ci.yml", "a: {script: [a], environment: {name: x, kubernetes: {namespace: app}}}\n")
+    shown = shell.shipline("lint")
+    assert "job 'a': `environment:kubernetes` has no effect" in shown and ".gitlab-ci.yml is valid." in shown

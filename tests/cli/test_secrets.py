@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 
 import pytest
 from tests.vault_peer import VaultPeer, verified
@@ -52,6 +53,36 @@ def test_a_job_reads_its_secrets_and_its_log_shows_none(repository, vault):
     assert "old is [MASKED], token is [MASKED]" in shown
     assert vault.namespaces == ["team"] * 3
     assert vault.claims[0]["environment"] == "production" and vault.claims[0]["deployment_tier"] == "production"
+
+
+def test_engines_log_ins_and_tokens_of_one_s_own(repository, vault):
+    vault.stored["team/kv-v2-ops"] = {"db": {"password": "ops-s3cr3t-1"}}
+    ci = (JOB % vault.url).partition("  id_tokens:")[0].replace("VAULT_AUTH_ROLE: ci", "VAULT_AUTH_ROLE: ci, "
+         "VAULT_AUTH_PATH: team/jwt-ci")  # fmt: skip
+    repository.commit(
+        ci=f"{ci}  id_tokens: {{OTHER: {{aud: nobody}}, FOR_VAULT: {{aud: https://vault.example.com}}}}\n"
+        "  secrets: {PASSWORD: {vault: db/password@team/kv-v2-ops, token: $FOR_VAULT, file: false}}\n"
+        "  script: ['test \"$PASSWORD\" = ops-s3cr3t-1 && echo had it']\n"
+    )
+    assert "had it" in repository.shipline("run")
+    assert vault.logins == ["auth/team/jwt-ci/login"]
+
+
+def test_a_vault_is_believed_by_its_certificate(repository, vault, tmp_path):
+    files = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=vault", "-days", "2"]
+    words += ["-addext", "subjectAltName=IP:127.0.0.1", "-out", files[0], "-keyout", files[1]]
+    subprocess.run(["openssl", *words], check=True, capture_output=True)
+    peer = VaultPeer(vault.jwks, vault.issuer, vault.audience, files)
+    peer.roles, peer.stored = vault.roles, vault.stored
+    try:
+        repository.commit(ci=JOB % peer.url)
+        assert "Vault does not answer: ClientConnectorCertificateError" in repository.shipline("run", code=1)
+        assert "old is [MASKED]" in repository.shipline("run", VAULT_CACERT=files[0])
+        shown = repository.shipline("run", code=1, VAULT_CACERT=files[1])
+        assert "VAULT_CACERT or VAULT_CAPATH cannot be used" in shown
+    finally:
+        peer.close()
 
 
 @pytest.mark.parametrize(

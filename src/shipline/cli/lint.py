@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from shipline.cli.circumstances import Given, circumstances, finish, opened
+from shipline.cli.circumstances import Configuration, Given, circumstances, finish, opened
+
+if TYPE_CHECKING:
+    from shipline.language import Finding
 
 INVALID = 1
 
@@ -36,8 +41,23 @@ def lint(path: str | None, form: str, strict: bool, given: Given) -> int:
     given = given._replace(file=path or given.file)
     configuration = opened(given)
     found = check(configuration.text, configuration.context, configuration.loader)
+    if valid(found):
+        found += _without_effect(configuration)
     finish(given, configuration)
     click.echo(findings.FORMS[form](found, configuration.shown), nl=form != "text" or bool(found))
     if form == "text" and valid(found):
         click.echo(f"{configuration.shown} is valid.")
     return INVALID if not valid(found) or (strict and found) else 0
+
+
+def _without_effect(configuration: Configuration) -> list[Finding]:
+    """What `shipline run` would tell of as changing nothing here; a job without such a keyword costs nothing."""
+    if not any(keyword in configuration.text for keyword in ("dast_configuration", "kubernetes")):
+        return []
+    from shipline.engine.supported import cautions
+    from shipline.language import LanguageError, compile
+
+    try:
+        return cautions(compile(configuration.text, configuration.context, configuration.loader))
+    except LanguageError:
+        return []

@@ -7,6 +7,7 @@ since the token would go with it to wherever it leads.
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -15,6 +16,8 @@ from shipline.runner.errors import JobFailed
 from shipline.runner.variables import Variables
 
 if TYPE_CHECKING:
+    import ssl
+
     import aiohttp
 
 TIMEOUT = 60
@@ -37,7 +40,10 @@ async def read(name: str, secret: VaultSecret, variables: Variables) -> str:
     namespace = expand(server.namespace)
     headers = {"X-Vault-Request": "true"} | ({"X-Vault-Namespace": namespace} if namespace else {})
     timeout = aiohttp.ClientTimeout(total=TIMEOUT)
-    async with aiohttp.ClientSession(headers=headers, timeout=timeout, trust_env=True) as session:
+    connector = aiohttp.TCPConnector(ssl=_trust(name))
+    async with aiohttp.ClientSession(
+        headers=headers, timeout=timeout, trust_env=True, connector=connector
+    ) as session:
         data = {key: expand(value) for key, value in server.auth.data.items()}
         if not data.get("jwt"):
             raise _failed(name, "there is no ID token to log in with: give the job `id_tokens`", url)
@@ -54,6 +60,22 @@ async def read(name: str, secret: VaultSecret, variables: Variables) -> str:
         raise _failed(name, f"{place} has no field '{field}'", url)
     value = values[field]
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _trust(name: str) -> ssl.SSLContext | bool:
+    """Whom to believe to be the Vault: what Vault's own variables say of the runner's environment, else whom this
+    machine trusts. Raises JobFailed for a file that is none."""
+    file, folder = (os.environ.get(key) or None for key in ("VAULT_CACERT", "VAULT_CAPATH"))
+    if os.environ.get("VAULT_SKIP_VERIFY", "").lower() in ("1", "t", "true"):
+        return False
+    if not file and not folder:
+        return True
+    import ssl
+
+    try:
+        return ssl.create_default_context(cafile=file, capath=folder)
+    except (OSError, ValueError) as error:
+        raise _failed(name, f"VAULT_CACERT or VAULT_CAPATH cannot be used: {error}", "") from None
 
 
 async def _ask(session: aiohttp.ClientSession, name: str, method: str, url: str, **options: Any) -> Any:
