@@ -313,3 +313,10 @@ async def test_a_script_that_does_not_want_to_end_is_killed(pods, source):
     desk.order(payload).set_result("canceling")
     await asyncio.wait_for(running, 20)
     assert "after=canceled" in desk.log(payload)
+
+
+async def test_the_project_may_have_another_folder_of_the_builds(pods, source):
+    other = [Variable("GIT_CLONE_PATH", "$CI_BUILDS_DIR/other/place")]
+    log, result = await ran(pods, job(source, "pwd; cat hello.txt; echo $CI_PROJECT_DIR", variables=other))
+    assert result.state == "success", log
+    assert "\n/builds/other/place\nhello from the commit\n/builds/other/place\n" in log

@@ -217,3 +217,15 @@ async def test_submodules_beside_the_repository(shells, source, tmp_path):
     log, result = await ran(shells, payload)
     assert result.state == "success", log
     assert "\nfrom the module\n" in log
+
+
+async def test_the_project_may_have_another_folder_of_the_builds(shells, source):
+    other = [Variable("GIT_CLONE_PATH", "$CI_BUILDS_DIR/other/place")]
+    log, result = await ran(
+        shells, job(source, 'test "$PWD" = "$CI_PROJECT_DIR"; pwd; cat hello.txt', variables=other)
+    )
+    assert result.state == "success" and "/builds/other/place\nhello from the commit\n" in log, log
+    for way, strategy in (("/elsewhere", "fetch"), ("$CI_BUILDS_DIR/..", "clone"), ("$CI_BUILDS_DIR", "none")):
+        wrong = [Variable("GIT_CLONE_PATH", way), Variable("GIT_STRATEGY", strategy)]
+        log, result = await ran(shells, job(source, "pwd", variables=wrong))
+        assert result.failure_reason == "runner_configuration_error" and "has to be within" in log, log

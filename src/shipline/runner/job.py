@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import posixpath
 
 import shipline
 from shipline.protocol.payload import JobPayload, Step, Variable
 from shipline.runner.config import RunnerConfig
+from shipline.runner.errors import JobFailed
 from shipline.runner.executor import Places, Stage
 from shipline.runner.script.entry import BEGINS
 from shipline.runner.script.text import Program, quote
 from shipline.runner.variables import Variables
 
+CLONE_PATH = "GIT_CLONE_PATH"
 CHECK_EACH_COMMAND = "FF_ENABLE_BASH_EXIT_CODE_CHECK"
 SCRIPT_SECTIONS = "FF_SCRIPT_SECTIONS"
 
@@ -26,9 +29,18 @@ class Job:
         self.status = "running"
         project = payload.job_info.project_full_path or payload.job_info.project_name
         self.places = Places(builds, f"{builds}/{project}")
-        self.variables = Variables(
-            [*_configured(config.environment), *_offered(), *payload.variables, *self._own()], self.places.temporary
-        )
+        given = [*_configured(config.environment), *_offered(), *payload.variables]
+        self.variables = Variables([*given, *self._own()], self.places.temporary)
+        if wanted := self.variables.get(CLONE_PATH):
+            self.places = Places(builds, posixpath.normpath(wanted))
+            self.variables = Variables([*given, *self._own()], self.places.temporary)
+
+    def check_place(self) -> None:
+        """Raises JobFailed where the job asks for a project folder outside of the builds folder."""
+        builds, project = self.places.builds, self.places.project
+        if not project.startswith(f"{builds.rstrip('/')}/"):
+            why = f"{CLONE_PATH} {project!r} has to be within {builds!r} ($CI_BUILDS_DIR)"
+            raise JobFailed(why, "runner_configuration_error")
 
     @property
     def environment_file(self) -> str:

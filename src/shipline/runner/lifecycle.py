@@ -158,6 +158,7 @@ class JobRun:
         trace.line(f"  on {config.name}")
         if self._unready:
             raise self._unready
+        self.job.check_place()
         if self.payload.secrets:
             found = await resolve(self.payload.secrets, self.job.variables, trace)
             self.job.variables = self.job.variables.extended(found)
