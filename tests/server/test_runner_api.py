@@ -1,5 +1,6 @@
 """The runner API, call by call, as GitLab's runner uses it."""
 
+import json
 import threading
 import time
 
@@ -213,3 +214,20 @@ def test_coverage_is_found_in_a_log_of_any_length_and_the_job_names_its_runner(s
     assert (shown["coverage"], shown["runner_manager"]["system_id"]) == (75.0, "s_0123456789ab")
     whole = server.api("GET", f"/projects/{project.id}/pipelines/{job['job_info']['pipeline_id']}").json()
     assert whole["coverage"] == "75.00"
+
+
+def test_steps_go_to_runners_that_know_them_alone(server, project, agent, repository):
+    agent.job()
+    steps = [{"name": "a", "func": "./f", "inputs": {"n": 1}}]
+    ci = f"job:\n  run: {json.dumps(steps)}\n"
+    agent.info = {"features": {"native_steps_integration": True}}
+    repository.commit({".gitlab-ci.yml": ci})
+    repository.push()
+    job = agent.job()
+    assert (job["steps"], json.loads(job["run"])) == ([], steps)
+    agent.info = {"features": {}}
+    repository.commit({".gitlab-ci.yml": ci, "a": "a"})
+    repository.push()
+    assert agent.request().status_code == 204
+    newest = server.inside(lambda instance: instance.store.job(job["id"] + 1))
+    assert (newest.status, newest.failure_reason) == ("failed", "runner_unsupported")

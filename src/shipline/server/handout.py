@@ -100,8 +100,10 @@ class Handout:
 
     def _lacking(self, job: JobRecord, manager: Any) -> list[str]:
         """The features that the job needs and the runner has not."""
-        artifacts = self.pipelines.live(job.pipeline_id).definitions[job.name].artifacts
+        definition = self.pipelines.live(job.pipeline_id).definitions[job.name]
+        artifacts = definition.artifacts
         needed = {
+            "native_steps_integration": bool(definition.extra.get("run")),
             "artifacts_exclude": bool(artifacts.get("exclude")),
             "upload_multiple_artifacts": bool(artifacts.get("reports")),
         }
