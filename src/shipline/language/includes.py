@@ -25,6 +25,7 @@ MAX_INCLUDES = 150
 KINDS = ("local", "project", "remote", "template", "component", "file")
 SUBKEYS = ("local", "project", "remote", "template", "component", "artifact")
 ALLOWED = (*SUBKEYS, "file", "ref", "rules", "inputs", "integrity", "cache", "job", "with")
+ALLOWED_IN_HEADER = ("local", "file", "remote", "project", "ref", "integrity")
 YAML_ENDINGS = (".yml", ".yaml")
 
 
@@ -230,9 +231,11 @@ class Includes:
 
     def header_file(self, item: Any, place: Place) -> Map:
         """The `spec:inputs` file that a header includes."""
+        unknown = [key for key in item if key not in ALLOWED_IN_HEADER] if isinstance(item, Map) else []
+        if unknown:
+            text = f"header:spec:include config contains unknown keys: {', '.join(str(key) for key in unknown)}"
+            raise refuse(text, item.key_at(unknown[0]))
         written = checked(item, place)
-        if "inputs" in written:
-            raise refuse("header:spec:include config contains unknown keys: inputs", written.key_at("inputs"))
         origin = self.origins_of(written, place, Origin("local", ""))[0]
         documents = read_documents(self.load(origin, place).text, str(origin), self.warnings)
         if not documents or not isinstance(documents[0].value, Map):

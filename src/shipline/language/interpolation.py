@@ -89,7 +89,7 @@ def header(
 
 
 def included_inputs(spec: Entry, header_file: Callable[[Any, Place], Map]) -> Map | None:
-    """The inputs of a header's includes with its own on top."""
+    """The inputs of a header's includes and its own."""
     include = spec.value["include"]
     items = list(include.entries()) if isinstance(include, List) else [(include, spec.value.at("include"))]
     result = Map(spec.place)
@@ -99,18 +99,22 @@ def included_inputs(spec: Entry, header_file: Callable[[Any, Place], Map]) -> Ma
         if unknown:
             text = f"Header include file contains unknown keys: {', '.join(str(key) for key in unknown)}"
             raise LanguageError(finding(text, document.key_at(unknown[0]), "it holds `inputs:` and nothing else"))
-        if isinstance(document.get("inputs"), Map):
-            result = merged(result, document["inputs"])
-    own = spec.value.get("inputs")
-    if not isinstance(own, Map):
-        return result
-    twice = next((key for key in own if key in result), None)
-    if twice is not None:
+        result = joined(result, document.get("inputs"))
+    return joined(result, spec.value.get("inputs"))
+
+
+def joined(inputs: Map, more: Any) -> Map:
+    """`inputs` and what another file, or the header itself, defines. Raises LanguageError for what is in both."""
+    if not isinstance(more, Map):
+        return inputs
+    twice = [key for key in more if key in inputs]
+    if twice:
         text = (
-            f"Duplicate input keys found: {twice}. Input keys must be unique across included files and the header"
+            f"Duplicate input keys found: {', '.join(str(key) for key in twice)}. "
+            "Input keys must be unique across all included files and inline specifications."
         )
-        raise LanguageError(finding(text, own.key_at(twice), f"it is at {result.key_at(twice)} too"))
-    return merged(result, own)
+        raise LanguageError(finding(text, more.key_at(twice[0]), f"it is at {inputs.key_at(twice[0])} too"))
+    return merged(inputs, more)
 
 
 def components(spec: Entry) -> list[str]:
