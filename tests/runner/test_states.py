@@ -112,3 +112,10 @@ def test_a_service_that_cannot_be_started_says_what_of_it_to_correct():
 def test_a_wrong_image_name_is_told_in_the_kubelets_words():
     found = problem(pod(waiting("build", "InvalidImageName", "repository name (A) must be lowercase")))
     assert found.message.endswith("is not valid: repository name (A) must be lowercase")
+
+
+def test_a_pod_that_wrote_more_than_it_may_is_told_of_its_limit():
+    told = "Pod ephemeral local storage usage exceeds the total limit of containers 50Mi. "
+    assert "raise ephemeral_storage_limit" in problem(pod(phase="Failed", reason="Evicted", message=told)).hint
+    told = "The node was low on resource: memory."
+    assert "The node ran short" in problem(pod(phase="Failed", reason="Evicted", message=told)).hint

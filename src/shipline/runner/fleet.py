@@ -66,7 +66,7 @@ class Fleet:
         self._changed.set()
 
     def _start(self, entry: RunnerConfig) -> Member:
-        return Member(ServedRunner(entry, self._system_id, self._places, self._metrics), self._notify)
+        return Member(ServedRunner(entry, self._system_id, self._places, self._metrics, self._notify), self._notify)
 
     async def run(self) -> None:
         """Returns when all have stopped. RunnerError when none of them can work."""

@@ -7,6 +7,7 @@ process would find a place too, so that nobody waits behind a question that wait
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from shipline.protocol.coordinator import Answer, JobUpdate
@@ -58,13 +59,22 @@ class ServedRunner(HttpCoordinator):
     """The coordinator of one `[[runners]]` entry. A job's place is free again when its end is reported, or could
     not be."""
 
-    def __init__(self, entry: RunnerConfig, system_id: str, places: Places, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self,
+        entry: RunnerConfig,
+        system_id: str,
+        places: Places,
+        metrics: Metrics | None = None,
+        notify: Callable[[str], None] | None = None,
+    ) -> None:
         super().__init__(entry.url, entry.token, system_id, executor=entry.executor, clone_url=entry.clone_url)
         self.entry = entry
         self.heard_at = asyncio.get_running_loop().time()
         """When the server last answered anything."""
         self._places = places
         self._metrics = metrics
+        self._notify = notify or (lambda line: None)
+        self._unheard = False
         self._running: set[int] = set()
 
     async def request_job(self, tags: frozenset[str], run_untagged: bool) -> JobPayload | None:
@@ -94,7 +104,16 @@ class ServedRunner(HttpCoordinator):
                     self._metrics.ended(self.entry.name, job, update)
 
     async def _call(self, method: str, path: str, **options: Any) -> tuple[int, Any, bytes]:
-        status, headers, text = await super()._call(method, path, **options)
+        try:
+            status, headers, text = await super()._call(method, path, **options)
+        except OSError as error:  # TimeoutError is one
+            if not self._unheard:
+                self._unheard = True
+                self._notify(f"{self.entry.name}: no answer: {error}. It is asked again until there is one.")
+            raise
+        if self._unheard:
+            self._unheard = False
+            self._notify(f"{self.entry.name}: {self.entry.url} answers again.")
         self.heard_at = asyncio.get_running_loop().time()
         if self._metrics:
             self._metrics.answered(self.entry.name, path, status)

@@ -91,12 +91,13 @@ def problem(pod: Object) -> Problem | None:
                 "runner_system_failure does it.",
             )
     if status.get("reason") == "Evicted":
-        return Problem(
-            f"{where} was evicted: {status.get('message', '')}",
-            "runner_system_failure",
-            "The node ran short. Give the job requests near to what it uses (memory_request, "
-            "ephemeral_storage_request).",
-        )
+        told = status.get("message", "").strip()
+        hint = "The node ran short. Give the job requests near to what it uses (memory_request, "
+        hint += "ephemeral_storage_request)."
+        if "exceeds the" in told and "limit" in told:
+            hint = "The job wrote more than it may: raise ephemeral_storage_limit (or the volume's size_limit) in "
+            hint += "[runners.kubernetes], or let it write less."
+        return Problem(f"{where} was evicted: {told}", "runner_system_failure", hint)
     if status.get("reason") == "DeadlineExceeded":
         return Problem(f"{where} was ended by its deadline, the job's timeout", "job_execution_timeout")
     for found in _container_problems(pod, where):

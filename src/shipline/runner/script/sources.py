@@ -144,6 +144,7 @@ class Sources:
                 f"  git fetch -q --prune{depth} {quote('file://' + copy)} {COPIED}",
                 "else",
                 f"  mv {quote(copy)} .git",
+                '  [ "$(umask)" != 0000 ] || chmod -R a+rwX .git',  # as if git had made it here
                 *CREATED,
             )
             return
