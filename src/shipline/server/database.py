@@ -22,6 +22,13 @@ from shipline.server.prepared import Prepared
 
 WRITERS_LOCK = 0x5819
 """The advisory lock that writers on PostgreSQL take."""
+BEGIN = f"begin; select pg_advisory_xact_lock({WRITERS_LOCK})"
+COUNT = "update writers set count = count + 1 where process = '{}'; commit"
+_changes = Prepared(
+    sa.select(sa.func.coalesce(sa.func.sum(tables.writers.c.count), 0)).where(
+        tables.writers.c.process != sa.bindparam("process")
+    )
+)
 
 Values = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
@@ -41,6 +48,7 @@ class Database:
         self.writer = secrets.token_hex(8)
         self._driver: Any = self.connection.connection.driver_connection
         self._depth = 0
+        self._version: int | None = None
         if self.is_sqlite:
             for setting in ("journal_mode = wal", "synchronous = normal", "busy_timeout = 30000"):
                 self.connection.exec_driver_sql(f"pragma {setting}")
@@ -112,34 +120,40 @@ class Database:
         if self._depth:
             yield
             return
-        self._say("begin immediate" if self.is_sqlite else "begin")
+        self._say("begin immediate" if self.is_sqlite else BEGIN)
         self._depth = 1
         try:
-            if not self.is_sqlite:
-                self.connection.exec_driver_sql(f"select pg_advisory_xact_lock({WRITERS_LOCK})")
             yield
-            if counted and not self.is_sqlite:
-                mine = tables.writers.c.process == self.writer
-                self.execute(sa.update(tables.writers).where(mine).values(count=tables.writers.c.count + 1))
         except BaseException:
             self._say("rollback")
             raise
         else:
-            self._say("commit")
+            self._say("commit" if self.is_sqlite or not counted else COUNT.format(self.writer))
         finally:
             self._depth = 0
+            self._version = None
 
     def _say(self, words: str) -> None:
-        """A statement without parameters or rows, past SQLAlchemy: these are the most frequent ones."""
-        self._driver.execute(words)
+        """Statements without parameters, past SQLAlchemy and in one message: these are the most frequent ones."""
+        if self.is_sqlite:
+            self._driver.execute(words)
+        else:
+            self._driver.execute(words, prepare=False)
 
     def version(self) -> int:
-        """A number that changes when another process has changed the database."""
+        """A number that changes when another process has changed the database; inside a transaction, none does."""
+        if self._depth:
+            if self._version is None:
+                self._version = self._version_now()
+            return self._version
+        return self._version_now()
+
+    def _version_now(self) -> int:
         if self.is_sqlite:
             return int(self._driver.execute("pragma data_version").fetchone()[0])
-        others = tables.writers.c.process != self.writer
-        total = sa.select(sa.func.coalesce(sa.func.sum(tables.writers.c.count), 0)).where(others)
-        return int(self.execute(total).scalar_one())
+        found = self.first(_changes, process=self.writer)
+        assert found is not None, "a sum is always there"
+        return int(found[0])
 
     def close(self) -> None:
         self.connection.close()
