@@ -19,6 +19,17 @@ def test_a_masked_variable_reaches_the_job_and_no_log(repository):
     assert repository.shipline("variable", "list") == "TOKEN  env_var  masked\n"
 
 
+def test_rules_see_it_in_what_only_looks_which_does_not_show_it(repository):
+    rules = "rules: [{if: $TOKEN && $GITLAB_USER_NAME}]"
+    repository.commit(ci=f"show: {{{rules}, script: ['echo $URL'], variables: {{URL: 'https://$TOKEN@x'}}}}\n")
+    assert repository.shipline("list", "--format", "csv").count("\n") == 1
+    repository.shipline("variable", "set", "TOKEN", stdin="secret-text\n")
+    assert "\nshow,test," in repository.shipline("list", "--format", "csv")
+    for options in ((), ("--variable", "URL"), ("--format", "json")):
+        said = repository.shipline("explain", "show", *options)
+        assert "https://[MASKED]@x" in said and "secret-text" not in said
+
+
 def test_a_file_variable_is_a_path(repository):
     repository.commit(ci=SHOW)
     repository.write("../config", "one\ntwo\n")

@@ -13,7 +13,7 @@ import click
 from shipline.cli.options import given_variables
 
 if TYPE_CHECKING:
-    from shipline.engine.records import PipelineVariable
+    from shipline.engine.records import PipelineVariable, ProjectVariable
     from shipline.engine.repository import Repository
     from shipline.language import Context
     from shipline.language.fetched import Fetched
@@ -271,8 +271,14 @@ def context_of(given: Given, repository: Repository | None, config_path: str, me
     if repository is not None:
         facts |= of_repository(given, repository, changes)
     facts = occasion(given, facts, repository)
-    variables = pipeline_variables(given, protected=bool(facts.get("ref_protected")))
+    protected = bool(facts.get("ref_protected"))
+    variables = pipeline_variables(given, protected=protected)
     facts["variables"] = [Variable(v.key, v.value, "pipeline", v.file, v.masked, v.raw) for v in variables]
+    if repository is not None:
+        facts["project_variables"] = [  # what is kept is never shown
+            Variable(v.key, v.value, "project", v.kind == "file", masked=True, raw=v.raw, public=False)
+            for v in kept_variables(repository, protected)
+        ]
     return Context(**facts)
 
 
@@ -283,12 +289,7 @@ def of_repository(given: Given, repository: Repository, changes: bool) -> dict[s
     from shipline.cli.occasion import commit_of, of_commit
     from shipline.engine.errors import EngineError
 
-    facts: dict[str, Any] = {
-        "default_branch": repository.default_branch,
-        "project_path": repository.project_path,
-        "project_name": repository.project_path.rpartition("/")[2],
-        "server_url": repository.server_url,
-    }
+    facts: dict[str, Any] = {**repository.facts(), "default_branch": repository.default_branch}
     new: dict[str, Any] = {}
     try:
         commit = commit_of(given, repository)
@@ -326,6 +327,28 @@ def pipeline_variables(given: Given, *, protected: bool) -> list[PipelineVariabl
     return [
         *(found | {key: PipelineVariable(key, value) for key, value in given_variables(given.variables)}).values()
     ]
+
+
+def kept_variables(repository: Repository, protected: bool) -> list[ProjectVariable]:
+    """The variables that `shipline variable` keeps for the repository's jobs on this machine."""
+    from shipline.cli.state import home
+
+    if not (home() / "shipline.db").is_file():
+        return []
+    import sqlite3
+
+    from shipline.engine.errors import EngineError
+    from shipline.engine.scopes import visible
+    from shipline.engine.sqlite_store import SqliteStore
+
+    try:
+        store = SqliteStore(home())
+        try:
+            return visible(store.variables_of(str(repository.path)), protected, None)
+        finally:
+            store.close()
+    except (EngineError, OSError, sqlite3.Error):  # a file is looked at; what cannot be read is told by a run
+        return []
 
 
 def other_projects(texts: tuple[str, ...]) -> dict[str, Project]:

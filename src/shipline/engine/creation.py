@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import msgspec
@@ -111,8 +110,9 @@ def context_of(
 ) -> Context:
     """The circumstances that the configuration may ask about."""
     protected = is_protected(commit)
-    login = _login()
+    facts = repository.facts() | ({"registry": request.registry} if request.registry else {})
     return Context(
+        **facts,
         ref=commit.ref,
         tag=commit.is_tag,
         sha=commit.sha,
@@ -121,18 +121,10 @@ def context_of(
         default_branch=commit.default_branch,
         ref_protected=protected,
         project_id=project.id,
-        project_name=repository.project_path.rpartition("/")[2],
-        project_path=repository.project_path,
-        project_url=f"{repository.server_url}/{repository.project_path}",
-        server_url=repository.server_url,
         commit_message=commit.message,
         commit_author=commit.author,
         commit_timestamp=commit.timestamp,
         tag_message=commit.tag_message or "",
-        user_login=login,
-        user_name=repository.settings.get("user.name", login),
-        user_email=repository.settings.get("user.email", f"{login}@localhost"),
-        registry=request.registry or repository.registry,
         changed=repository.changed(commit) if request.changed is msgspec.UNSET else request.changed,
         merge_request=request.merge_request,
         schedule_description=request.schedule_description,
@@ -187,12 +179,3 @@ def _no_configuration(repository: Repository, commit: Commit, path: str) -> str:
 def _described(commit: Commit) -> str:
     kind = "tag" if commit.is_tag else "branch"
     return f"commit {commit.sha[:8]} of the {kind} {commit.ref}"
-
-
-def _login() -> str:
-    import pwd
-
-    try:
-        return os.environ.get("LOGNAME") or os.environ.get("USER") or pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return "user"

@@ -6,10 +6,12 @@ commit object of its own that no ref names (`snapshot`).
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -115,6 +117,20 @@ class Repository:
     def registry(self) -> str:
         """The container registry of the server that `origin` is on, where it is known without asking."""
         return "registry.gitlab.com" if self.server_url == "https://gitlab.com" else ""
+
+    def facts(self) -> dict[str, Any]:
+        """What a configuration may ask about the project, its server and its user, by the context's names."""
+        login = _login()
+        return {
+            "project_path": self.project_path,
+            "project_name": self.project_path.rpartition("/")[2],
+            "project_url": f"{self.server_url}/{self.project_path}",
+            "server_url": self.server_url,
+            "registry": self.registry,
+            "user_login": login,
+            "user_name": self.settings.get("user.name", login),
+            "user_email": self.settings.get("user.email", f"{login}@localhost"),
+        }
 
     @property
     def name(self) -> str:
@@ -288,3 +304,12 @@ def _iso8601(seconds: int, zone: str) -> str:
 
 def _paths(out: bytes) -> list[str]:
     return [path.decode("utf-8", errors="replace") for path in out.split(b"\0") if path]
+
+
+def _login() -> str:
+    import pwd
+
+    try:
+        return os.environ.get("LOGNAME") or os.environ.get("USER") or pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return "user"

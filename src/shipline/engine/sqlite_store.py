@@ -225,6 +225,11 @@ class SqliteStore(Possessions):
         query = "select record from variables where project_id = ? order by key, scope"
         return [msgspec.json.decode(r[0], type=ProjectVariable) for r in self._db.execute(query, (project_id,))]
 
+    def variables_of(self, path: str) -> list[ProjectVariable]:
+        """The variables of the project of that directory, which is not made when it is new."""
+        found = self._db.execute("select id from projects where path = ?", (path,)).fetchone()
+        return self.variables(found[0]) if found else []
+
     def delete_variable(self, project_id: int, key: str, environment_scope: str | None = None) -> int:
         query = "delete from variables where project_id = ? and key = ? and coalesce(?, scope) = scope"
         return self._db.execute(query, (project_id, key, environment_scope)).rowcount

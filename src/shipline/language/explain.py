@@ -190,6 +190,11 @@ def losers(done: Compilation, config: JobConfig) -> list[Variable]:
     return [*top.values(), *written_variables(won, "workflow").values(), *own.values()]
 
 
+def hidden(variable: Variable) -> Variable:
+    """The variable as it may be shown, alone and inside others."""
+    return msgspec.structs.replace(variable, value="[MASKED]") if variable.masked else variable
+
+
 def traces(variables: list[Variable]) -> list[VariableTrace]:
     """Every variable with the level that won, what it won over, and its value after expansion."""
     levels: dict[str, list[Variable]] = {}
@@ -197,14 +202,13 @@ def traces(variables: list[Variable]) -> list[VariableTrace]:
         found = levels.setdefault(variable.key, [])
         found[:] = [other for other in found if other.level != variable.level or other.value != variable.value]
         found.append(variable)
-    final = {
-        item.key: item.value for item in expand_all([found[-1] for found in levels.values()], keep_undefined=True)
-    }
+    shown = {key: hidden(found[-1]) for key, found in levels.items()}
+    final = {item.key: item.value for item in expand_all(list(shown.values()), keep_undefined=True)}
     return [
         VariableTrace(
             key,
-            "[MASKED]" if found[-1].masked else final[key],
-            "[MASKED]" if found[-1].masked else found[-1].value,
+            final[key],
+            shown[key].value,
             found[-1].level,
             found[-1].place,
             list(reversed(found[:-1])),
