@@ -117,6 +117,16 @@ def test_host_names_hosts_and_resolver(live: Live) -> None:
     assert resolver.endswith("options ndots:5 timeout:1\nweb\n")
 
 
+def test_names_are_asked_of_the_cluster_or_of_the_engine_as_the_policy_says(live: Live) -> None:
+    ours = live.run(pod())
+    assert live.get("service", "kubernetes")["spec"]["clusterIP"] in live.sh(
+        ours, "nslookup kubernetes.default.svc.cluster.local"
+    )
+    engines = live.run(pod() | {"dnsPolicy": "Default"})
+    node = live.get("pod", engines)["status"]["hostIP"]
+    assert node in live.sh(engines, f"nslookup shipline-{live.name}-node")
+
+
 def test_a_pod_on_the_node_s_network_has_the_node_s_address(live: Live) -> None:
     name = live.run(pod() | {"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"})
     status = live.get("pod", name)["status"]

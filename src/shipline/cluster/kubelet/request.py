@@ -22,6 +22,11 @@ _SANDBOX_SCRIPT = (
 )
 
 
+# Docker 20.10 to 24 start no name server for a container whose ndots is no number (newer ones do all the same): a
+# process and eleven calls of iptables, a tenth of what a pod costs, for a server that no pod of ours asks.
+_NO_RESOLVER = "ndots:the-pod-has-its-own"
+
+
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
     """What every request needs to know of the node."""
@@ -76,6 +81,8 @@ def sandbox(pod: Json, facts: NodeFacts, address: str, mounts: list[Json]) -> Js
         # The node is a container too: its network is what a node's network is elsewhere.
         host["NetworkMode"] = f"container:{facts.node_container}"
         return request
+    if spec.get("dnsPolicy") != "Default":  # which goes on with what the engine writes
+        host["DnsOptions"] = [_NO_RESOLVER]
     name, domain = hostname(pod)
     request["Hostname"] = f"{name}.{domain}" if spec.get("setHostnameAsFQDN") and domain else name
     endpoint = {"IPAMConfig": {"IPv4Address": address}}
