@@ -1,6 +1,7 @@
 """Imports run one way, downwards: each room may import only the rooms named here."""
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,25 @@ def rooms_imported(path: Path) -> set[str]:
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
     parts = (name.split(".") for name in names if name.startswith("shipline."))
     return {p[1] for p in parts} & set(MAY_IMPORT)
+
+
+def modules_imported(path: Path, known: set[str]) -> set[str]:
+    """The modules that one imports, wherever in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names & known or {node.module} & known
+    return found
+
+
+def test_no_module_of_the_server_imports_itself_by_way_of_others():
+    paths = {
+        ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in (ROOT / "server").rglob("*.py")
+    }
+    graph = {name: modules_imported(path, set(paths)) for name, path in paths.items()}
+    assert len(list(TopologicalSorter(graph).static_order())) == len(paths)
 
 
 def test_every_room_is_listed():

@@ -21,6 +21,7 @@ from shipline.server.git import smart_http
 from shipline.server.http.answers import json_response
 from shipline.server.http.routes import AsSent, routes
 from shipline.server.instance import Instance
+from shipline.server.opening import open_instance
 from shipline.server.settings import Settings
 from shipline.server.tending import tend
 from shipline.server.web.routes import web_routes
@@ -37,7 +38,7 @@ def application(settings: Settings, opened: Opened = lambda instance: None) -> A
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        instance = Instance(settings)
+        instance = open_instance(settings)
         instances[:] = [instance]
         tending = asyncio.create_task(tend(instance))
         opened(instance)

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -34,11 +34,11 @@ from shipline.language.pipeline import Pipeline
 from shipline.server import permissions as may
 from shipline.server import tables as t
 from shipline.server.accounts import caller_of
+from shipline.server.creation import Order, context_of, create_pipeline, keep_commit
+from shipline.server.includes import ServerSources
+from shipline.server.instance import Instance
 from shipline.server.permissions import Caller, visible_to_all
 from shipline.server.store import INSTANCE
-
-if TYPE_CHECKING:
-    from shipline.server.instance import Instance
 
 NOT_FOUND = "downstream_bridge_project_not_found"
 FORBIDDEN = "insufficient_bridge_permissions"
@@ -161,9 +161,6 @@ class Downstream:
         return False
 
     async def make_child(self, asked: Asked) -> None:
-        from shipline.server.creation import Order, context_of, keep_commit
-        from shipline.server.includes import ServerSources
-
         parent = self.pipelines.live(asked.parent.id)
         project: Any = self.instance.projects.by_id(asked.parent.project_id)
         commit = asked.parent.commit
@@ -201,8 +198,6 @@ class Downstream:
             keep_commit(Path(project.path), record)
 
     async def make_other(self, asked: Asked) -> None:
-        from shipline.server.creation import Order, create_pipeline
-
         project = self._readable(asked.parent, asked.project or "", NOT_FOUND, asked.bridge)
         order = Order(
             project,

@@ -1,4 +1,8 @@
-"""Everything that one server process works with, opened together and closed together."""
+"""Everything that one server process works with, opened together and closed together.
+
+What starts pipelines by itself (trigger jobs, tags that releases make) stands above this and is put in by
+`shipline.server.opening`; here is only what others ask of it.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,14 @@ import asyncio
 import os
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
 from shipline.engine.id_tokens import Issuer
 from shipline.engine.pipelines import Pipelines
-from shipline.engine.publishing import Publishing
+from shipline.engine.publishing import Publisher
+from shipline.engine.records import JobRecord, PipelineRecord
 from shipline.engine.states import COMPLETED
 from shipline.server import tables as t
 from shipline.server.accounts import Accounts
@@ -21,13 +26,12 @@ from shipline.server.backed_objects import note_address, opened
 from shipline.server.database import Database
 from shipline.server.deploy_tokens import DeployTokens
 from shipline.server.depot import Depot
-from shipline.server.downstream import Downstream
 from shipline.server.errors import ServerError
 from shipline.server.handout import Handout
 from shipline.server.limits import Limits
 from shipline.server.merge_requests import MergeRequests
+from shipline.server.permissions import Caller
 from shipline.server.projects import Projects
-from shipline.server.publisher import ServerPublisher
 from shipline.server.registry_key import RegistryKey
 from shipline.server.runners import Runners
 from shipline.server.settings import Settings
@@ -47,8 +51,31 @@ class Update:
     again: bool = False
 
 
+class TriggerJobs(Protocol):
+    """What is asked of whoever starts trigger jobs: see `shipline.server.downstream`."""
+
+    def own(self, record: PipelineRecord, caller: Caller) -> None: ...
+
+    def in_name_of(self, job: JobRecord, user_id: int) -> None: ...
+
+    def may_fetch(self, job_id: int, project_id: int) -> bool: ...
+
+    def round(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class TagMaker(Publisher, Protocol):
+    """A place that jobs publish to, and that makes tags for people, too: see `shipline.server.publisher`."""
+
+    def make_tag(self, project: Any, caller: Caller, name: str, ref: str, message: str) -> str: ...
+
+
 class Instance:
     """Opened in the thread of the event loop, which is the only one that uses the database."""
+
+    downstream: TriggerJobs
+    publisher: TagMaker
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -78,14 +105,10 @@ class Instance:
         self.deploy_tokens = DeployTokens(self.database)
         self.runners = Runners(self.database, self.vault, self.store.tick)
         self.issuer = Issuer(settings.home, settings.url)
-        self.publisher = ServerPublisher(self)
-        self.pipelines.publishing = Publishing(self.store, self.publisher)
         self.handout = Handout(
             self.store, self.pipelines, self.projects, self.runners, settings, self.issuer, self.artifacts
         )
         self.loop = asyncio.get_running_loop()
-        self.downstream = Downstream(self)
-        self.handout.cross_needed = self.downstream.cross_needed
         self.registry_key = RegistryKey(settings.home)
         self.limits = Limits()
         self.cleaned_at = time.monotonic()

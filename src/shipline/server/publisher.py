@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from shipline.engine.errors import EngineError
 from shipline.engine.git import GitError
@@ -14,11 +14,9 @@ from shipline.engine.releases import check_tag
 from shipline.engine.repository import NO_SHA
 from shipline.server import tables as t
 from shipline.server.accounts import caller_of
-from shipline.server.git import reading
+from shipline.server.git import pushes, reading
+from shipline.server.instance import Instance
 from shipline.server.permissions import Caller
-
-if TYPE_CHECKING:
-    from shipline.server.instance import Instance
 
 
 class ServerPublisher:
@@ -45,8 +43,6 @@ class ServerPublisher:
 
     def make_tag(self, project: Any, caller: Caller, name: str, ref: str, message: str) -> str:
         """The commit of the tag, which is made of `ref` where it is missing. Raises EngineError."""
-        from shipline.server.git import pushes
-
         path = Path(project.path)
         check_tag(name)
         if (known := reading.commit(path, f"refs/tags/{name}")) is not None:
