@@ -29,7 +29,7 @@ ADVICE = {
     "written twice",
     "block sequence entries are not allowed": "a list begins on a line of its own",
     "found unexpected end of stream": "a quote or a bracket is never closed",
-    "did not find expected ',' or": "a bracket is never closed",
+    "did not find expected ',' or": "a bracket is never closed, or a value with brackets in it lacks its quotes",
     "found undefined tag handle": "put a value that begins with an exclamation mark in quotes",
     "unknown escape character": "between double quotes a backslash has a meaning of its own: use single quotes",
 }
