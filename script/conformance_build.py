@@ -1,0 +1,92 @@
+"""GitLab's programs, built from their modules: needs Go and its module proxy.
+
+The proxy refuses some of the runner's modules. What a shell or Kubernetes runner needs of these is stood in for by
+`conformance_runner`, whose README says what; everything that talks to the server is GitLab's own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+HERE = Path(__file__).parent
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "shipline-conformance"
+GLAB = "gitlab.com/gitlab-org/cli/cmd/glab@latest"
+RUNNER = "gitlab.com/gitlab-org/gitlab-runner"
+STOOD_IN = HERE / "conformance_runner"
+WRAPPER = f"{RUNNER}/helpers/runner_wrapper/api"
+
+
+def go(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {
+        "GOBIN": str(CACHE),
+        "GOTOOLCHAIN": "local",
+        "GOFLAGS": "-buildvcs=false -mod=mod -trimpath",
+        "CGO_ENABLED": "0",
+    }
+    return subprocess.run(["go", *words], cwd=cwd, env=environment, capture_output=True, text=True, timeout=3600)
+
+
+def refused(text: str) -> str:
+    """The modules that could not be had, by name."""
+    modules = sorted(set(re.findall(r"([\w./-]+@[\w.+-]+): reading \S+ (?:40[34]|410)", text)))
+    modules += [] if modules else sorted(set(re.findall(r"module ([\w./-]+): reading \S+ (?:40[34]|410)", text)))
+    return ", ".join(modules) or text.strip().rpartition("\n")[2][:200]
+
+
+def build_client() -> Path:
+    made = go("build", "-o", str(CACHE / "client"), ".", cwd=HERE / "conformance_client")
+    if made.returncode:
+        raise SystemExit(f"The client cannot be built: {refused(made.stderr)}")
+    return CACHE / "client"
+
+
+def build_glab() -> Path | None:
+    made = go("install", GLAB)
+    if made.returncode:
+        print(f"glab: not built, the module proxy does not give {refused(made.stderr)}", flush=True)
+        return None
+    return CACHE / "glab"
+
+
+def build_runner() -> tuple[Path, Path] | None:
+    """The runner and its helper; None when its module cannot be had. What is GitLab's in them is said."""
+    found = go("mod", "download", "-json", f"{RUNNER}@latest")
+    folder = re.search(r'"Dir": "([^"]+)"', found.stdout)
+    if folder is None:
+        print(f"gitlab-runner: not built, the module proxy does not give {refused(found.stdout + found.stderr)}")
+        return None
+    sources = CACHE / "gitlab-runner-sources"
+    shutil.rmtree(sources, ignore_errors=True)
+    shutil.copytree(folder[1], sources, copy_function=shutil.copyfile)
+    version = (sources / "VERSION").read_text().strip()
+    modules = stand_in(sources)
+    flags = f"-s -w -X {RUNNER}/common.VERSION={version}"
+    for name, package in (("gitlab-runner", "."), ("gitlab-runner-helper", "./apps/gitlab-runner-helper")):
+        made = go("build", "-ldflags", flags, "-o", str(CACHE / name), package, cwd=sources)
+        if made.returncode:
+            raise SystemExit(f"{name} cannot be built: {refused(made.stderr)}\n{made.stderr[-2000:]}")
+    print(
+        f"gitlab-runner {version}, built from its module; {len(modules)} modules that the proxy refuses are "
+        f"replaced by ours: {', '.join(modules)}; left out: what scales machines, and `wrapper`",
+        flush=True,
+    )
+    return CACHE / "gitlab-runner", CACHE / "gitlab-runner-helper"
+
+
+def stand_in(sources: Path) -> list[str]:
+    """Puts our modules in the place of those that cannot be had, in a copy of the sources; gives their names."""
+    shutil.copyfile(STOOD_IN / "main" / "main.go", sources / "main.go")
+    (sources / "commands" / "wrapper.go").unlink()
+    edits, names = [f"-dropreplace={WRAPPER}"], []
+    for file in sorted(STOOD_IN.glob("*/go.mod")):
+        name = file.read_text().split()[1]
+        names.append(name)
+        edits.append(f"-replace={name}={file.parent}")
+    done = go("mod", "edit", *edits, cwd=sources)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return names
