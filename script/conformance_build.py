@@ -62,6 +62,9 @@ def build_runner() -> tuple[Path, Path] | None:
     sources = CACHE / "gitlab-runner-sources"
     shutil.rmtree(sources, ignore_errors=True)
     shutil.copytree(folder[1], sources, copy_function=shutil.copyfile)
+    for each in (sources, *sources.rglob("*")):
+        if each.is_dir():
+            each.chmod(0o755)  # The module cache's folders cannot be written to.
     version = (sources / "VERSION").read_text().strip()
     modules = stand_in(sources)
     flags = f"-s -w -X {RUNNER}/common.VERSION={version}"
