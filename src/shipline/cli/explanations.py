@@ -115,9 +115,9 @@ def gather(name: str, traces: dict[str, VariableTrace], steps: list[list[str]], 
     lines = [f"{LEVELS.get(trace.level, trace.level)}{place}", f"{trace.key} = {short(trace.value)}"]
     if trace.written != trace.value:
         lines.append(f"written as {short(trace.written)}")
-    for other in trace.overridden:
-        value = "[MASKED]" if other.masked else short(other.value)
-        lines.append(f"over {LEVELS.get(other.level, other.level)}: {value}")
+    for lower in trace.overridden:
+        value = "[MASKED]" if lower.masked else short(lower.value)
+        lines.append(f"over {LEVELS.get(lower.level, lower.level)}: {value}")
     steps.append(lines)
 
 
