@@ -8,7 +8,7 @@ the exit code (None is 0), lets the rooms' errors pass (they are caught and prin
 import gc
 import os
 
-ALLOCATIONS = 50_000
+ALLOCATIONS = 200_000
 """New objects between two looks for garbage: what a command imports is none, and looking for it would be a fifth of
 the time of a short one."""
 

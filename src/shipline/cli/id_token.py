@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
@@ -44,6 +43,8 @@ def id_token() -> None:
 @id_token.command("jwks")
 def jwks() -> None:
     """Print the public key as a JSON Web Key Set."""
+    import json
+
     click.echo(json.dumps(local_issuer().jwks(), indent=2))
 
 
@@ -70,6 +71,7 @@ def issuer(url: str | None) -> None:
 @click.option("--port", type=click.IntRange(0, 65535), help="By default the issuer's, else any that is free.")
 def serve(port: int | None) -> None:
     """Answer on loopback with the public key, as an issuer does, until Ctrl-C."""
+    import json
     from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
     from urllib.parse import urlsplit
 

@@ -7,9 +7,6 @@ owner only; what checks a token needs the public half alone (`jwks`).
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import os
 import time
 from functools import cached_property
@@ -89,6 +86,10 @@ class Issuer:
     @cached_property
     def public(self) -> dict[str, str]:
         """The public key as a JSON Web Key, named by its thumbprint (RFC 7638)."""
+        import base64
+        import hashlib
+        import json
+
         from jwt.algorithms import RSAAlgorithm
 
         named = RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True)

@@ -3,7 +3,6 @@ could not carry out is known here, before anything runs."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from shipline.language.pipeline import Job
@@ -33,4 +32,6 @@ def _is_image(reference: Any) -> bool:
 
 def as_text(job: Job) -> str:
     """The steps as a runner gets them: a JSON text."""
+    import json
+
     return json.dumps(steps_of(job))
