@@ -72,3 +72,15 @@ def test_an_update_takes_over_what_it_changes(api: Api) -> None:
         ("applier", "Apply", {"f:data": {"f:a": {}}}),
         ("editor", "Update", {"f:data": {"f:b": {}}}),
     ]
+
+
+def test_kubectl_takes_over_what_its_older_apply_wrote_and_nobody_changed(api: Api) -> None:
+    last = {"kubectl.kubernetes.io/last-applied-configuration": '{"data": {"a": "1", "b": "1"}}'}
+    written = {"metadata": {"name": "m", "annotations": last}, "data": {"a": "1", "b": "1"}}
+    api.create("configmaps", "default", written, call=Call(manager="kubectl-client-side-apply"))
+    with pytest.raises(ApiError, match="conflict with"):
+        apply(api, config_map(a="2"), "another")
+    assert apply(api, config_map(a="2"), "kubectl")["data"] == {"a": "2", "b": "1"}
+    api.patch("configmaps", "default", "m", {"data": {"b": "by hand"}}, "merge", call=Call(manager="somebody"))
+    with pytest.raises(ApiError, match=r'conflict with "somebody".*: \.data\.b'):
+        apply(api, config_map(a="2", b="3"), "kubectl")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from shipline.cluster.api import fieldsets, managedfields
@@ -11,6 +12,9 @@ from shipline.cluster.api.managedfields import APPLY, Entry
 from shipline.cluster.api.names import timestamp
 
 Json = dict[str, Any]
+
+KUBECTL = "kubectl"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def applied(
@@ -37,13 +41,26 @@ def applied(
     changed, _ = fieldsets.compare(schema, live, result)
     found = managedfields.conflicts(others, own, changed)
     if found and not force:
-        raise managedfields.refuse(found)
+        allowed = _last_applied(schema, live) if manager == KUBECTL else frozenset()
+        if disputed := [(entry, path) for entry, path in found if path not in allowed]:
+            raise managedfields.refuse(disputed)
     lost = frozenset(path for _, path in found)
     others = [_less(entry, lost) for entry in others]
     unchanged = previous is not None and previous.fields == own.fields and not changed
     time = previous.time if previous is not None and unchanged else timestamp()
     managedfields.write(result, [*others, Entry(*own.identity, own.fields, time)])
     return result
+
+
+def _last_applied(schema: Json, live: Json) -> Set:
+    """What kubectl's apply of before has written and nobody changed since: kubectl may take it over."""
+    text = live["metadata"].get("annotations", {}).get(LAST_APPLIED, "")
+    try:
+        last = json.loads(text)
+        changed, removed = fieldsets.compare(schema, last, live)
+        return fieldsets.of(schema, last) - changed - removed
+    except (ValueError, TypeError, KeyError, AttributeError):  # it is anybody's to write
+        return frozenset()
 
 
 def _less(entry: Entry, lost: Set) -> Entry:
