@@ -27,6 +27,8 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 PIPELINE = Path(__file__).parent / "conformance_runner" / "pods.gitlab-ci.yml"
 PRIVATE, MIRROR = "private-registry.example.com", "registry.example.com"
 NAMESPACE = "gitlab-runner"
+ADDRESS = "127.0.0.9"
+"""Where the calculator answers: another cluster may have its port at the usual address."""
 HELPER = "shipline-conformance-helper:local"
 DOCKERFILE = """\
 FROM shipline/helper
@@ -44,7 +46,7 @@ class Cluster:
         self.folder = folder
         self.environment = os.environ | {"SHIPLINE_HOME": str(folder / "state")}
         self.password = secrets.token_urlsafe(18)
-        self.ran("shipline", "cluster", "start", self.name)
+        self.ran("shipline", "cluster", "start", self.name, "--node-port-address", ADDRESS)
         told = self.ran("shipline", "cluster", "kubeconfig", "--path", self.name)
         self.environment["KUBECONFIG"] = told.strip()
         for address, words in ((PRIVATE, ("--user", "robot")), (MIRROR, ("--system-images",))):
@@ -200,7 +202,7 @@ def demo(step: Step, server: Server, cluster: Cluster) -> None:
 
 def _answers(port: int) -> bool:
     try:
-        asked = requests.post(f"http://127.0.0.1:{port}/add", json={"a": 10, "b": 5}, timeout=10)
+        asked = requests.post(f"http://{ADDRESS}:{port}/add", json={"a": 10, "b": 5}, timeout=10)
     except requests.ConnectionError:
         return False
     return bool(asked.json() == {"result": 15})
