@@ -189,8 +189,8 @@ class Features(msgspec.Struct, omit_defaults=True):
 
 
 class JobPayload(msgspec.Struct):
-    """One job as it leaves the engine. `token` is a secret that is good for this job alone; `run` is a JSON text: the
-    steps of a job that has these in place of a script."""
+    """One job as it leaves the engine. `token` is a secret that is good for this job alone; `run` is a JSON text:
+    the steps of a job that has these in place of a script."""
 
     id: int
     token: str
