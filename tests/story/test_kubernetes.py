@@ -65,6 +65,7 @@ class Installation:
         self.ready("shipline-server")
         asked = ("-n", "shipline", "get", "service", "shipline-server", "-o", "jsonpath={.spec.ports[0].nodePort}")
         self.url = f"http://127.0.0.1:{self.run('kubectl', *asked)}"
+        self.answers()
         exec_in_server = ("kubectl", "-n", "shipline", "exec", "deploy/shipline-server", "-c", "server", "--")
         self.token = self.run(
             *exec_in_server, "shipline", "server", "token", "root", "--home", "/data/server"
@@ -82,6 +83,17 @@ class Installation:
             *("kubectl", "-n", "shipline", "wait", "--for=condition=Available", "--timeout=120s"),
             f"deployment/{name}",
         )
+
+    def answers(self) -> None:
+        """Waits until the node port leads to the server: a little later than the deployment is available."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                assert requests.get(f"{self.url}/-/readiness", timeout=5).status_code == 200
+                return
+            except requests.ConnectionError:
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
 
     def api(self, method: str, path: str, **data: str) -> requests.Response:
         headers = {"PRIVATE-TOKEN": self.token}

@@ -34,6 +34,7 @@ REFUSALS = {
     "422": "It cannot be done",
     "429": "Asked too often",
 }
+UNCHANGED = "As it was before, or as the caller has it already"
 METHODS_WITH_BODY = ("POST", "PUT", "PATCH")
 
 
@@ -86,7 +87,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "summary": _summary(endpoint),
         "tags": [next((part for part in reversed(endpoint.path.split("/")) if part.isalpha()), "")],
         "parameters": [_path_parameter(name) for name in in_path],
-        "responses": {str(endpoint.success): _answer(endpoint)}
+        "responses": {str(endpoint.success): _answer(endpoint), "304": {"description": UNCHANGED}}
         | {
             status: {"description": text, "content": _json({"$ref": "#/components/schemas/Error"})}
             for status, text in REFUSALS.items()
