@@ -77,6 +77,8 @@ def test_a_manual_job_waits_and_is_started_over_the_api(remote, agent: Agent):
     agent.update(job, "success")
     pipeline.refresh()
     assert pipeline.status == "success", "a manual job is optional"
+    assert pipeline.duration == 0, "the seconds that jobs ran, whole ones"
+    assert pipeline.queued_duration is None, "it began within a second"
     jobs = {job.name: job for job in pipeline.jobs.list(get_all=True)}
     assert jobs["build-job"].status == "success"
     deploy = remote.jobs.get(jobs["deploy-job"].id)

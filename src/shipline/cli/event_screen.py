@@ -72,6 +72,7 @@ class EventScreen:
         from shipline.cli.hierarchy import together
         from shipline.cli.run import exit_code
         from shipline.cli.script_log import last_lines
+        from shipline.engine.running_time import running_time
 
         def whole(each: Live) -> dict[str, Any]:
             jobs = []
@@ -80,7 +81,7 @@ class EventScreen:
                 if job.status == "failed":
                     data["last_lines"] = last_lines(store, job.id)
                 jobs.append(data)
-            return {**pipeline_data(each.record), "jobs": jobs}
+            return {**pipeline_data(each.record, running_time(store, each.record)), "jobs": jobs}
 
         first, *others = [whole(each) for each in together(live, store)]
         self._tell("summary", **first, exit_code=exit_code(live), downstream=others)
@@ -99,8 +100,8 @@ class EventScreen:
         self.output.write(line + b"\n")
 
 
-def pipeline_data(record: PipelineRecord) -> dict[str, Any]:
-    """A pipeline as programs see it."""
+def pipeline_data(record: PipelineRecord, duration: float | None = None) -> dict[str, Any]:
+    """A pipeline as programs see it. `duration`: how long it ran, once that is known."""
     return {
         "id": record.id,
         "status": record.status,
@@ -108,7 +109,7 @@ def pipeline_data(record: PipelineRecord) -> dict[str, Any]:
         "ref": record.commit.ref,
         "tag": record.commit.is_tag,
         "sha": record.commit.sha,
-        "duration": _between(record.started_at, record.finished_at),
+        "duration": duration,
         "upstream": record.upstream.pipeline_id if record.upstream else None,
     }
 
@@ -129,7 +130,3 @@ def job_data(job: JobRecord) -> dict[str, Any]:
         "reports": msgspec.to_builtins(job.reports),
         "downstream": job.downstream,
     }
-
-
-def _between(start: float | None, end: float | None) -> float | None:
-    return end - start if start is not None and end is not None else None

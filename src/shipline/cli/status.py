@@ -8,6 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from shipline.engine.live import Live
+    from shipline.engine.store import Store
 
 
 @click.command()
@@ -28,7 +29,7 @@ def status(pipeline: int | None, as_json: bool) -> int:
         if as_json:
             import msgspec
 
-            first, *others = [_content(each) for each in together(live, pipelines.store)]
+            first, *others = [_content(each, pipelines.store) for each in together(live, pipelines.store)]
             content = {**first, "downstream": others}
             click.echo(msgspec.json.format(msgspec.json.encode(content)).decode())
         else:
@@ -41,12 +42,15 @@ def status(pipeline: int | None, as_json: bool) -> int:
         return exit_code(live)
 
 
-def _content(live: Live) -> dict[str, Any]:
+def _content(live: Live, store: Store) -> dict[str, Any]:
     """A pipeline and its jobs for programs, without the values of variables."""
     import msgspec
 
+    from shipline.engine.running_time import running_time
+
     plain: dict[str, Any] = msgspec.to_builtins({"pipeline": live.record, "jobs": list(live.jobs.values())})
     plain["pipeline"].pop("variables")
+    plain["pipeline"]["duration"] = running_time(store, live.record)
     for job in plain["jobs"]:
         job.pop("variables")
         job.pop("dotenv")

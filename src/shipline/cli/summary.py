@@ -29,12 +29,13 @@ def summary(live: Live, store: Store, columns: int | None = None, whole: bool = 
     """The lines of the summary, with those of all that the pipeline has triggered, for a terminal of so many
     columns; None: it goes elsewhere. `whole`: with everything, however much that is."""
     from shipline.cli.hierarchy import Names, together
+    from shipline.engine.running_time import running_time
 
     record, names = live.record, Names(store)
     jobs = [each.jobs[name] for each in together(live, store) for name in each.graph.nodes]
     head = f"Pipeline {record.id} {texts.status(record.status)}"
-    if record.started_at and record.finished_at:
-        head += f" after {texts.duration(record.finished_at - record.started_at)}"
+    if (ran := running_time(store, record)) is not None:
+        head += f" after {texts.duration(ran)}"
     lines = ["", f"{head}: {texts.commit(record)}"]
     failed = [job for job in jobs if job.status == "failed" and not (job.bridge and job.downstream)]
     told = sorted(failed, key=lambda job: job.allow_failure)[: None if whole else IN_FULL]

@@ -9,6 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from shipline.engine.records import JobRecord, PipelineRecord
+from shipline.engine.running_time import running_time
 from shipline.engine.states import COMPLETED
 from shipline.server import permissions as may
 from shipline.server import tables as t
@@ -197,10 +198,8 @@ def pipeline_basic(call: Call, row: Any, full_path: str) -> Shape:
 def pipeline(call: Call, row: Any, full_path: str) -> Shape:
     record = pipeline_of(row)
     finished = record.finished_at if record.status in COMPLETED else None
-    duration = None
-    if record.started_at and finished:
-        duration = int(finished - record.started_at)
-    queued = record.started_at - record.created_at if record.started_at else None
+    duration = running_time(call.instance.store, record)
+    queued = int(record.started_at - record.created_at) if record.started_at else 0
     found = [job.coverage for job in call.instance.store.jobs(record.id) if job.coverage is not None]
     return pipeline_basic(call, row, full_path) | {
         "before_sha": record.commit.before_sha,
@@ -210,8 +209,8 @@ def pipeline(call: Call, row: Any, full_path: str) -> Shape:
         "started_at": time_text(record.started_at),
         "finished_at": time_text(finished),
         "committed_at": None,
-        "duration": duration,
-        "queued_duration": queued,
+        "duration": int(duration) if duration is not None else None,
+        "queued_duration": queued or None,
         "coverage": f"{sum(found) / len(found):.2f}" if found else None,
         "detailed_status": detailed(record.status, f"/{full_path}/-/pipelines/{record.id}"),
         "name": record.name,
