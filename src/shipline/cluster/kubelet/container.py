@@ -7,7 +7,6 @@ Event, as Kubernetes words them, and another try after a while.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from shipline.cluster.api.names import timestamp
 from shipline.cluster.errors import ContainerEngineError
 from shipline.cluster.events import NORMAL, WARNING
-from shipline.cluster.kubelet import creation, hooks, probes, request, security, termination
+from shipline.cluster.kubelet import creation, hooks, probes, request, security, stopping, termination
 from shipline.cluster.kubelet.backoff import Backoff, Grace, in_words
 from shipline.cluster.kubelet.context import Node
 from shipline.cluster.kubelet.environment import ConfigurationError, environment
@@ -33,7 +32,6 @@ log = logging.getLogger(__name__)
 
 _RETRY = 10.0  # seconds between tries of what only another object can mend
 _LONG_RUN = 600.0  # after which a failure counts as a first one
-_WITHDRAWAL = 2.0  # seconds at most that a container is kept for Services to turn away from it
 _SHOWN_AS_ENDED = 30.0  # of a back-off, before it is shown as one
 
 
@@ -67,7 +65,7 @@ class ContainerWorker:
         self.running = asyncio.Event()
         self._body: Json = {}
         self._stops_with = ""
-        self._sandbox: Sandbox
+        self._sandbox: Sandbox | None = None
 
     def adopt(self, found: Found | None, remembered: Json) -> None:
         """Take over from an earlier kubelet: what the pod's status says, and the newest container found."""
@@ -170,7 +168,7 @@ class ContainerWorker:
         handler = (state.spec.get("lifecycle") or {}).get("postStart")
         if handler:
             try:
-                await hooks.run(handler, self._node.engine, state.id, self._prober(sandbox))
+                await hooks.run(handler, self._node.engine, state.id, self._prober())
             except hooks.HookError as error:
                 self._tell(WARNING, "FailedPostStartHook", f"PostStartHook failed: {error}")
                 self._tell(NORMAL, "Killing", "FailedPostStartHook")
@@ -226,7 +224,7 @@ class ContainerWorker:
         state = self.state
         self.running.set()
         self.started.clear()
-        prober = self._prober(sandbox)
+        prober = self._prober()
         watched = {kind: state.spec[field] for kind, field in probes.KINDS.items() if state.spec.get(field)}
         if self._adopted:  # it goes on as it was: started, and ready or not until a probe says otherwise
             self._adopted = False
@@ -338,64 +336,23 @@ class ContainerWorker:
         self._stopping = True
         if self.state.running:
             self._tell(NORMAL, "Killing", f"Stopping container {self.state.name}")
-            await self._withdraw(grace)
+            await stopping.withdraw(self._node, self._pod(), grace)
             await self._end(grace)
         elif whole is not None:
             whole.cancel()
         if whole is not None:
             await asyncio.wait({whole}, timeout=10)
 
-    async def _withdraw(self, grace: Grace) -> None:
-        """Let the requests that are under way find the application alive: no new ones come after this."""
-        address = (self._pod().get("status") or {}).get("podIP")
-        leaving = self._pod()["metadata"].get("deletionTimestamp")
-        if self._node.withdrawn is None or not address or not leaving:
-            return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(_WITHDRAWAL, grace.left)):
-                await self._node.withdrawn(address)
-
     async def _end(self, grace: Grace) -> None:
-        """Hook, signal, patience, and the kill that cannot be refused."""
-        state, runtime = self.state, self._node.runtime
-        end = runtime.expect(state.id)
-        handler = (state.spec.get("lifecycle") or {}).get("preStop")
-        if handler and grace.left > 0:
-            await self._pre_stop(handler, grace, end)
-            if grace.left < 2:
-                grace = Grace(2)
-        if grace.left > 0 and not end.is_set():
-            await runtime.kill(state.id, await self._stop_signal())
-            await grace.wait(end)
-        if not end.is_set():
-            await runtime.kill(state.id, "SIGKILL")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(10):
-                    await end.wait()
-
-    async def _pre_stop(self, handler: Json, grace: Grace, end: asyncio.Event) -> None:
-        prober = self._prober(self._sandbox)
-        hook = asyncio.ensure_future(hooks.run(handler, self._node.engine, self.state.id, prober))
-        done = asyncio.Event()
-        hook.add_done_callback(lambda _: done.set())
-        if not await grace.wait(done):
-            hook.cancel()
-        elif (error := hook.exception()) is not None:
-            self._tell(WARNING, "FailedPreStopHook", f"PreStopHook failed: {error}")
-
-    async def _stop_signal(self) -> str:
-        if self._stops_with:
-            return self._stops_with
-        try:
-            described = await self._node.engine.get(f"containers/{self.state.id}/json")
-        except ContainerEngineError:
-            return "SIGTERM"
-        return str((described.get("Config") or {}).get("StopSignal") or "SIGTERM")
+        await stopping.end(self._node, self.state, self._stops_with, grace, self._prober(), self._tell)
 
     # Words
 
-    def _prober(self, sandbox: Sandbox) -> Prober:
-        return Prober(self._node.engine, self._node.reach, sandbox.address, self.state.id, self.state.spec)
+    def _prober(self) -> Prober:
+        """At the pod's address. What an earlier kubelet left may have to end before its sandbox is known."""
+        known = (self._pod().get("status") or {}).get("podIP", "")
+        address = self._sandbox.address if self._sandbox else known
+        return Prober(self._node.engine, self._node.reach, address, self.state.id, self.state.spec)
 
     def _tell(self, type: str, reason: str, message: str) -> None:
         field = "initContainers" if self.state.init else "containers"
