@@ -11,6 +11,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Literal
 
+from shipline.engine import archives
 from shipline.engine.coverage import coverage
 from shipline.engine.dependencies import COULD_NOT_RETRIEVE, gone
 from shipline.engine.deployments import OUTDATED, record_start
@@ -19,7 +20,7 @@ from shipline.engine.live import Live
 from shipline.engine.pipelines import Pipelines
 from shipline.engine.publishing import promise
 from shipline.engine.records import JobRecord, PipelineRecord
-from shipline.engine.shelf import LocalShelf, copy_archive
+from shipline.engine.shelf import LocalShelf
 from shipline.engine.states import COMPLETED, Status
 from shipline.protocol.coordinator import Answer, FileRefused, JobUpdate, Upload
 from shipline.protocol.payload import Dependency, JobPayload
@@ -152,7 +153,7 @@ class EngineCoordinator:
     async def download_artifacts(self, job: JobPayload, dependency: Dependency, to: Path, attempt: int = 0) -> str:
         if self.shelf is None or not self.shelf.archives([dependency.id]):
             raise FileRefused("404 Not Found")
-        await asyncio.to_thread(copy_archive, self.shelf.archive_path(dependency.id), to)
+        await asyncio.to_thread(archives.copy, self.shelf.archive_path(dependency.id), to)
         return "200 OK"
 
     def _finish(self, job: JobRecord, update: JobUpdate) -> None:

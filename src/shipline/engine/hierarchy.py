@@ -19,7 +19,7 @@ from shipline.engine.records import JobRecord, PipelineRecord, Upstream
 from shipline.engine.states import COMPLETED, Status
 
 if TYPE_CHECKING:
-    from shipline.engine.pipelines import Pipelines
+    from shipline.engine.live_pipelines import LivePipelines
 
 WAITING: tuple[Status, ...] = ("manual", "scheduled")
 """What a pipeline is that waits for a person or a time; a bridge that mirrors it shows so."""
@@ -49,19 +49,19 @@ def check_playable(job: JobRecord) -> None:
         raise EngineError(f"Job '{job.name}' waits for its pipeline {job.downstream}: start the job there.")
 
 
-def upstream_of(pipelines: Pipelines, bridge: JobRecord) -> Upstream:
+def upstream_of(pipelines: LivePipelines, bridge: JobRecord) -> Upstream:
     """What a pipeline remembers of the trigger job that it is made for."""
     return Upstream(bridge.pipeline_id, bridge.id, pipelines.live(bridge.pipeline_id).record.project_id)
 
 
-def check_waiting(pipelines: Pipelines, bridge: JobRecord) -> None:
+def check_waiting(pipelines: LivePipelines, bridge: JobRecord) -> None:
     """Raises EngineError unless the trigger job still waits for its pipeline: it may have been cancelled."""
     current = pipelines.job(bridge.pipeline_id, bridge.name)
     if current.id != bridge.id or current.status != "running" or current.downstream is not None:
         raise EngineError(f"Job '{bridge.name}' no longer waits for a pipeline: it is {current.status}.")
 
 
-def link(pipelines: Pipelines, bridge: JobRecord, pipeline_id: int) -> None:
+def link(pipelines: LivePipelines, bridge: JobRecord, pipeline_id: int) -> None:
     """The trigger job has its pipeline now. Without a strategy, that is all that it is for."""
     with pipelines.changing(bridge.pipeline_id) as change:
         change.set(bridge.name, downstream=pipeline_id)
@@ -69,7 +69,7 @@ def link(pipelines: Pipelines, bridge: JobRecord, pipeline_id: int) -> None:
             events.finish(change.graph, change.states, bridge.name, "success")
 
 
-def strategy(pipelines: Pipelines, bridge: JobRecord) -> str | None:
+def strategy(pipelines: LivePipelines, bridge: JobRecord) -> str | None:
     """How a bridge follows its pipeline: `depend`, `mirror`, or None: not at all."""
     trigger = pipelines.live(bridge.pipeline_id).definitions[bridge.name].trigger
     return trigger.get("strategy") if trigger else "mirror"
@@ -86,7 +86,7 @@ def followed(strategy: str | None, status: Status) -> Status | None:
     return "running"
 
 
-def tell_upstream(pipelines: Pipelines, record: PipelineRecord) -> None:
+def tell_upstream(pipelines: LivePipelines, record: PipelineRecord) -> None:
     """The bridge that follows a pipeline learns of its new status. One that is over stays as it is: only somebody
     who wants jobs of the pipeline run again opens it (`reopen`)."""
     bridge = _bridge_of(pipelines, record)
@@ -106,7 +106,7 @@ def tell_upstream(pipelines: Pipelines, record: PipelineRecord) -> None:
         cancel_children(pipelines, bridge.pipeline_id)
 
 
-def begin_again(pipelines: Pipelines, bridge: JobRecord) -> None:
+def begin_again(pipelines: LivePipelines, bridge: JobRecord) -> None:
     """A trigger job whose pipeline was being made by a process that died is to be started once more."""
     with pipelines.changing(bridge.pipeline_id) as change:
         current = change.job(bridge.name)
@@ -114,14 +114,14 @@ def begin_again(pipelines: Pipelines, bridge: JobRecord) -> None:
             events.follow(change.graph, change.states, bridge.name, "pending")
 
 
-def mirror(pipelines: Pipelines, bridge: JobRecord, pipeline_id: int) -> None:
+def mirror(pipelines: LivePipelines, bridge: JobRecord, pipeline_id: int) -> None:
     """The bridge shows the status of a pipeline that it did not make, from now on."""
     with pipelines.changing(bridge.pipeline_id) as change:
         change.set(bridge.name, downstream=pipeline_id)
     look_at_mirrored(pipelines, bridge.pipeline_id)
 
 
-def look_at_mirrored(pipelines: Pipelines, pipeline_id: int) -> bool:
+def look_at_mirrored(pipelines: LivePipelines, pipeline_id: int) -> bool:
     """Brings a pipeline's mirrors up to date; gives whether one of them waits for a pipeline that is busy."""
     live, waits = pipelines.live(pipeline_id), False
     for name in live.graph.bridges:
@@ -137,7 +137,7 @@ def look_at_mirrored(pipelines: Pipelines, pipeline_id: int) -> bool:
     return waits
 
 
-def reopen(pipelines: Pipelines, record: PipelineRecord) -> None:
+def reopen(pipelines: LivePipelines, record: PipelineRecord) -> None:
     """Somebody has started jobs of a pipeline again: the bridges that follow it, all the way up, run again too."""
     bridge = _bridge_of(pipelines, record)
     status = followed(strategy(pipelines, bridge), record.status) if bridge is not None else None
@@ -150,7 +150,7 @@ def reopen(pipelines: Pipelines, record: PipelineRecord) -> None:
         reopen(pipelines, pipelines.live(bridge.pipeline_id).record)
 
 
-def _bridge_of(pipelines: Pipelines, record: PipelineRecord) -> JobRecord | None:
+def _bridge_of(pipelines: LivePipelines, record: PipelineRecord) -> JobRecord | None:
     """The bridge that follows a pipeline; None where there is none, or a newer try follows another pipeline."""
     if record.upstream is None:
         return None
@@ -161,7 +161,7 @@ def _bridge_of(pipelines: Pipelines, record: PipelineRecord) -> JobRecord | None
     return next((job for job in jobs if job.id == record.upstream.job_id and job.downstream == record.id), None)
 
 
-def cancel_children(pipelines: Pipelines, pipeline_id: int, name: str | None = None) -> None:
+def cancel_children(pipelines: LivePipelines, pipeline_id: int, name: str | None = None) -> None:
     """Cancels the child pipelines of a pipeline, or of one of its jobs, and theirs."""
     for child in list(children(pipelines, pipeline_id, name)):
         with pipelines.changing(child) as change:
@@ -169,21 +169,19 @@ def cancel_children(pipelines: Pipelines, pipeline_id: int, name: str | None = N
         cancel_children(pipelines, child)
 
 
-def retry_children(pipelines: Pipelines, pipeline_id: int) -> list[str]:
-    """Retries what failed in the children that the pipeline's failed trigger jobs follow. Gives the names of these
-    trigger jobs, which run again."""
-    live, resumed = pipelines.live(pipeline_id), []
+def failed_children(pipelines: LivePipelines, pipeline_id: int) -> Iterator[tuple[str, int]]:
+    """The failed trigger jobs of a pipeline that follow a child, by name, each with the number of its child."""
+    live = pipelines.live(pipeline_id)
     for name in live.graph.bridges:
         job = live.jobs[name]
         if job.status not in ("failed", "canceled") or strategy(pipelines, job) is None:
             continue
         child = _made_by(pipelines, job)
-        if child is not None and child.source == "parent_pipeline" and pipelines.retry_failed(child.id):
-            resumed.append(name)
-    return resumed
+        if child is not None and child.source == "parent_pipeline":
+            yield name, child.id
 
 
-def children(pipelines: Pipelines, pipeline_id: int, name: str | None = None) -> Iterator[int]:
+def children(pipelines: LivePipelines, pipeline_id: int, name: str | None = None) -> Iterator[int]:
     """The numbers of a pipeline's child pipelines, or of those that one of its jobs has made."""
     for job in bridges(pipelines, pipeline_id):
         made = _made_by(pipelines, job) if name in (None, job.name) else None
@@ -191,7 +189,7 @@ def children(pipelines: Pipelines, pipeline_id: int, name: str | None = None) ->
             yield made.id
 
 
-def bridges(pipelines: Pipelines, pipeline_id: int) -> list[JobRecord]:
+def bridges(pipelines: LivePipelines, pipeline_id: int) -> list[JobRecord]:
     """All tries of a pipeline's bridges."""
     live = pipelines.live(pipeline_id)
     if not live.graph.bridges:
@@ -199,7 +197,7 @@ def bridges(pipelines: Pipelines, pipeline_id: int) -> list[JobRecord]:
     return [job for job in pipelines.store.jobs(pipeline_id, all_tries=True) if job.bridge]
 
 
-def ancestors(pipelines: Pipelines, pipeline_id: int, same_project: bool = False) -> list[PipelineRecord]:
+def ancestors(pipelines: LivePipelines, pipeline_id: int, same_project: bool = False) -> list[PipelineRecord]:
     """The pipeline and those above it, nearest first; `same_project`: only as far as children go."""
     record = pipelines.live(pipeline_id).record
     found = [record]
@@ -212,7 +210,7 @@ def ancestors(pipelines: Pipelines, pipeline_id: int, same_project: bool = False
     return found
 
 
-def family(pipelines: Pipelines, pipeline_id: int) -> list[int]:
+def family(pipelines: LivePipelines, pipeline_id: int) -> list[int]:
     """The numbers of all pipelines that belong together with this one, each after the one that made it."""
     found = [ancestors(pipelines, pipeline_id)[-1].id]
     for number in found:
@@ -221,7 +219,7 @@ def family(pipelines: Pipelines, pipeline_id: int) -> list[int]:
     return found
 
 
-def _made_by(pipelines: Pipelines, bridge: JobRecord) -> PipelineRecord | None:
+def _made_by(pipelines: LivePipelines, bridge: JobRecord) -> PipelineRecord | None:
     """The pipeline that a bridge has made; None for one that has made none, or only mirrors one."""
     record = pipelines.store.pipeline(bridge.downstream) if bridge.downstream is not None else None
     if record is None or record.upstream is None or record.upstream.job_id != bridge.id:

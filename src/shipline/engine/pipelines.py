@@ -1,24 +1,22 @@
 """The pipelines of a store and everything that can happen to them: the engine as the rest of the house sees it.
 
-Each method is one transaction: read what is, let the state machine decide, store what follows, and then tell
-those who listen. Several processes may do so on one store. A pipeline's jobs are run by one process at a time,
-the one that its record names; `adopt` and `release` pass it on, `settle` finds those whose process has died.
+Each method is one change, or several in one transaction (see `live_pipelines`). A pipeline's jobs are run by one
+process at a time, the one that its record names; `adopt` and `release` pass it on, `settle` finds those whose
+process has died.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from shipline.engine import deployments, events, hierarchy, resources
-from shipline.engine.bell import Bell
-from shipline.engine.errors import EngineError
+from shipline.engine import deployments, events, hierarchy
 from shipline.engine.graph import graph_of
-from shipline.engine.live import Change, Inputs, Live, Variables, new_job, new_pipeline
+from shipline.engine.live import Inputs, Live, Variables, new_job, new_pipeline
+from shipline.engine.live_pipelines import LivePipelines
 from shipline.engine.processing import new_states, process
 from shipline.engine.records import Commit, JobRecord, PipelineRecord, PipelineVariable, Project, Report
 from shipline.engine.redundant import is_older, redundant_jobs
@@ -30,25 +28,17 @@ from shipline.language.pipeline import Pipeline
 if TYPE_CHECKING:
     from shipline.engine.publishing import Publishing
 
-Listener = Callable[[PipelineRecord, list[JobRecord]], None]
 
-
-class Pipelines:
-    """`listeners` are called with a pipeline and its changed jobs after each change; `bell` rings then, too.
-    `publishing` publishes what jobs that succeed are to publish."""
+class Pipelines(LivePipelines):
+    """`publishing` publishes what jobs that succeed are to publish."""
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.time) -> None:
-        self.store = store
-        self.clock = clock
-        self.listeners: list[Listener] = []
+        super().__init__(store, clock)
         self.publishing: Publishing | None = None
-        self.bell = Bell()
-        self.owned: set[int] = set()
-        self._live: dict[int, Live] = {}
-        self._depth = 0
         self.families: dict[int, int] = {}  # by the topmost pipeline: how many have been made or asked for
-        self._untold: list[tuple[Live, list[JobRecord]]] = []
-        self.seen = store.version()
+
+    def status_changed(self, record: PipelineRecord) -> None:
+        hierarchy.tell_upstream(self, record)
 
     def create(
         self,
@@ -74,11 +64,10 @@ class Pipelines:
             if upstream:
                 hierarchy.check_waiting(self, upstream)
             record, jobs = self.store.add_pipeline(record, compiled, [new_job(job, now) for job in compiled.jobs])
-            self._live[record.id] = Live(record, jobs, compiled)
+            self.add(Live(record, jobs, compiled), told=upstream is not None)
             self.owned.add(record.id)
             deployments.announce(self.store, project.id, compiled, now)
             if upstream:
-                self._untold.append((self._live[record.id], jobs))
                 hierarchy.link(self, upstream, record.id)
             with self.changing(record.id) as change:
                 process(change.graph, change.states)
@@ -92,34 +81,6 @@ class Pipelines:
             if is_older(old, new) and (names := redundant_jobs(self.live(old.id))):
                 with self.changing(old.id) as change:
                     events.cancel(change.graph, change.states, names)
-
-    def live(self, pipeline_id: int) -> Live:
-        """The pipeline as it is now. Raises EngineError when there is none of that number."""
-        if (version := self.store.version()) != self.seen:
-            self.seen = version
-            self.refresh()
-        if pipeline_id not in self._live:
-            record = self.store.pipeline(pipeline_id)
-            if record is None:
-                raise EngineError(f"There is no pipeline {pipeline_id}. `shipline pipelines` lists them.")
-            self._live[pipeline_id] = Live(record, self.store.jobs(pipeline_id), self.store.compiled(pipeline_id))
-        return self._live[pipeline_id]
-
-    def known(self, pipeline_id: int) -> Live:
-        """The pipeline as last seen here, which another process may have changed a moment ago (see
-        `shipline.engine.tending`): for whoever asks often and is told of changes."""
-        return self._live.get(pipeline_id) or self.live(pipeline_id)
-
-    def job(self, pipeline_id: int, name: str) -> JobRecord:
-        """The latest try of a job. Raises EngineError, with the nearest name, when there is none of that name."""
-        jobs = self.live(pipeline_id).jobs
-        if name not in jobs:
-            from difflib import get_close_matches
-
-            near = get_close_matches(name, jobs, n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else f" It has: {', '.join(jobs)}."
-            raise EngineError(f"Pipeline {pipeline_id} has no job '{name}'.{hint}")
-        return jobs[name]
 
     def started(self, job: JobRecord, runner: str | None) -> bool:
         """A runner takes the job (None: nobody does, it is a bridge); False when it is no longer there to be
@@ -208,7 +169,8 @@ class Pipelines:
         """A person wants all that failed or was cancelled run again; gives the names of these jobs. Where that was
         in a child pipeline, its jobs are tried again rather than a new child made."""
         with self.store.transaction():
-            resumed = hierarchy.retry_children(self, pipeline_id)
+            below = hierarchy.failed_children(self, pipeline_id)
+            resumed = [name for name, child in below if self.retry_failed(child)]
             with self.changing(pipeline_id) as change:
                 kept = {name for name in change.graph.bridges if hierarchy.never_retried(change.job(name))}
                 again = events.retry_pipeline(change.graph, change.states, kept)
@@ -330,67 +292,3 @@ class Pipelines:
         """Gives the pipeline another name."""
         with self.changing(pipeline_id) as change:
             change.live.record = msgspec.structs.replace(change.live.record, name=name)
-
-    def forget(self, pipeline_id: int) -> None:
-        """Lets go of a pipeline that the store has no more."""
-        self._live.pop(pipeline_id, None)
-        self.owned.discard(pipeline_id)
-
-    def forget_settled(self) -> None:
-        """Lets go, in memory, of the pipelines in which nothing runs or is about to; they are read again when
-        somebody asks for one."""
-        for pipeline_id, live in list(self._live.items()):
-            if not any(job.status in ACTIVE for job in live.jobs.values()):
-                del self._live[pipeline_id]
-
-    def refresh(self) -> None:
-        """Reads again what another process may have changed, and tells what has."""
-        for pipeline_id, live in list(self._live.items()):
-            record = self.store.pipeline(pipeline_id)
-            if record is None or record.revision == live.record.revision:
-                continue
-            changed = [job for job in self.store.jobs(pipeline_id) if live.jobs.get(job.name) != job]
-            live.take(record, changed)
-            self._tell(live, changed)
-
-    @contextmanager
-    def changing(self, pipeline_id: int) -> Iterator[Change]:
-        """One change: inside, the state machine's events act on `change.states`; afterwards it is stored, and told
-        before what it changes in the pipelines above."""
-        self._depth += 1
-        try:
-            with self.store.transaction():
-                live = self.live(pipeline_id)
-                before = live.record
-                change = Change(live, self.clock())
-                yield change
-                self._keep(change, before)
-        finally:
-            self._depth -= 1
-            untold = self._untold
-            if not self._depth:
-                self._untold = []
-        if not self._depth:
-            for live, jobs in untold:
-                self._tell(live, jobs)
-
-    def _keep(self, change: Change, before: PipelineRecord) -> None:
-        live = change.live
-        resources.give(self.store, change)
-        record, jobs = change.pipeline(), change.changed_jobs()
-        if record is before and not jobs and not change.replaced:
-            return
-        record = msgspec.structs.replace(record, revision=before.revision + 1)
-        self.store.save(record, [*change.replaced.values(), *jobs])
-        deployments.record_ends(self.store, live, [*change.replaced.values(), *jobs], change.now)
-        jobs += [self.store.add_job(job) for job in change.new_tries()]
-        live.take(record, jobs)
-        if jobs:
-            self._untold.append((live, jobs))
-        if record.upstream and record.status != before.status:
-            hierarchy.tell_upstream(self, record)
-
-    def _tell(self, live: Live, jobs: list[JobRecord]) -> None:
-        for listener in self.listeners:
-            listener(live.record, jobs)
-        self.bell.ring()

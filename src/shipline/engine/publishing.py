@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from shipline.engine import releases, sites
+from shipline.engine import archives, releases, sites
 from shipline.engine.errors import EngineError
 from shipline.engine.live import Live
 from shipline.engine.possessions import Promise
@@ -21,7 +21,7 @@ from shipline.language.expansion import expand
 from shipline.protocol.payload import JobPayload
 
 if TYPE_CHECKING:
-    from shipline.engine.pipelines import Pipelines
+    from shipline.engine.live_pipelines import LivePipelines
 
 
 class Publisher(Protocol):
@@ -67,7 +67,7 @@ class Publishing:
         self.publisher = publisher
         self.on_trace: Callable[[JobRecord, int, bytes], None] | None = None
 
-    def succeeded(self, pipelines: Pipelines, job: JobRecord) -> bool:
+    def succeeded(self, pipelines: LivePipelines, job: JobRecord) -> bool:
         """Publishes what a job promised that has just succeeded, and says so in its log; False where that could not
         be done."""
         if not publishes(pipelines.known(job.pipeline_id), job.name):
@@ -121,7 +121,7 @@ def description(publisher: Publisher, live: Live, job: JobRecord, written: str) 
         return written
     earlier = sorted((each for each in live.jobs.values() if each.id != job.id), key=lambda each: -each.id)
     for each in (job, *earlier):
-        if (archive := publisher.archive(each.id)) and (text := sites.text_in(archive, written)) is not None:
+        if (archive := publisher.archive(each.id)) and (text := archives.text(archive, written)) is not None:
             return text
     found = publisher.read(live, written.removeprefix("./"))
     return written if found is None else found

@@ -6,14 +6,13 @@ succeeded, nor of a newer one: that is what people come back for.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
 import msgspec
 
+from shipline.engine import archives
 from shipline.engine.dependencies import Archive
 from shipline.engine.live import Live
 from shipline.engine.pipelines import Pipelines
@@ -159,19 +158,8 @@ def keeping(pipelines: list[PipelineRecord]) -> set[int]:
     return kept
 
 
-def copy_archive(source: Path, to: Path) -> None:
-    """The archive at `to`: the same file where the disk is the same, which nobody changes, else a copy."""
-    with contextlib.suppress(OSError):
-        to.unlink(missing_ok=True)
-        os.link(source, to)
-        return
-    import shutil
-
-    shutil.copyfile(source, to)
-
-
 def _place(source: Path, target: Path) -> None:
     part = target.with_name(f".{target.name}.part")
-    copy_archive(source, part)
+    archives.copy(source, part)
     part.chmod(0o600)
     part.replace(target)

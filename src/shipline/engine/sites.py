@@ -7,28 +7,23 @@ anywhere, and a site is there or replaced at once.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from shipline.engine import archives
 from shipline.engine.errors import EngineError
 from shipline.engine.live import Live
 from shipline.engine.possessions import Site
 from shipline.engine.records import JobRecord
-from shipline.engine.shelf import copy_archive
 from shipline.engine.store import Store
 from shipline.language.durations import seconds
 from shipline.language.expansion import expand
 from shipline.language.pipeline import Job
 from shipline.protocol.payload import Variable
 
-if TYPE_CHECKING:
-    from zipfile import ZipFile
-
 USUAL_ROOT = "public"
 PREFIXED_STAY = 86400.0
 """Seconds that a site under a prefix stays, where nothing else is said."""
-LARGEST_TEXT = 1 << 20
 ABANDONED = 3600.0
 """Seconds after which a file that belongs to no site was left behind, and is not just being published."""
 
@@ -68,14 +63,14 @@ def publish(
 ) -> str:
     """Publishes what the job left; gives a line for its log. Raises EngineError when the folder is not there."""
     root = str(pages["root"]).strip("/").removeprefix("./")
-    if archive is None or not any(name.startswith(f"{root}/") for name in _names(archive)):
+    if archive is None or not any(name.startswith(f"{root}/") for name in archives.names(archive)):
         raise EngineError(f"the `{root}/` folder is missing among the job's artifacts, or is empty")
     prefix = prefix_of(pages.get("path_prefix"))
     project_id = live.record.project_id
     expires = _expiry(pages.get("expire_in"), prefix, now)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = f"{project_id}-{job.id}.zip"
-    copy_archive(archive, folder / file)
+    archives.copy(archive, folder / file)
     before = store.possession(project_id, Site, prefix)
     store.possess(project_id, Site(prefix, job.id, live.record.id, root, now, expires, file))
     if before is not None and before.file != file:
@@ -128,8 +123,6 @@ class Page(NamedTuple):
 def look_up(sites: list[Site], folder: Path, path: str) -> Page:
     """The answer to a path below the project's pages (already decoded, without a slash at its start). The longest
     prefix wins. `a/` is `a/index.html`, `a` may be `a.html`; a folder without a slash at its end is sent on."""
-    import mimetypes
-
     first, _, rest = path.partition("/")
     by_prefix = {site.prefix: site for site in sites}
     if first and first in by_prefix:
@@ -140,7 +133,7 @@ def look_up(sites: list[Site], folder: Path, path: str) -> Page:
         site = by_prefix[""]
     else:
         return Page(404, b"There are no pages here.\n", "text/plain")
-    archive, names = folder / site.file, _names(folder / site.file)
+    archive, names = folder / site.file, archives.names(folder / site.file)
     wanted = f"{site.root}/{path}"
     if wanted.endswith("/"):
         candidates = [f"{wanted}index.html"]
@@ -153,50 +146,6 @@ def look_up(sites: list[Site], folder: Path, path: str) -> Page:
             import mimetypes
 
             kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-            return Page(200, _content(archive, name), kind)
+            return Page(200, archives.content(archive, name), kind)
     own = f"{site.root}/404.html"
-    return Page(404, _content(archive, own) if own in names else b"This page does not exist.\n")
-
-
-def text_in(archive: Path, path: str) -> str | None:
-    """A text file of a job's archive; None when it is not there, or too large for a text that people read."""
-    name = path.removeprefix("./")
-    if name not in _names(archive):
-        return None
-
-    with _opened(archive) as opened:
-        if opened.getinfo(name).file_size > LARGEST_TEXT:
-            return None
-        return opened.read(name).decode(errors="replace")
-
-
-def _opened(archive: Path | str) -> ZipFile:
-    from zipfile import ZipFile
-
-    return ZipFile(archive)
-
-
-def _names(archive: Path) -> frozenset[str]:
-    try:
-        status = archive.stat()
-    except FileNotFoundError:
-        return frozenset()
-    return _listed(str(archive), status.st_mtime_ns, status.st_size)
-
-
-@lru_cache(maxsize=64)
-def _listed(archive: str, changed: int, size: int) -> frozenset[str]:
-    """The regular files of an archive; links are none of them."""
-
-    with _opened(archive) as opened:
-        return frozenset(
-            info.filename
-            for info in opened.infolist()
-            if not info.is_dir() and (info.external_attr >> 28) in (0, 8)
-        )
-
-
-def _content(archive: Path, name: str) -> bytes:
-
-    with _opened(archive) as opened:
-        return opened.read(name)
+    return Page(404, archives.content(archive, own) if own in names else b"This page does not exist.\n")
