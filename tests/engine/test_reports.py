@@ -69,7 +69,42 @@ def test_junit_counts_cases_of_all_suites_and_files(tmp_path):
     assert found.seconds == 1000.75
     cases = cases_of(tmp_path / "j", "gzip")
     assert [case.status for case in cases] == ["success", "failed", "error", "skipped", "success"]
-    assert (cases[1].output, cases[1].file) == ("no\n\nat line 3", "c.py")
+    assert (cases[1].output, cases[1].file) == ("at line 3", "c.py")
+
+
+def junit_of(text: str, tmp_path):
+    (tmp_path / "j").write_bytes(gzip.compress(text.encode()))
+    return summarise("junit", tmp_path / "j", "gzip"), cases_of(tmp_path / "j", "gzip")
+
+
+def test_the_same_test_twice_is_one(tmp_path):
+    case = '<testcase classname="C" name="n" time="0.5"/>'
+    bad = '<testcase classname="C" name="n" time="0.5"><failure/></testcase>'
+    suites = f'<testsuite name="a">{case}{case}{bad}</testsuite><testsuite name="b">{case}</testsuite>'
+    report, _ = junit_of(f"<testsuites>{suites}</testsuites>", tmp_path)
+    assert (report.total, report.failed, report.seconds) == (3, 1, 2.0), "by suite and by how it went"
+
+
+def test_what_a_failure_says(tmp_path):
+    cases = (
+        '<testcase name="a"><system-out>hello</system-out><failure message="short">long</failure></testcase>'
+        '<testcase name="b"><error message="short"/><system-err>oops</system-err></testcase>'
+        '<testcase name="c"><error>second</error><failure>first</failure></testcase>'
+        '<testcase name="d"><system-out>hello</system-out></testcase>'
+    )
+    _, found = junit_of(f"<testsuite>{cases}</testsuite>", tmp_path)
+    assert [(case.status, case.output) for case in found] == [
+        ("failed", "long\n\nSystem Out:\n\nhello"),
+        ("error", "short\n\nSystem Err:\n\noops"),
+        ("failed", "first"),
+        ("success", None),
+    ]
+
+
+def test_a_test_outside_of_any_suite_is_none(tmp_path):
+    assert junit_of('<testcase name="a"/>', tmp_path)[0].total == 0
+    assert junit_of('<html><testsuite><testcase name="a"/></testsuite></html>', tmp_path)[0].total == 0
+    assert junit_of("<testsuites><testsuite/></testsuites>", tmp_path)[0].total == 0
 
 
 def test_a_report_that_cannot_be_read_says_so(tmp_path):
@@ -104,6 +139,18 @@ def test_findings_are_counted_by_severity(tmp_path):
     quality = [{"severity": "minor"}, {"severity": "minor"}, {"severity": "blocker"}, {}]
     (tmp_path / "q").write_text(json.dumps(quality))
     assert summarise("codequality", tmp_path / "q", "raw").counts == {"minor": 2, "blocker": 1, "unknown": 1}
+    same = {"severity": "minor", "fingerprint": "1"}
+    (tmp_path / "q").write_text(json.dumps([same, same]))
+    assert summarise("codequality", tmp_path / "q", "raw").total == 1
     (tmp_path / "s").write_text(json.dumps({"vulnerabilities": [{"severity": "High"}]}))
     found = summarise("sast", tmp_path / "s", "raw")
     assert (found.total, found.counts) == (1, {"high": 1})
+
+
+def test_what_a_plan_is_to_change(tmp_path):
+    (tmp_path / "t").write_text(json.dumps({"create": 1, "update": "2", "delete": 0}))
+    assert summarise("terraform", tmp_path / "t", "raw").counts == {"create": 1, "update": 2, "delete": 0}
+    (tmp_path / "t").write_text(json.dumps({"create": 1}))
+    assert summarise("terraform", tmp_path / "t", "raw").problem == (
+        "the report does not say what the plan is to update and delete"
+    )

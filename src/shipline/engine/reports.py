@@ -16,21 +16,12 @@ import msgspec
 
 from shipline.engine import junit
 from shipline.engine.records import Report
+from shipline.engine.report_types import SECURITY
 
 LARGEST = 100 << 20
 """Bytes of a report, unpacked."""
 MOST_NAMES = 20
 LONGEST_NAME = 200
-SECURITY = (
-    "sast",
-    "secret_detection",
-    "dependency_scanning",
-    "container_scanning",
-    "cluster_image_scanning",
-    "dast",
-    "coverage_fuzzing",
-    "api_fuzzing",
-)
 
 
 class UnreadableReport(Exception):
@@ -74,7 +65,8 @@ def cases_of(path: Path, file_format: str) -> list[junit.TestCase]:
 
 
 def _junit(kind: str, files: list[bytes]) -> Report:
-    cases = [case for text in files for case in junit.parse(text)]
+    every = [case for text in files for case in junit.parse(text)]
+    cases = junit.distinct(every)
     broken = [case for case in cases if case.status in ("failed", "error")]
     names = [f"{case.classname}: {case.name}" if case.classname else case.name for case in broken]
     return Report(
@@ -83,7 +75,7 @@ def _junit(kind: str, files: list[bytes]) -> Report:
         failed=sum(case.status == "failed" for case in cases),
         errors=sum(case.status == "error" for case in cases),
         skipped=sum(case.status == "skipped" for case in cases),
-        seconds=round(sum(case.seconds for case in cases), 6),
+        seconds=round(sum(case.seconds for case in every), 6),
         names=[name[:LONGEST_NAME] for name in names[:MOST_NAMES]],
     )
 
@@ -110,12 +102,18 @@ def _jacoco(kind: str, files: list[bytes]) -> Report:
 
 
 def _findings(kind: str, files: list[bytes]) -> Report:
-    """Code quality is a list of findings; security scanners list theirs as vulnerabilities."""
+    """Code quality is a list of findings, of which two with one fingerprint are the same; security scanners list
+    theirs as vulnerabilities."""
     counts: dict[str, int] = {}
+    known: set[str] = set()
     for text in files:
         document = _json(text)
         found = document if isinstance(document, list) else document.get("vulnerabilities") or []
         for each in found:
+            if isinstance(each, dict) and isinstance(fingerprint := each.get("fingerprint"), str):
+                if fingerprint in known:
+                    continue
+                known.add(fingerprint)
             severity = str(each.get("severity") or "unknown").lower() if isinstance(each, dict) else "unknown"
             counts[severity] = counts.get(severity, 0) + 1
     return Report(kind, total=sum(counts.values()), counts=counts)
@@ -127,8 +125,10 @@ def _terraform(kind: str, files: list[bytes]) -> Report:
         document = _json(text)
         if not isinstance(document, dict):
             raise UnreadableReport("the report is no mapping")
+        if missing := [key for key in counts if key not in document]:
+            raise UnreadableReport(f"the report does not say what the plan is to {' and '.join(missing)}")
         for key in counts:
-            counts[key] += int(_number(document.get(key)))
+            counts[key] += int(_number(document[key]))
     return Report(kind, total=sum(counts.values()), counts=counts)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from shipline.engine.junit import JunitError, TestCase
+from shipline.engine.junit import JunitError, TestCase, distinct
 from shipline.engine.records import JobRecord
 from shipline.engine.reports import UnreadableReport, cases_of
 from shipline.server.api.pipelines import reading, wanted
@@ -79,11 +79,13 @@ def _suites(call: Call, pipeline_id: int) -> dict[str, list[JobRecord]]:
     return found
 
 
-def _suite(name: str, cases: list[TestCase], error: str | None) -> dict[str, Any]:
+def _suite(name: str, every: list[TestCase], error: str | None) -> dict[str, Any]:
+    """A suite of which a report cannot be read tells that alone."""
+    cases = [] if error else distinct(every)
     counts = {key: sum(case.status == status for case in cases) for status, key in COUNTS.items()}
     return {
         "name": name,
-        "total_time": round(sum(case.seconds for case in cases), 6),
+        "total_time": round(sum(case.seconds for case in every), 6),
         "total_count": len(cases),
         **counts,
         "suite_error": error,
@@ -94,7 +96,7 @@ def _suite(name: str, cases: list[TestCase], error: str | None) -> dict[str, Any
 def _case(case: TestCase) -> dict[str, Any]:
     return {
         "status": case.status,
-        "name": case.name,
+        "name": case.name or "(No name)",
         "classname": case.classname,
         "file": case.file,
         "execution_time": case.seconds,
