@@ -29,8 +29,9 @@ class Site:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = b""
         if request.content_type == "multipart/form-data":
-            part = await (await request.multipart()).next()
-            body = f"{part.name}|{part.filename}|".encode() + await part.read()
+            form = await request.multipart()
+            while part := await form.next():
+                body += f"{part.name}|{part.filename or ''}|".encode() + await part.read() + b"\n"
         self.asked.append((request.method, str(request.rel_url), dict(request.headers), body))
         return self.answer(request)
 
@@ -72,7 +73,8 @@ async def test_an_upload_is_a_form_with_one_file(sites, coordinator, tmp_path):
     [(method, path, headers, body)] = sites[0].asked
     assert method == "POST" and headers["JOB-TOKEN"] == "job-token"
     assert path == "/api/v4/jobs/7/artifacts?artifact_format=zip&artifact_type=archive&expire_in=1+week"
-    assert body == b"file|artifacts.zip|" + b"PK" * 100_000
+    said = b"artifact_format||zip\nartifact_type||archive\n"
+    assert body == said + b"file|artifacts.zip|" + b"PK" * 100_000 + b"\n"
 
 
 async def test_an_upload_follows_a_redirect_to_another_host(sites, coordinator, tmp_path):
@@ -82,7 +84,7 @@ async def test_an_upload_follows_a_redirect_to_another_host(sites, coordinator, 
     )
     (tmp_path / "a").write_bytes(b"data")
     assert await coordinator.upload_artifacts(JOB, upload(), tmp_path / "a") == "201 Created"
-    assert second.asked[0][3] == b"file|artifacts.zip|data"
+    assert second.asked[0][3].endswith(b"file|artifacts.zip|data\n")
     first.answer = second.answer = lambda request: web.Response(status=307, headers={"Location": first.url})
     with pytest.raises(FileRefused, match="too many redirects"):
         await coordinator.upload_artifacts(JOB, upload(), tmp_path / "a")

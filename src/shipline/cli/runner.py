@@ -54,7 +54,7 @@ def register(
                 return await coordinator.register(description=name, tag_list=tags, run_untagged=run_untagged)
             if tag_list:
                 raise RunnerError("--tag-list: the tags of a runner that was made at the server are set there.")
-            if await coordinator.verify() is None:
+            if not await coordinator.verify():
                 raise RunnerError(f"{url} does not know this token. Make a runner there, and use its token.")
             return token
         finally:
@@ -75,7 +75,7 @@ def verify(config: Path | None) -> int:
     async def known(entry: RunnerConfig) -> bool:
         coordinator = _coordinator(entry, path)
         try:
-            return await coordinator.verify() is not None
+            return await coordinator.verify()
         finally:
             await coordinator.close()
 

@@ -28,22 +28,33 @@ FailureReason = Literal[
 ]
 
 
+class Output(msgspec.Struct):
+    """The whole log that was sent: `checksum` is `crc32:` and eight hexadecimal digits."""
+
+    checksum: str
+    bytesize: int
+
+
 class JobUpdate(msgspec.Struct):
-    """What `PUT /jobs/:id` carries. `exit_code` is the script's, where there is one."""
+    """What `PUT /jobs/:id` carries. `exit_code` is the script's, where there is one. `output` is said with a final
+    state."""
 
     state: JobState
     failure_reason: FailureReason | None = None
     exit_code: int | None = None
+    output: Output | None = None
 
 
 class Answer(msgspec.Struct):
     """The coordinator's word on a job, in answer to a trace or an update.
 
     `canceling`: stop the script, run after_script, report failed. `canceled`: abort everything at once.
+    `pause`: seconds that are to pass before more of the log comes.
     """
 
     job_status: Literal["running", "canceling", "canceled", "failed", "success"] = "running"
     trace_offset: int = 0
+    pause: float = 0.0
 
 
 class Upload(msgspec.Struct):

@@ -1,6 +1,7 @@
 """The job payload: what a coordinator answers to `POST /api/v4/jobs/request`, field for field GitLab's.
 
-Unknown fields are ignored when decoding, so that a newer GitLab can add some. Times are seconds.
+Unknown fields are ignored when decoding, so that a newer GitLab can add some; null is taken as GitLab's own runner
+takes it, for the field's empty value. Times are seconds.
 """
 
 from __future__ import annotations
@@ -13,26 +14,33 @@ import msgspec
 class Variable(msgspec.Struct, omit_defaults=True):
     """One variable of a job. `file`: the value goes to a file and the variable holds its path.
 
-    `raw`: never expanded. Of two with one key, the last wins.
+    `raw`: never expanded. Of two with one key, the last wins. As GitLab has it, `file` and `raw` are sent only when
+    true and the others always, which is why these have their defaults from a factory.
     """
 
     key: str
-    value: str
-    public: bool = False
+    value: str = msgspec.field(default_factory=str)
+    public: bool = msgspec.field(default_factory=bool)
     file: bool = False
-    masked: bool = False
+    masked: bool = msgspec.field(default_factory=bool)
     raw: bool = False
 
 
 class JobInfo(msgspec.Struct):
-    name: str
-    stage: str
-    project_id: int
-    project_name: str
+    """What a job is called and where it belongs. A runner shows it; nothing depends on it."""
+
+    name: str = ""
+    stage: str = ""
+    project_id: int = 0
+    project_name: str = ""
     project_full_path: str = ""
     pipeline_id: int = 0
     time_in_queue_seconds: float = 0.0
     project_jobs_running_on_instance_runners_count: str = "0"
+    id: int = 0
+    namespace_id: int = 0
+    root_namespace_id: int = 0
+    user_id: int = 0
 
 
 class GitInfo(msgspec.Struct):
@@ -41,7 +49,7 @@ class GitInfo(msgspec.Struct):
     repo_url: str
     ref: str
     sha: str
-    before_sha: str
+    before_sha: str = ""
     ref_type: Literal["branch", "tag"] = "branch"
     refspecs: list[str] = []
     depth: int = 20
@@ -50,15 +58,18 @@ class GitInfo(msgspec.Struct):
 
 
 class RunnerInfo(msgspec.Struct):
+    """`uuid` stays a runner's when its token is replaced; a runner writes it to its own log."""
+
     timeout: int = 3600
     runner_session_url: str | None = None
+    uuid: str = ""
 
 
 class Step(msgspec.Struct):
     """`script` holds before_script and script together (they share one shell); `after_script` is its own step."""
 
     name: str
-    script: list[str]
+    script: list[str] = []
     timeout: int = 3600
     when: Literal["on_success", "on_failure", "always"] = "on_success"
     allow_failure: bool = False
@@ -70,7 +81,7 @@ class Port(msgspec.Struct, omit_defaults=True):
     name: str = ""
 
 
-class Image(msgspec.Struct, omit_defaults=True):
+class Image(msgspec.Struct):
     """The image of a job or of a service. `alias`: names separated by commas or spaces."""
 
     name: str
@@ -97,8 +108,8 @@ class Artifacts(msgspec.Struct):
     artifact_format: str | None = None
 
 
-class Cache(msgspec.Struct, omit_defaults=True):
-    key: str
+class Cache(msgspec.Struct):
+    key: str = ""
     paths: list[str] | None = None
     untracked: bool | None = None
     policy: str = "pull-push"
@@ -111,12 +122,12 @@ class Credentials(msgspec.Struct):
 
     type: str
     url: str
-    username: str
-    password: str
+    username: str = ""
+    password: str = ""
 
 
 class ArtifactsFile(msgspec.Struct):
-    filename: str
+    filename: str = ""
     size: int = 0
 
 
@@ -131,7 +142,7 @@ class Dependency(msgspec.Struct):
 
 class Hook(msgspec.Struct):
     name: str
-    script: list[str]
+    script: list[str] = []
 
 
 class VaultAuth(msgspec.Struct):
@@ -188,6 +199,13 @@ class Features(msgspec.Struct, omit_defaults=True):
     failure_reasons: list[str] = []
 
 
+class Assignment(msgspec.Struct):
+    """The least that is known of a job: enough to say of it that it cannot be run."""
+
+    id: int
+    token: str
+
+
 class JobPayload(msgspec.Struct):
     """One job as it leaves the engine. `token` is a secret that is good for this job alone; `run` is a JSON text:
     the steps of a job that has these in place of a script."""
@@ -220,4 +238,21 @@ def encode(payload: JobPayload) -> bytes:
 
 def decode(text: bytes | str) -> JobPayload:
     """A payload from JSON; `msgspec.ValidationError` (a `ValueError`) names the first wrong field by path."""
-    return msgspec.json.decode(text, type=JobPayload)
+    try:
+        return msgspec.json.decode(text, type=JobPayload)
+    except msgspec.ValidationError:
+        return msgspec.convert(_without_nulls(msgspec.json.decode(text)), JobPayload)
+
+
+def decode_assignment(text: bytes | str) -> Assignment:
+    """Only which job it is, of a payload that `decode` does not take."""
+    return msgspec.json.decode(text, type=Assignment)
+
+
+def _without_nulls(value: Any) -> Any:
+    """The value without the fields that hold nothing, at any depth."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [_without_nulls(inner) for inner in value]
+    return value

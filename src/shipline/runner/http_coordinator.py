@@ -7,6 +7,7 @@ Each answer about a job may carry a cancel; while a job is silent, it is asked f
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import platform
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +17,15 @@ import msgspec
 
 import shipline
 from shipline.protocol.coordinator import Answer, JobUpdate, Upload
-from shipline.protocol.payload import Dependency, JobPayload, decode
+from shipline.protocol.payload import (
+    Dependency,
+    GitInfo,
+    JobInfo,
+    JobPayload,
+    RunnerInfo,
+    decode,
+    decode_assignment,
+)
 from shipline.runner.errors import RunnerError
 from shipline.runner.http_files import fetch, send
 from shipline.runner.http_files import reason as _reason
@@ -25,6 +34,9 @@ FEATURES = (
     "variables",
     "image",
     "services",
+    "cache",
+    "fallback_cache_keys",
+    "multi_build_steps",
     "refspecs",
     "masking",
     "vault_secrets",
@@ -33,11 +45,14 @@ FEATURES = (
     "service_variables",
     "service_multiple_aliases",
     "image_executor_opts",
+    "service_executor_opts",
     "return_exit_code",
     "cancelable",
     "cancel_gracefully",
     "two_phase_job_commit",
     "trace_reset",
+    "trace_checksum",
+    "trace_size",
     "artifacts",
     "artifacts_exclude",
     "upload_multiple_artifacts",
@@ -53,6 +68,8 @@ REPORTS = 10
 LONGEST_PAUSE = 60.0
 AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 REFUSALS = 3
+WATCHED = 3.0  # seconds between two parts of a log, said by a GitLab where somebody looks at it
+AT_ONCE = 0.25  # what is made of that: the log is sent as it comes, but within GitLab's 600 calls a minute
 TIMEOUT = aiohttp.ClientTimeout(total=3600, connect=30, sock_read=600)
 Canceled = Literal["canceling", "canceled"]
 
@@ -74,15 +91,13 @@ class HttpCoordinator:
         self._orders: dict[int, asyncio.Future[Canceled]] = {}
         self._heard: dict[int, float] = {}
 
-    async def verify(self) -> int | None:
-        """The runner's number at the server; None when the server does not know the token."""
+    async def verify(self) -> bool:
+        """Whether the server knows the token."""
         body = {"token": self._token, "system_id": self._system_id, "info": self._info()}
         status, _, text = await self._call("POST", "/runners/verify", json=body)
-        if status == 403:
-            return None
-        if status != 200:
+        if status not in (200, 403):
             raise RunnerError(f"{self._base}: the server cannot verify the runner: {status} {_reason(text)}")
-        return int(msgspec.json.decode(text).get("id") or 0) or None
+        return status == 200
 
     async def register(self, **settings: Any) -> str:
         """Registers with a registration token; gives the runner's own token."""
@@ -121,7 +136,7 @@ class HttpCoordinator:
         self._last_update = headers.get("X-GitLab-Last-Update", "")
         if status == 201:
             self._refused = 0
-            return self._accepted(text)
+            return await self._accepted(text)
         if status == 403:
             self._refused += 1
             if self._refused >= REFUSALS:
@@ -135,6 +150,8 @@ class HttpCoordinator:
         headers["Content-Type"] = "text/plain"
         status, told, _ = await self._call("PATCH", f"/jobs/{job.id}/trace", data=data, headers=headers)
         answer = self._answer(job, status, told)
+        wanted = _seconds(told.get("X-GitLab-Trace-Update-Interval", ""))
+        answer.pause = min(wanted, LONGEST_PAUSE) if wanted > WATCHED else min(wanted, AT_ONCE)
         if status in (202, 404) or answer.job_status in ("canceled", "failed"):
             answer.trace_offset = offset + len(data)
         elif status == 416:
@@ -154,6 +171,9 @@ class HttpCoordinator:
             body["failure_reason"] = update.failure_reason
         if update.exit_code:
             body["exit_code"] = update.exit_code
+        if update.output:
+            body["checksum"] = update.output.checksum
+            body["output"] = {"checksum": update.output.checksum, "bytesize": update.output.bytesize}
         headers = {"JOB-TOKEN": job.token}
         for attempt in range(REPORTS):
             status, told, _ = await self._call("PUT", f"/jobs/{job.id}", json=body, headers=headers)
@@ -163,7 +183,8 @@ class HttpCoordinator:
             if status in (200, 403, 404) or answer.job_status in ("canceled", "failed", "success"):
                 self._forget(job, update)
                 return answer
-            await asyncio.sleep(float(told.get("X-GitLab-Trace-Update-Interval", min(2**attempt, LONGEST_PAUSE))))
+            wanted = _seconds(told.get("X-GitLab-Trace-Update-Interval", "")) or 2.0**attempt
+            await asyncio.sleep(min(wanted, LONGEST_PAUSE))
         raise OSError(f"{self._base}: the state of job {job.id} was not taken: {status}")
 
     async def wait_canceled(self, job: JobPayload) -> Canceled:
@@ -190,11 +211,29 @@ class HttpCoordinator:
         if self._session is not None:
             await self._session.close()
 
-    def _accepted(self, text: bytes) -> JobPayload:
-        payload = decode(text)
+    async def _accepted(self, text: bytes) -> JobPayload | None:
+        """The job; None when it cannot be made out what it is, and then it has failed: a job that nobody runs
+        would keep its pipeline waiting for an hour."""
+        try:
+            payload = decode(text)
+        except ValueError as error:
+            await self._refuse(text, error)
+            return None
         if self._clone_url:
             payload.git_info.repo_url = _at(self._clone_url, payload.git_info.repo_url)
         return payload
+
+    async def _refuse(self, text: bytes, error: ValueError) -> None:
+        try:
+            given = decode_assignment(text)
+        except ValueError:
+            return  # no job at all: whoever answered, there is nothing to report on
+        job = JobPayload(given.id, given.token, JobInfo(), GitInfo("", "", ""), RunnerInfo())
+        why = f"ERROR: Job failed (system failure): this runner cannot read what the server says of it: {error}\n"
+        with contextlib.suppress(OSError):
+            await self.update_job(job, JobUpdate("running"))
+            await self.append_trace(job, 0, why.encode())
+            await self.update_job(job, JobUpdate("failed", "runner_system_failure"))
 
     def _answer(self, job: JobPayload, status: int, headers: Any) -> Answer:
         """What the server says of the job, which is also told to whoever waits for a cancel."""
@@ -246,14 +285,18 @@ class HttpCoordinator:
                     text = await response.read()
                     if response.status not in AGAIN or last:
                         return response.status, response.headers, text
-                    wanted = response.headers.get("Retry-After", "")
-                    pause = float(wanted) if wanted.isdigit() else pause
+                    pause = _seconds(response.headers.get("Retry-After", "")) or pause
             except aiohttp.ClientError as error:
                 if last:
                     raise OSError(f"{self._base}: {error}") from None
             await asyncio.sleep(min(pause, LONGEST_PAUSE))
             pause *= 2
         raise OSError(f"{self._base} does not answer")
+
+
+def _seconds(text: str) -> float:
+    """A number of seconds from a header; 0 when it says none."""
+    return float(text) if text.isdecimal() else 0.0
 
 
 def _at(clone_url: str, repo_url: str) -> str:

@@ -25,14 +25,17 @@ FINAL = (400, 401, 403, 404, 405, 413)
 
 
 async def send(session: aiohttp.ClientSession, base: str, job: JobPayload, upload: Upload, path: Path) -> str:
-    """POST, as a form with one file. Gives HTTP's words. Raises FileRefused; OSError without a connection."""
+    """POST, as a form with one file. What the file is stands in the query, as GitLab's runner has it, and in the
+    form, where other servers look. Gives HTTP's words. Raises FileRefused; OSError without a connection."""
     query = {"artifact_format": upload.artifact_format, "artifact_type": upload.artifact_type}
     if upload.expire_in:
         query["expire_in"] = upload.expire_in
     url = f"{base}/jobs/{job.id}/artifacts"
     for _ in range(MOST_REDIRECTS):
         with path.open("rb") as file:
-            form = aiohttp.FormData()
+            form = aiohttp.FormData(
+                {"artifact_format": upload.artifact_format, "artifact_type": upload.artifact_type}
+            )
             form.add_field("file", file, filename=upload.filename, content_type="application/octet-stream")
             headers = {"JOB-TOKEN": job.token}
             try:

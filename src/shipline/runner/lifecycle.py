@@ -333,6 +333,7 @@ class JobRun:
             self.trace.error(f"Job failed{kind}: {failure}")
             update = JobUpdate("failed", self._known(failure.reason), failure.exit_code)
         await self.trace.close()
+        update.output = self.trace.output()
         await self.coordinator.update_job(self.payload, update)
 
     def _known(self, reason: FailureReason) -> FailureReason:

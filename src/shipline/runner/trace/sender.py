@@ -10,7 +10,8 @@ from shipline.protocol.payload import JobPayload
 from shipline.runner.trace.spool import Spool
 
 LARGEST = 1 << 20  # bytes of one append
-PAUSE = 0.05  # seconds from the first new byte to its append, so that what comes with it is in the same one
+PAUSE = 0.05  # seconds from the first new byte to its append, so that what comes with it is in the same one;
+# more where the coordinator asks for more
 RETRIES = 10
 
 
@@ -30,12 +31,13 @@ class Sender:
         self._sent = 0
         self._lock = asyncio.Lock()
         self._loop = asyncio.get_running_loop()
+        self._asked_for = 0.0
         self._pause: asyncio.TimerHandle | None = None
         self._sending: asyncio.Task[None] | None = None
 
     def wake(self) -> None:
         if self._pause is None:
-            self._pause = self._loop.call_later(PAUSE, self._begin)
+            self._pause = self._loop.call_later(max(PAUSE, self._asked_for), self._begin)
 
     def _begin(self) -> None:
         self._sending = asyncio.create_task(self._send())
@@ -62,6 +64,7 @@ class Sender:
 
     def _take(self, answer: Answer) -> None:
         self._sent = min(answer.trace_offset, self._spool.size)
+        self._asked_for = answer.pause
         self._heard(answer.job_status)
 
     async def finish(self) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import zlib
 from typing import IO
 
 IN_MEMORY = 1 << 20
 
 
 class Spool:
-    """Bytes that are only ever added to. `limit` cuts the log there, once, with a notice."""
+    """Bytes that are only ever added to, and their CRC-32. `limit` cuts the log there, once, with a notice."""
 
     def __init__(self, limit: int) -> None:
         self.size = 0
+        self.crc = 0
         self._limit = limit
         self._full = False
         self._memory = bytearray()
@@ -35,6 +37,7 @@ class Spool:
         else:
             self._file.write(data)
         self.size += len(data)
+        self.crc = zlib.crc32(data, self.crc)
 
     def read(self, offset: int, count: int) -> bytes:
         """Up to `count` bytes from `offset`."""

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 
-from shipline.protocol.coordinator import Coordinator
+from shipline.protocol.coordinator import Coordinator, Output
 from shipline.protocol.payload import JobPayload
 from shipline.runner.trace.masking import Masker
 from shipline.runner.trace.sender import Sender
@@ -88,6 +88,10 @@ class Trace:
         if self._open_section and self._sections:
             self.write(f"section_end:{int(time.time())}:{self._open_section}\r{ERASE}".encode())
         self._open_section = ""
+
+    def output(self) -> Output:
+        """What a coordinator can tell by that it has all of the log. To be asked when it is closed."""
+        return Output(f"crc32:{self._spool.crc:08x}", self._spool.size)
 
     async def close(self) -> None:
         """Sends the rest of the log; returns when the coordinator has it."""
