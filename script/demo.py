@@ -34,7 +34,7 @@ PRIVATE, MIRROR = "private-registry.example.com", "registry.example.com"
 PORT = 30194  # the guide's node port
 STEP_OF_DEPLOY = 5
 PROJECT = "root%2Fmy-app"
-BOLD, DIM, PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
+BOLD, PLAIN = ("\033[1m", "\033[0m") if sys.stdout.isatty() else ("", "")
 
 
 class Stopped(Exception):

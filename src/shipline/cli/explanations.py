@@ -80,10 +80,15 @@ def variable(trace: VariableTrace) -> list[str]:
     lines = [f"  {trace.key} = {short(trace.value)}", f"      {LEVELS.get(trace.level, trace.level)}{place}"]
     if trace.written != trace.value:
         lines.append(f"      written {short(trace.written)}")
-    for other in trace.overridden:
-        value = "[MASKED]" if other.masked else short(other.value)
-        lines.append(f"      over {LEVELS.get(other.level, other.level)}: {value}")
-    return lines
+    return [*lines, *(f"      {line}" for line in overridden(trace))]
+
+
+def overridden(trace: VariableTrace) -> list[str]:
+    """What a variable's value has won over."""
+    return [
+        f"over {LEVELS.get(other.level, other.level)}: {'[MASKED]' if other.masked else short(other.value)}"
+        for other in trace.overridden
+    ]
 
 
 def flow(found: Explanation, name: str) -> str:
@@ -115,10 +120,7 @@ def gather(name: str, traces: dict[str, VariableTrace], steps: list[list[str]], 
     lines = [f"{LEVELS.get(trace.level, trace.level)}{place}", f"{trace.key} = {short(trace.value)}"]
     if trace.written != trace.value:
         lines.append(f"written as {short(trace.written)}")
-    for lower in trace.overridden:
-        value = "[MASKED]" if lower.masked else short(lower.value)
-        lines.append(f"over {LEVELS.get(lower.level, lower.level)}: {value}")
-    steps.append(lines)
+    steps.append([*lines, *overridden(trace)])
 
 
 def usages(found: Explanation, name: str) -> list[str]:

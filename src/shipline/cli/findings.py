@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from shipline.cli.widths import width
 
 if TYPE_CHECKING:
     from shipline.language import Finding
@@ -53,13 +54,6 @@ def visible(source: str, column: int) -> tuple[str, int]:
         cut = "…" + cut[1:]
     shown = "".join(char if char.isprintable() else "?" for char in cut)
     return shown, width(shown[: len(before) - start]) + 1
-
-
-def width(text: str) -> int:
-    """How many columns of a terminal a text takes."""
-    return sum(
-        0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF") for char in text
-    )
 
 
 def as_json(found: list[Finding], shown: str) -> str:

@@ -5,25 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shipline.cli.widths import cut, plain
+from shipline.engine.report_types import SECURITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from shipline.engine.records import Report
 
-FINDINGS = frozenset(
-    [
-        "codequality",
-        "sast",
-        "secret_detection",
-        "dependency_scanning",
-        "container_scanning",
-        "cluster_image_scanning",
-        "dast",
-        "coverage_fuzzing",
-        "api_fuzzing",
-    ]
-)
+FINDINGS = frozenset(("codequality", *SECURITY))
 """The kinds of reports that list what was found."""
 LISTED = {"cyclonedx": "component", "license_scanning": "license", "accessibility": "error"}
 LONGEST = 200

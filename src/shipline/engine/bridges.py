@@ -19,7 +19,7 @@ from shipline.engine.job_variables import Facts, job_variables
 from shipline.engine.live import Live
 from shipline.engine.pipelines import Pipelines
 from shipline.engine.records import JobRecord, PipelineRecord, PipelineVariable
-from shipline.language import Finding, LanguageError
+from shipline.language import LanguageError
 from shipline.language.expansion import expand
 from shipline.language.pipeline import Job
 
@@ -108,16 +108,7 @@ def told(error: LanguageError, definition: Job) -> str:
     """What is wrong with a downstream configuration, each finding with its place and line."""
     place = definition.at("trigger")
     lines = [f"the downstream pipeline could not be created ({place.file}:{place.line}):"]
-    return "\n".join([*lines, *(line for finding in error.findings for line in _shown(finding))])
-
-
-def _shown(finding: Finding) -> list[str]:
-    lines = [f"  {finding}"]
-    if finding.source is not None and finding.line:
-        number = str(finding.line)
-        lines.append(f"    {number} | {finding.source}")
-        lines.append(f"    {' ' * len(number)} | {' ' * max(finding.column - 1, 0)}^")
-    return lines
+    return "\n".join([*lines, *(line for finding in error.findings for line in finding.lines())])
 
 
 def asked(live: Live, job: JobRecord, facts: Facts) -> Asked:

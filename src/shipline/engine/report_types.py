@@ -39,3 +39,14 @@ FILE_NAMES: dict[str, str] = GZIP | RAW | ZIP
 FORMATS: dict[str, str] = dict.fromkeys(GZIP, "gzip") | dict.fromkeys(RAW, "raw") | dict.fromkeys(ZIP, "zip")
 FILE_TYPES: frozenset[str] = frozenset({"archive", "metadata", "trace", *FILE_NAMES})
 """Everything that a runner may upload."""
+SECURITY = (
+    "sast",
+    "secret_detection",
+    "dependency_scanning",
+    "container_scanning",
+    "cluster_image_scanning",
+    "dast",
+    "coverage_fuzzing",
+    "api_fuzzing",
+)
+"""The reports of scanners, which list what they have found."""

@@ -34,6 +34,14 @@ class Finding(msgspec.Struct, frozen=True):
         where = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: "
         return where + self.message + (f" ({self.hint})" if self.hint else "")
 
+    def lines(self) -> list[str]:
+        """As compilers show theirs: file, line, column and message, and below them the line itself with a caret."""
+        if self.source is None or not self.line:
+            return [f"  {self}"]
+        number = str(self.line)
+        caret = f"    {' ' * len(number)} | {' ' * max(self.column - 1, 0)}^"
+        return [f"  {self}", f"    {number} | {self.source}", caret]
+
 
 def finding(
     message: str,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -19,7 +19,6 @@ from shipline.language.context import MergeRequest
 from shipline.server import tables as t
 from shipline.server.database import Database
 
-State = Literal["opened", "closed", "merged"]
 DRAFT = re.compile(r"\s*(\[draft\]|draft:|\(draft\))", re.IGNORECASE)
 
 

@@ -19,11 +19,6 @@ def controller_of(obj: Json) -> Json | None:
     return next((reference for reference in references if reference.get("controller")), None)
 
 
-def is_controlled_by(obj: Json, owner: Json) -> bool:
-    reference = controller_of(obj)
-    return reference is not None and reference["uid"] == owner["metadata"]["uid"]
-
-
 def controller_reference(api_version: str, kind: str, owner: Json) -> Json:
     """The reference that makes `owner` an object's controller and keeps it until that object is gone."""
     return {

@@ -27,8 +27,11 @@ ENGINE_OPTIONS = {"docker": ("platform", "user"), "kubernetes": ("user",)}
 
 def image(entry: Entry) -> dict[str, Any] | None:
     """`image:` as a mapping with `name`."""
-    if entry.value is None:
-        return None
+    return None if entry.value is None else container(entry, IMAGE_KEYS)
+
+
+def container(entry: Entry, known: tuple[str, ...]) -> dict[str, Any] | None:
+    """An image or a service: its name, or a mapping of the `known` keys. Gives those that both have."""
     if isinstance(entry.value, str):
         if not entry.value.strip():
             entry.refuse("name can't be blank")
@@ -37,12 +40,7 @@ def image(entry: Entry) -> dict[str, Any] | None:
     if not isinstance(entry.value, Map):
         entry.refuse("config should be a hash or a string")
         return None
-    entry.only(*IMAGE_KEYS)
-    return container(entry)
-
-
-def container(entry: Entry) -> dict[str, Any] | None:
-    """The keys that image and service share."""
+    entry.only(*known)
     if "ports" in entry.value:
         entry.refuse("config contains disallowed keys: ports", entry.value.key_at("ports"))
     if not required(entry, "name"):
@@ -109,16 +107,9 @@ def services(entry: Entry) -> list[dict[str, Any]] | None:
 
 def service(entry: Entry) -> dict[str, Any] | None:
     """One service."""
-    if isinstance(entry.value, str):
-        if not entry.value.strip():
-            entry.refuse("name can't be blank")
-            return None
-        return {"name": entry.value}
+    found = container(entry, SERVICE_KEYS)
     if not isinstance(entry.value, Map):
-        entry.refuse("config should be a hash or a string")
-        return None
-    entry.only(*SERVICE_KEYS)
-    found = container(entry)
+        return found
     alias = text(entry, "alias")
     command = commands(entry.child("command")) if entry.value.get("command") is not None else None
     if found is None:

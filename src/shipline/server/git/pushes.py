@@ -111,7 +111,7 @@ async def _pipeline(
         order = msgspec.structs.replace(order, variables=variables, inputs=inputs)
         record = await create_pipeline(instance, order, warnings.extend, failed=failed.append)
     except LanguageError as error:
-        shown = [line for finding in error.findings for line in _shown(finding)]
+        shown = [line for finding in error.findings for line in finding.lines()]
         return [
             f"The pipeline for {change.name} could not be created:",
             *shown,
@@ -128,7 +128,7 @@ async def _pipeline(
             *lines,
             *_addresses(instance, order, failed),
         ]
-    dubious = [line for finding in warnings for line in _shown(finding)]
+    dubious = [line for finding in warnings for line in finding.lines()]
     return [f"Pipeline #{record.id} for {change.name}:", *_addresses(instance, order, [record]), *dubious]
 
 
@@ -142,16 +142,6 @@ def _skipped(project: Any, change: Change, options: list[str]) -> str | None:
 def _addresses(instance: Instance, order: Order, records: list[PipelineRecord]) -> list[str]:
     place = f"{instance.settings.url}/{order.project.full_path}/-/pipelines"
     return [f"  {place}/{record.id}" for record in records]
-
-
-def _shown(finding: Finding) -> list[str]:
-    """A finding as compilers show theirs: file, line, column, and the line itself."""
-    lines = [f"  {finding}"]
-    if finding.source is not None and finding.line:
-        number = str(finding.line)
-        lines.append(f"    {number} | {finding.source}")
-        lines.append(f"    {' ' * len(number)} | {' ' * max(finding.column - 1, 0)}^")
-    return lines
 
 
 def _given_variables(options: list[str]) -> list[PipelineVariable]:
