@@ -83,6 +83,17 @@ def test_variables_from_the_command_line_and_the_environment(repository):
     assert "'1A' is no variable's name" in repository.shipline("run", "--variable", "1A=x", code=2)
 
 
+def test_rules_know_the_number_of_the_pipeline(repository):
+    repository.commit(ci="first: {scripts: x}\n")
+    repository.shipline("run", code=2)
+    rules = "rules: [{if: $CI_PIPELINE_IID == '%d'}]"
+    script = "script: [echo number $CI_PIPELINE_IID]"
+    repository.commit(ci=f"one: {{{script}, {rules % 1}}}\ntwo: {{{script}, {rules % 2}}}\n")
+    assert "one | number 1" in repository.shipline("run")
+    assert repository.shipline("list", "--format", "csv").splitlines()[1:] == ["two,test,on_success,no,"]
+    assert "two | number 2" in repository.shipline("run")
+
+
 def test_one_job_alone(repository):
     repository.commit(
         ci="stages: [a, b]\n"

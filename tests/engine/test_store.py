@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from shipline.engine.numbering import reserved, upcoming
 from shipline.engine.possessions import Environment, ProjectSettings, ResourceGroup
 from shipline.engine.records import Commit, Deployment, JobRecord, PipelineRecord, ProjectVariable
 from shipline.language.pipeline import Job, Pipeline
@@ -40,6 +41,27 @@ def test_ids_grow_over_projects_and_iids_within_one(store):
     assert first.id < other.id < second.id
     assert (first.iid, other.iid, second.iid) == (1, 1, 2)
     assert [p.id for p in store.pipelines(first.project_id)] == [second.id, first.id]
+
+
+def test_a_number_that_is_taken_is_nobody_elses(store):
+    project = store.project("/project").id
+    with reserved(store, project) as mine:
+        other, _ = a_pipeline(store)
+        record = PipelineRecord(0, mine, project, "push", COMMIT, created_at=1.0)
+        pipeline, _ = store.add_pipeline(record, COMPILED, [])
+    assert (mine, pipeline.iid, other.iid) == (1, 1, 2)
+    assert upcoming(store, project) == 3
+
+
+def test_a_number_without_a_pipeline_is_given_back(store):
+    project = store.project("/project").id
+    with pytest.raises(ZeroDivisionError), reserved(store, project):
+        raise ZeroDivisionError
+    assert upcoming(store, project) == 1
+    with pytest.raises(ZeroDivisionError), reserved(store, project):
+        a_pipeline(store)
+        raise ZeroDivisionError
+    assert upcoming(store, project) == 3, "a later one was taken: this one stays unused"
 
 
 def test_a_new_try_replaces_the_old_one(store):

@@ -24,6 +24,25 @@ def test_a_push():
     assert "CI_COMMIT_TAG" not in found
 
 
+def test_the_workflow_is_tried_before_the_pipeline_has_its_number():
+    text = """
+include: {local: more.yml, rules: [{if: $CI_PIPELINE_IID}]}
+workflow:
+  name: number $BUILD
+  rules: [{if: $CI_PIPELINE_IID == "", variables: {BUILD: b$CI_PIPELINE_IID}}]
+seventh: {script: x, rules: [{if: $CI_PIPELINE_IID == "7"}]}
+eighth: {script: x, rules: [{if: $CI_PIPELINE_IID == "8"}]}
+"""
+    made = compile(text, Context(pipeline_iid=7))
+    assert (made.name, [job.name for job in made.jobs]) == ("number b7", ["seventh"])
+
+
+def test_what_only_a_pipeline_that_is_there_has_is_not_known_to_rules():
+    keys = ("PIPELINE_ID", "PIPELINE_URL", "PIPELINE_CREATED_AT", "JOB_ID", "JOB_TOKEN", "JOB_URL", "RUNNER_ID")
+    jobs = "".join(f"{key}: {{script: x, rules: [{{if: $CI_{key} == null}}]}}\n" for key in keys)
+    assert [job.name for job in compile(jobs, Context()).jobs] == list(keys)
+
+
 def test_a_tag():
     found = values(ref="v1.0", tag=True, tag_message="First")
     assert (found["CI_COMMIT_TAG"], found["CI_COMMIT_TAG_MESSAGE"]) == ("v1.0", "First")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import gitlab
@@ -121,6 +122,22 @@ def test_pipelines_are_created_with_variables(remote, agent):
     with pytest.raises(gitlab.exceptions.GitlabCreateError) as error:
         remote.pipelines.create({"ref": "nowhere"})
     assert error.value.error_message == {"base": ["Reference not found"]}
+
+
+def test_pipelines_that_are_made_at_once_have_the_number_that_their_rules_saw(server, remote, repository):
+    rules = "rules: [{if: '$CI_PIPELINE_IID =~ /[02468]$/'}]"
+    text = f"workflow: {{name: number $CI_PIPELINE_IID}}\nall: {{script: x}}\neven: {{script: x, {rules}}}\n"
+    repository.commit({".gitlab-ci.yml": text})
+    repository.push()
+    newest = remote.pipelines.list(get_all=True)[0].iid
+    with ThreadPoolExecutor() as threads:
+        path = f"/projects/{remote.id}/pipeline"
+        made = [threads.submit(server.api, "POST", path, json={"ref": "main"}) for _ in range(4)]
+    numbers = [answer.result().json()["iid"] for answer in made]
+    assert sorted(numbers) == [newest + 1, newest + 2, newest + 3, newest + 4]
+    for pipeline in remote.pipelines.list(get_all=True)[:5]:
+        jobs = {job.name for job in pipeline.jobs.list(get_all=True)}
+        assert (pipeline.name, "even" in jobs) == (f"number {pipeline.iid}", pipeline.iid % 2 == 0)
 
 
 def test_pages_and_their_links(remote):

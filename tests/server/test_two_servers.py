@@ -12,6 +12,8 @@ from tests.server.conftest import Repository, Running, free_port, until
 from tests.server.postgresql import new_database
 
 from shipline.server import tables as t
+from shipline.server.accounts import caller_of
+from shipline.server.creation import Order, create_pipeline
 from shipline.server.mirrors import update_due
 from shipline.server.retention import clean
 from shipline.server.schedules import run_due
@@ -83,6 +85,22 @@ def test_a_newer_commit_cancels_what_another_server_runs(servers, clone):
     got = [agents[0].job()["id"], agents[1].job()["id"]]
     expected = servers[1].api("GET", f"/projects/1/pipelines/{newest}/jobs").json()
     assert sorted(got) == sorted(each["id"] for each in expected)
+
+
+def test_a_pipelines_number_is_its_own(servers, clone):
+    clone.commit({".gitlab-ci.yml": "workflow: {name: number $CI_PIPELINE_IID}\njob: {script: [a]}\n"})
+    clone.push()
+
+    async def three(instance):
+        order = Order(instance.projects.by_id(1), "main", caller_of(instance.accounts.user(1)), "api")
+        return [
+            record.iid for record in await asyncio.gather(*(create_pipeline(instance, order) for _ in range(3)))
+        ]
+
+    numbers = [number for mine in at_once(servers, three) for number in mine]
+    assert sorted(numbers) == [3, 4, 5, 6, 7, 8]
+    made = servers[0].api("GET", "/projects/1/pipelines").json()
+    assert {each["name"] for each in made if each["source"] == "api"} == {f"number {number}" for number in numbers}
 
 
 def test_what_has_expired_and_what_is_old_goes_once(servers, clone):

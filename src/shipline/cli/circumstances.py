@@ -13,7 +13,7 @@ import click
 from shipline.cli.options import given_variables
 
 if TYPE_CHECKING:
-    from shipline.engine.records import PipelineVariable, ProjectVariable
+    from shipline.engine.records import PipelineVariable
     from shipline.engine.repository import Repository
     from shipline.language import Context
     from shipline.language.fetched import Fetched
@@ -220,10 +220,14 @@ def read(file: str | None) -> tuple[Path, str]:
         near = f"There is {other.name}: name it, or call it {path.name}, which GitLab looks for."
         todo = near if other.is_file() else "Name one, or go to a repository that has one."
         raise click.UsageError(f"There is no file {path}. {todo}")
+    content = path.read_bytes()
     try:
-        return path.absolute(), path.read_bytes().decode("utf-8-sig")
+        return path.absolute(), content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise click.UsageError(f"{path} is not UTF-8 text: byte {error.start} cannot be read.") from None
+        before = content[: error.start].decode("utf-8", "replace")
+        where = f"{path}:{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
+        byte = f"byte {content[error.start]:#04x} cannot be read"
+        raise click.UsageError(f"{where}: this is not UTF-8 text: {byte}. Save the file as UTF-8.") from None
 
 
 def nearest(directory: Path) -> Path:
@@ -275,9 +279,12 @@ def context_of(given: Given, repository: Repository | None, config_path: str, me
     variables = pipeline_variables(given, protected=protected)
     facts["variables"] = [Variable(v.key, v.value, "pipeline", v.file, v.masked, v.raw) for v in variables]
     if repository is not None:
+        from shipline.cli.state import known_of
+
+        kept, facts["pipeline_iid"] = known_of(repository, protected)
         facts["project_variables"] = [  # what is kept is never shown
             Variable(v.key, v.value, "project", v.kind == "file", masked=True, raw=v.raw, public=False)
-            for v in kept_variables(repository, protected)
+            for v in kept
         ]
     return Context(**facts)
 
@@ -327,28 +334,6 @@ def pipeline_variables(given: Given, *, protected: bool) -> list[PipelineVariabl
     return [
         *(found | {key: PipelineVariable(key, value) for key, value in given_variables(given.variables)}).values()
     ]
-
-
-def kept_variables(repository: Repository, protected: bool) -> list[ProjectVariable]:
-    """The variables that `shipline variable` keeps for the repository's jobs on this machine."""
-    from shipline.cli.state import home
-
-    if not (home() / "shipline.db").is_file():
-        return []
-    import sqlite3
-
-    from shipline.engine.errors import EngineError
-    from shipline.engine.scopes import visible
-    from shipline.engine.sqlite_store import SqliteStore
-
-    try:
-        store = SqliteStore(home())
-        try:
-            return visible(store.variables_of(str(repository.path)), protected, None)
-        finally:
-            store.close()
-    except (EngineError, OSError, sqlite3.Error):  # a file is looked at; what cannot be read is told by a run
-        return []
 
 
 def other_projects(texts: tuple[str, ...]) -> dict[str, Project]:

@@ -77,7 +77,7 @@ def run(
     from shipline.cli.runners import runners
     from shipline.cli.screen import chosen_screen
     from shipline.cli.state import opened_pipelines, opened_repository
-    from shipline.engine.creation import plan_pipeline
+    from shipline.engine.creation import planned
     from shipline.engine.selection import Selection
 
     selection = Selection(jobs, stages, needs, tuple(name for name in manual if name != ALL), ALL in manual)
@@ -85,17 +85,17 @@ def run(
         tell_settled(pipelines)
         stop_due(pipelines, repository, where)
         commit, request = asked_for(given, repository, selection, dirty)
-        plan = plan_pipeline(pipelines, repository, commit, request)
-        tell_warnings(plan.warnings)
-        tell_missing(pipelines, plan)
-        confirm([j for j in plan.compiled.jobs if j.manual_confirmation and j.when != "manual"], yes)
-        _check_followed(view, plan.compiled.jobs)
-        screen = chosen_screen(view)
-        pods = any(job.image and job.when != "manual" for job in plan.compiled.jobs)
-        hands = runners(where, pods, screen.say)
-        if given.lock and request.elsewhere.fetch is not None:
-            request.elsewhere.fetch.write_lock()  # type: ignore[attr-defined]
-        number = plan.create(pipelines).id
+        with planned(pipelines, repository, commit, request) as plan:
+            tell_warnings(plan.warnings)
+            tell_missing(pipelines, plan)
+            confirm([j for j in plan.compiled.jobs if j.manual_confirmation and j.when != "manual"], yes)
+            _check_followed(view, plan.compiled.jobs)
+            screen = chosen_screen(view)
+            pods = any(job.image and job.when != "manual" for job in plan.compiled.jobs)
+            hands = runners(where, pods, screen.say)
+            if given.lock and request.elsewhere.fetch is not None:
+                request.elsewhere.fetch.write_lock()  # type: ignore[attr-defined]
+            number = plan.create(pipelines).id
         code = work_on(pipelines, number, repository, hands, screen, request.elsewhere)
         _tell_unfollowed(pipelines, number, view)
         return code

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shipline.engine.pipelines import Pipelines
-    from shipline.engine.records import JobRecord, PipelineRecord
+    from shipline.engine.records import JobRecord, PipelineRecord, ProjectVariable
     from shipline.engine.repository import Repository
 
 
@@ -104,3 +104,30 @@ def chosen_job(pipelines: Pipelines, job: str, pipeline_id: int | None) -> JobRe
             raise EngineError(f"There is no job number {job}.")
         return found
     return one(pipelines, chosen_pipeline(pipelines, pipeline_id, job).id, job)
+
+
+def known_of(repository: Repository, protected: bool) -> tuple[list[ProjectVariable], int]:
+    """What the state says of a repository to whoever only looks: the variables that are kept for its jobs, those for
+    `protected` refs or without these, and the number that its next pipeline gets.
+    """
+    nothing: tuple[list[ProjectVariable], int] = [], 1
+    if not (home() / "shipline.db").is_file():
+        return nothing
+    import sqlite3
+
+    from shipline.engine.errors import EngineError
+    from shipline.engine.numbering import upcoming
+    from shipline.engine.scopes import visible
+    from shipline.engine.sqlite_store import SqliteStore
+
+    try:
+        store = SqliteStore(home())
+        try:
+            project = store.known_project(str(repository.path))
+            if project is None:
+                return nothing
+            return visible(store.variables(project.id), protected, None), upcoming(store, project.id)
+        finally:
+            store.close()
+    except (EngineError, OSError, sqlite3.Error):  # what cannot be read is told by a run
+        return nothing

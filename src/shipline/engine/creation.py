@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -9,6 +11,7 @@ import msgspec
 from shipline.engine.caches import with_keys
 from shipline.engine.errors import EngineError
 from shipline.engine.job_variables import OUTSIDE, given
+from shipline.engine.numbering import reserved
 from shipline.engine.pipelines import Pipelines
 from shipline.engine.records import Commit, PipelineRecord, PipelineVariable, Project, ProjectVariable
 from shipline.engine.repository import Repository
@@ -52,6 +55,7 @@ class Plan(msgspec.Struct, frozen=True):
     commit: Commit
     request: Request
     compiled: Pipeline
+    iid: int
 
     @property
     def warnings(self) -> list[Finding]:
@@ -69,20 +73,30 @@ class Plan(msgspec.Struct, frozen=True):
             merge_request=self.request.merge_request,
             projects=self.request.projects,
             changed=self.request.said,
+            iid=self.iid,
         )
 
 
-def plan_pipeline(
+@contextmanager
+def planned(
     pipelines: Pipelines, repository: Repository, commit: Commit, request: Request | None = None
-) -> Plan:
-    """Compiles the commit's configuration; nothing is stored yet.
+) -> Iterator[Plan]:
+    """Compiles the commit's configuration. Inside, the pipeline has a number of its own and may be created.
 
     Raises LanguageError for a wrong configuration, and EngineError for what can't be carried out, and when the
     pipeline would have no job.
     """
     request = request or Request()
     project = pipelines.store.project(str(repository.path))
-    compiled = compile_commit(pipelines, project, repository, commit, request)
+    with reserved(pipelines.store, project.id) as iid:
+        yield plan_pipeline(pipelines, project, repository, commit, request, iid)
+
+
+def plan_pipeline(
+    pipelines: Pipelines, project: Project, repository: Repository, commit: Commit, request: Request, iid: int
+) -> Plan:
+    """What `planned` gives, with a number that was taken."""
+    compiled = compile_commit(pipelines, project, repository, commit, request, iid)
     if not compiled.jobs:
         raise EngineError(
             f"No job of {request.config_path} is for {_described(commit)}: nothing to run. "
@@ -91,24 +105,29 @@ def plan_pipeline(
     compiled = selected(compiled, request.jobs)
     refuse_unsupported(compiled)
     compiled = with_keys(compiled, repository, commit.sha)
-    return Plan(project, commit, request, compiled)
+    return Plan(project, commit, request, compiled, iid)
 
 
 def compile_commit(
-    pipelines: Pipelines, project: Project, repository: Repository, commit: Commit, request: Request
+    pipelines: Pipelines, project: Project, repository: Repository, commit: Commit, request: Request, iid: int
 ) -> Pipeline:
     """What the language makes of the commit's configuration."""
     text = repository.read(commit.sha, request.config_path)
     if text is None:
         raise EngineError(_no_configuration(repository, commit, request.config_path))
-    context = context_of(project, repository, commit, request, pipelines.store.variables(project.id))
+    context = context_of(project, repository, commit, request, pipelines.store.variables(project.id), iid)
     return compile(text, context, sources(repository, commit.sha, request.elsewhere))
 
 
 def context_of(
-    project: Project, repository: Repository, commit: Commit, request: Request, kept: list[ProjectVariable]
+    project: Project,
+    repository: Repository,
+    commit: Commit,
+    request: Request,
+    kept: list[ProjectVariable],
+    iid: int,
 ) -> Context:
-    """The circumstances that the configuration may ask about."""
+    """The circumstances that the configuration may ask about. `iid`: the pipeline's number in its project."""
     protected = is_protected(commit)
     facts = repository.facts() | ({"registry": request.registry} if request.registry else {})
     return Context(
@@ -130,6 +149,7 @@ def context_of(
         schedule_description=request.schedule_description,
         inputs=request.inputs,
         config_path=request.config_path,
+        pipeline_iid=iid,
         variables=given(request.variables),
         project_variables=[
             Variable(v.key, v.value, "project", v.kind == "file", v.masked, v.raw, public=False)

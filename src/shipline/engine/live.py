@@ -196,9 +196,9 @@ def _next_try(old: JobRecord, now: float) -> JobRecord:
 
 
 def new_pipeline(project_id: int, commit: Commit, compiled: Pipeline, now: float, **more: Any) -> PipelineRecord:
-    """A pipeline that has no number yet."""
-    name = compiled.name
-    return PipelineRecord(0, 0, project_id, commit=commit, created_at=now, name=name, **more)
+    """A pipeline that is not in the store yet; `more` is what `PipelineRecord` remembers besides."""
+    more.setdefault("iid", 0)
+    return PipelineRecord(0, project_id=project_id, commit=commit, created_at=now, name=compiled.name, **more)
 
 
 def new_job(job: Job, now: float) -> JobRecord:

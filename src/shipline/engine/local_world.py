@@ -26,6 +26,7 @@ from shipline.engine.errors import EngineError, Refusal
 from shipline.engine.hierarchy import ancestors
 from shipline.engine.job_variables import Facts
 from shipline.engine.live import Live
+from shipline.engine.numbering import reserved
 from shipline.engine.pipelines import Pipelines
 from shipline.engine.records import Commit, JobRecord, PipelineRecord, Project, ProjectVariable
 from shipline.engine.repository import Repository
@@ -79,17 +80,19 @@ class LocalWorld:
         project = self.pipelines.store.project_by_id(asked.parent.project_id)
         kept = self.pipelines.store.variables(project.id)
         archives = self._archives(parent, asked)
-        compiled = await asyncio.to_thread(self._child, asked, parent, project, kept, archives)
-        await self._create(asked, project, asked.parent.commit, compiled, "parent_pipeline")
+        with reserved(self.pipelines.store, project.id) as iid:
+            compiled = await asyncio.to_thread(self._child, asked, parent, project, kept, archives, iid)
+            await self._create(asked, project, asked.parent.commit, compiled, "parent_pipeline", iid)
 
     async def make_other(self, asked: Asked) -> None:
         project = self._other(asked.parent, asked.project or "", "downstream_bridge_project_not_found")
         kept = self.pipelines.store.variables(project.id)
-        commit, compiled = await asyncio.to_thread(self._pipeline, asked, project, kept)
-        await self._create(asked, project, commit, compiled, "pipeline")
+        with reserved(self.pipelines.store, project.id) as iid:
+            commit, compiled = await asyncio.to_thread(self._pipeline, asked, project, kept, iid)
+            await self._create(asked, project, commit, compiled, "pipeline", iid)
 
     async def _create(
-        self, asked: Asked, project: Project, commit: Commit, compiled: Pipeline, source: str
+        self, asked: Asked, project: Project, commit: Commit, compiled: Pipeline, source: str, iid: int
     ) -> None:
         await self.prepare(compiled)
         note_warnings(self.pipelines.store, asked, compiled)
@@ -102,6 +105,7 @@ class LocalWorld:
             upstream=asked.bridge,
             merge_request=asked.parent.merge_request if source == "parent_pipeline" else None,
             changed=asked.parent.changed if source == "parent_pipeline" else [],
+            iid=iid,
         )
 
     def _archives(self, parent: Live, asked: Asked) -> dict[str, Path]:
@@ -117,17 +121,24 @@ class LocalWorld:
         project: Project,
         kept: list[ProjectVariable],
         archives: dict[str, Path],
+        iid: int,
     ) -> Pipeline:
         repository = Repository.find(Path(project.path))
         try:
-            context = self._context_of_child(asked, parent, project, repository, kept)
+            context = self._context_of_child(asked, parent, project, repository, kept, iid)
             loader = sources(repository, context.sha, self.elsewhere)
             return compile_child(asked, context, WithArtifacts(loader, archives), repository)
         finally:
             repository.close()
 
     def _context_of_child(
-        self, asked: Asked, parent: Live, project: Project, repository: Repository, kept: list[ProjectVariable]
+        self,
+        asked: Asked,
+        parent: Live,
+        project: Project,
+        repository: Repository,
+        kept: list[ProjectVariable],
+        iid: int,
     ) -> Context:
         commit, about = asked.parent.commit, asked.parent.merge_request
         changed: list[str] | None
@@ -144,9 +155,11 @@ class LocalWorld:
             changed=changed,
             elsewhere=self.elsewhere,
         )
-        return context_of_child(context_of(project, repository, commit, request, kept), parent, asked)
+        return context_of_child(context_of(project, repository, commit, request, kept, iid), parent, asked)
 
-    def _pipeline(self, asked: Asked, project: Project, kept: list[ProjectVariable]) -> tuple[Commit, Pipeline]:
+    def _pipeline(
+        self, asked: Asked, project: Project, kept: list[ProjectVariable], iid: int
+    ) -> tuple[Commit, Pipeline]:
         """The commit and the pipeline of another project."""
         repository = Repository.find(Path(project.path))
         try:
@@ -161,7 +174,7 @@ class LocalWorld:
                 changed=None,
                 elsewhere=self.elsewhere,
             )
-            context = with_upstream(context_of(project, repository, commit, request, kept), asked)
+            context = with_upstream(context_of(project, repository, commit, request, kept, iid), asked)
             compiled = compile(text, context, sources(repository, commit.sha, self.elsewhere))
             return commit, checked(compiled, repository, commit.sha)
         finally:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import msgspec
 
+from shipline.engine.numbering import taken
 from shipline.engine.possessions import Possessions
 from shipline.engine.records import Deployment, JobRecord, PipelineRecord, Project, ProjectVariable
 from shipline.engine.states import ACTIVE, HOLDING, UPCOMING, Status
@@ -65,11 +66,14 @@ class MemoryStore(Possessions):
         self, pipeline: PipelineRecord, compiled: Pipeline, jobs: list[JobRecord]
     ) -> tuple[PipelineRecord, list[JobRecord]]:
         number = len(self._pipelines) + 1
-        iid = 1 + sum(p.project_id == pipeline.project_id for p in self._pipelines.values())
+        iid = pipeline.iid or taken(self, pipeline.project_id)
         pipeline = msgspec.structs.replace(pipeline, id=number, iid=iid)
         self._pipelines[number] = pipeline
         self._compiled[number] = compiled
         return pipeline, [self.add_job(msgspec.structs.replace(job, pipeline_id=number)) for job in jobs]
+
+    def newest_iid(self, project_id: int) -> int:
+        return max((p.iid for p in self._pipelines.values() if p.project_id == project_id), default=0)
 
     def add_job(self, job: JobRecord) -> JobRecord:
         for other in self.jobs(job.pipeline_id):

@@ -120,7 +120,14 @@ class ProjectSettings(msgspec.Struct, frozen=True):
     forward_deployment: bool = True
 
 
-Record = TypeVar("Record", Environment, ResourceGroup, Release, Promise, Site, JobArtifacts)
+class Numbering(msgspec.Struct, frozen=True):
+    """How far the project's own count of its pipelines has come."""
+
+    name: str
+    newest: int
+
+
+Record = TypeVar("Record", Environment, ResourceGroup, Release, Promise, Site, JobArtifacts, Numbering)
 KINDS: dict[type[Any], tuple[str, str]] = {
     Environment: ("environment", "name"),
     ResourceGroup: ("resource_group", "key"),
@@ -128,6 +135,7 @@ KINDS: dict[type[Any], tuple[str, str]] = {
     Promise: ("promise", "number"),
     Site: ("site", "prefix"),
     JobArtifacts: ("artifacts", "number"),
+    Numbering: ("numbering", "name"),
 }
 """By a record's type: its kind, and the field that is its name."""
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from shipline.engine.errors import EngineError
+from shipline.engine.numbering import taken
 from shipline.engine.possessions import Possessions
 from shipline.engine.records import Deployment, JobRecord, PipelineRecord, Project, ProjectVariable
 from shipline.engine.states import ACTIVE, HOLDING, UPCOMING
@@ -128,8 +129,7 @@ class SqliteStore(Possessions):
     ) -> tuple[PipelineRecord, list[JobRecord]]:
         with self.transaction():
             self._take_lock()
-            newest = "select coalesce(max(iid), 0) from pipelines where project_id = ?"
-            iid = self._db.execute(newest, (pipeline.project_id,)).fetchone()[0] + 1
+            iid = pipeline.iid or taken(self, pipeline.project_id)
             number = self._db.execute(
                 "insert into pipelines (project_id, iid, record, compiled) values (?, ?, ?, ?)",
                 (pipeline.project_id, iid, b"", b""),
@@ -139,6 +139,10 @@ class SqliteStore(Possessions):
             pipeline = msgspec.structs.replace(pipeline, id=number, iid=iid)
             self._save_pipeline(pipeline)
             return pipeline, [self._insert(msgspec.structs.replace(j, pipeline_id=number)) for j in jobs]
+
+    def newest_iid(self, project_id: int) -> int:
+        query = "select coalesce(max(iid), 0) from pipelines where project_id = ?"
+        return int(self._db.execute(query, (project_id,)).fetchone()[0])
 
     def add_job(self, job: JobRecord) -> JobRecord:
         with self.transaction():
@@ -225,10 +229,10 @@ class SqliteStore(Possessions):
         query = "select record from variables where project_id = ? order by key, scope"
         return [msgspec.json.decode(r[0], type=ProjectVariable) for r in self._db.execute(query, (project_id,))]
 
-    def variables_of(self, path: str) -> list[ProjectVariable]:
-        """The variables of the project of that directory, which is not made when it is new."""
+    def known_project(self, path: str) -> Project | None:
+        """The project of that directory, which is not made when it is new."""
         found = self._db.execute("select id from projects where path = ?", (path,)).fetchone()
-        return self.variables(found[0]) if found else []
+        return Project(id=found[0], path=path) if found else None
 
     def delete_variable(self, project_id: int, key: str, environment_scope: str | None = None) -> int:
         query = "delete from variables where project_id = ? and key = ? and coalesce(?, scope) = scope"

@@ -40,7 +40,11 @@ class Store(Protocol):
     def add_pipeline(
         self, pipeline: PipelineRecord, compiled: Pipeline, jobs: list[JobRecord]
     ) -> tuple[PipelineRecord, list[JobRecord]]:
-        """Stores a new pipeline and its jobs; gives them back with their `id` (and `iid`), which grow."""
+        """Stores a new pipeline and its jobs; gives them back with their `id` (and `iid`), which grow; a pipeline
+        for which an `iid` was taken keeps that one (`shipline.engine.numbering`)."""
+
+    def newest_iid(self, project_id: int) -> int:
+        """The largest `iid` that a pipeline of the project has; 0 where there is none."""
 
     def add_job(self, job: JobRecord) -> JobRecord:
         """Stores a new try of a job, with a new id; earlier tries of that name stop being the latest."""

@@ -28,9 +28,12 @@ from shipline.language.keywords.rules import Rule
 from shipline.language.keywords.workflow import MAX_NAME
 from shipline.language.loader import Loader, MemoryLoader
 from shipline.language.pipeline import Job, Pipeline, Variable
-from shipline.language.predefined import predefined
+from shipline.language.predefined import before_workflow, predefined
 from shipline.language.references import resolve
 from shipline.language.values import Map, Place
+
+BLANK = " \t\u00a0\u202f\u2060\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x2010)))
+"""Spaces, and what in an editor cannot be told from a space or from nothing."""
 
 
 class Compilation(msgspec.Struct):
@@ -96,7 +99,8 @@ def steps(done: Compilation, text: str, loader: Loader) -> Pipeline:
     context = done.context
     repository = Repository(loader, context.changed, context.files)
     known = predefined(context)
-    outside = [*known, *outer_variables(context)]
+    early = before_workflow(known)
+    outside = [*early, *outer_variables(context)]
     child = context.source == "parent_pipeline"
     mend = context.mend_quoted_colons
     includes = Includes(loader, outside, repository, done.warnings, mend, child, done.missing)
@@ -108,10 +112,10 @@ def steps(done: Compilation, text: str, loader: Loader) -> Pipeline:
     if any("!reference" in text for text in done.texts.values()):
         config = resolve(config, partial)
     done.merged = config
-    done.root = checked(config, partial)
+    done.root = checked(config, done.warnings, partial)
     done.warnings += cautions(done.root)
     top = written_variables(done.root.variables, "global")
-    variables = [*known, *top.values(), *outer_variables(context)]
+    variables = [*early, *top.values(), *outer_variables(context)]
     done.workflow_circumstances = Circumstances(by_name(variables), expander(variables), repository)
     rule = workflow_rule(done.root, done.workflow_circumstances)
     done.workflow_rule = rule
@@ -129,7 +133,7 @@ def steps(done: Compilation, text: str, loader: Loader) -> Pipeline:
     return done.pipeline
 
 
-def checked(config: Map, partial: bool = False) -> Root:
+def checked(config: Map, warnings: list[Finding], partial: bool = False) -> Root:
     """The configuration read and checked as a whole. Raises LanguageError with all that is wrong, and always where
     it is `partial`: nothing can be made of a part. What the rest may hold is then not said to be missing.
     """
@@ -137,7 +141,9 @@ def checked(config: Map, partial: bool = False) -> Root:
     read = root(config, findings, partial)
     findings += check_stages(read)
     findings += needs_graph.check(read, needs_graph.Jobs(read), config)
-    if not findings:
+    told = [item for item in findings if item.severity == "warning"]
+    warnings += told
+    if len(told) == len(findings):
         findings += deployments.check(read)
     errors = [item for item in findings if item.severity == "error" and not (partial and item.check == UNDEFINED)]
     if errors or partial:
@@ -156,7 +162,7 @@ def check_stages(read: Root) -> list[Finding]:
             if job.get("stage") is None:
                 hint: str | None = "a job without `stage:` belongs to the stage test: say which it belongs to"
             else:
-                hint = did_you_mean(stage, read.stages)
+                hint = did_you_mean(stage, read.stages) or f"add `{stage}` to `stages:`"
             found.append(finding(text, job.source.at("stage"), hint, check=UNDEFINED))
     return found
 
@@ -203,8 +209,20 @@ def sourced(item: Finding, texts: dict[str, str]) -> Finding:
     if item.line > len(lines):
         return item
     source = lines[item.line - 1].rstrip("\r")
+    item = item if item.severity == "warning" else unseen(item, lines)
     at = source.find(item.part, item.column - 1) + 1 if item.part else 0
     return msgspec.structs.replace(item, source=source, column=at or item.column, part=None)
+
+
+def unseen(item: Finding, lines: list[str]) -> Finding:
+    """The finding; with a hint where its line, or the next, is indented with what only looks like a space."""
+    for number in (item.line, item.line + 1):
+        line = lines[number - 1] if number <= len(lines) else ""
+        strange = next((char for char in line[: len(line) - len(line.lstrip(BLANK))] if char not in " \t"), None)
+        if strange is not None:
+            hint = f"line {number} begins with the character U+{ord(strange):04X}, which is no space: type it anew"
+            return msgspec.structs.replace(item, hint=hint)
+    return item
 
 
 @lru_cache(maxsize=4)

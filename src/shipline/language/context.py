@@ -71,7 +71,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     `changed`: paths that the push or merge request changed; None when that cannot be known (a new branch, a tag,
     a schedule), and then `rules:changes` holds. `files`: the repository's files for `rules:exists`; None asks
     the loader. `variables` are those of this one pipeline (manual, trigger, schedule); the other three are kept
-    on the server, the farthest group first. `inputs` answer the file's own `spec:inputs`.
+    on the server, the farthest group first. `inputs` answer the file's own `spec:inputs`. `pipeline_iid`: which of
+    the project's pipelines it is.
 
     `mend_quoted_colons`: a script line that YAML reads as a mapping because of a colon inside shell quotes is
     taken as the command it looks like, with a warning. GitLab refuses it.
@@ -117,7 +118,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     schedule_description: str = ""
     trigger_payload: str = ""
     upstream: dict[str, int] = {}
-    pipeline_iid: int | None = None
+    pipeline_iid: int = 1
     debug_trace: bool = False
     debug_services: bool = False
     deploy_freeze: bool = False

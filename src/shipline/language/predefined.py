@@ -13,6 +13,7 @@ from shipline.language.pipeline import Variable
 
 MAX_MESSAGE = 100_000
 MAX_DESCRIPTION = 2700
+NUMBER = "CI_PIPELINE_IID"
 STRONGER_THAN_THE_FILE = ("GITLAB_USER_ID", "GITLAB_USER_EMAIL", "GITLAB_USER_LOGIN", "GITLAB_USER_NAME")
 """Predefined variables that a file cannot set: GitLab puts them above it, below those that a project keeps."""
 ADDRESS = re.compile(r"(?P<scheme>https?)://(?P<host>\[[^\]]*\]|[^:/]*)(?::(?P<port>\d+))?")
@@ -63,6 +64,11 @@ def predefined(context: Context) -> list[Variable]:
         for key, value in values.items()
         if value is not None
     ]
+
+
+def before_workflow(known: list[Variable]) -> list[Variable]:
+    """The predefined variables as includes and the workflow's rules see them: the pipeline has no number yet."""
+    return [Variable(NUMBER, "", "predefined") if variable.key == NUMBER else variable for variable in known]
 
 
 def server(context: Context) -> dict[str, Any]:
@@ -156,7 +162,7 @@ def event(context: Context) -> dict[str, Any]:
     requests = ",".join(context.open_merge_requests[:4])
     return {
         "CI_PIPELINE_SOURCE": context.source,
-        "CI_PIPELINE_IID": context.pipeline_iid,
+        NUMBER: context.pipeline_iid,
         "CI_PIPELINE_TRIGGERED": "true" if context.source == "trigger" else None,
         "CI_PIPELINE_SCHEDULE_DESCRIPTION": context.schedule_description if context.source == "schedule" else None,
         "TRIGGER_PAYLOAD": context.trigger_payload or None,

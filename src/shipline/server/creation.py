@@ -16,6 +16,7 @@ from shipline.engine.creation import CONFIG_FILE, lean
 from shipline.engine.errors import EngineError, Unsupported
 from shipline.engine.job_variables import given
 from shipline.engine.live import new_pipeline
+from shipline.engine.numbering import reserved
 from shipline.engine.records import Commit, PipelineRecord, PipelineVariable, ProjectVariable
 from shipline.engine.records import Project as EngineProject
 from shipline.engine.repository import Repository
@@ -78,6 +79,20 @@ async def create_pipeline(
     given = order.variables and order.source in GIVEN_BY_PEOPLE
     if given and instance.projects.level(project, order.caller) < needed:
         raise EngineError("Insufficient permissions to set pipeline variables")
+    with reserved(instance.store, project.id) as iid:
+        return await _create(instance, order, iid, warn, asked, failed)
+
+
+async def _create(
+    instance: Instance,
+    order: Order,
+    iid: int,
+    warn: Callable[[list[Finding]], None],
+    asked: Asked | None,
+    failed: Callable[[PipelineRecord], None],
+) -> PipelineRecord:
+    """The pipeline with the number that was taken for it."""
+    project = order.project
     repository = instance.projects.repository(project, instance.settings.url)
     try:
         commit = await asyncio.to_thread(_commit, repository, order)
@@ -87,7 +102,7 @@ async def create_pipeline(
         protected = bool(instance.projects.protection(project.id, kind, commit.ref))
         protected &= order.merge_request is None or order.merge_request.target_protected
         commit = msgspec.structs.replace(commit, protected=protected)
-        context = context_of(instance, order, commit)
+        context = context_of(instance, order, commit, iid)
         context = msgspec.structs.replace(context, mend_quoted_colons=True)
         context = with_upstream(context, asked) if asked is not None else context
         loader = ServerSources(instance, order.caller, repository, commit.sha, project.full_path)
@@ -95,7 +110,7 @@ async def create_pipeline(
         refuse_unsupported(compiled)
     except (LanguageError, Unsupported) as error:
         if order.source in KEPT_WHEN_WRONG:
-            failed(note_pipeline(instance, order, commit, "failed", yaml_errors=str(error)))
+            failed(note_pipeline(instance, order, commit, "failed", iid=iid, yaml_errors=str(error)))
         raise
     finally:
         repository.close()
@@ -114,6 +129,7 @@ async def create_pipeline(
             upstream=asked.bridge if asked is not None else None,
             merge_request=order.merge_request,
             warnings=[str(finding) for finding in warnings],
+            iid=iid,
         )
         instance.downstream.own(record, order.caller)
         keep_commit(Path(project.path), record)
@@ -176,8 +192,8 @@ def _compile(
     return with_keys(compiled, repository, commit.sha)
 
 
-def context_of(instance: Instance, order: Order, commit: Commit) -> Context:
-    """The circumstances that the configuration may ask about."""
+def context_of(instance: Instance, order: Order, commit: Commit, iid: int) -> Context:
+    """The circumstances that the configuration may ask about. `iid`: the pipeline's number in its project."""
     project, caller = order.project, order.caller
     store = instance.store
     protected = bool(commit.protected)
@@ -197,6 +213,7 @@ def context_of(instance: Instance, order: Order, commit: Commit) -> Context:
         default_branch=project.default_branch,
         ref_protected=protected,
         config_path=config_path(project),
+        pipeline_iid=iid,
         project_id=project.id,
         project_name=project.full_path.rpartition("/")[2],
         project_path=project.full_path,

@@ -24,6 +24,7 @@ from shipline.engine.cross_needs import REASON, needed
 from shipline.engine.errors import Refusal
 from shipline.engine.job_variables import Facts
 from shipline.engine.live import Live
+from shipline.engine.numbering import reserved
 from shipline.engine.records import JobRecord, PipelineRecord
 from shipline.engine.records import Project as EngineProject
 from shipline.engine.repository import Repository
@@ -161,6 +162,10 @@ class Downstream:
         return False
 
     async def make_child(self, asked: Asked) -> None:
+        with reserved(self.instance.store, asked.parent.project_id) as iid:
+            await self._make_child(asked, iid)
+
+    async def _make_child(self, asked: Asked, iid: int) -> None:
         parent = self.pipelines.live(asked.parent.id)
         project: Any = self.instance.projects.by_id(asked.parent.project_id)
         commit = asked.parent.commit
@@ -171,7 +176,7 @@ class Downstream:
             "parent_pipeline",
             variables=list(asked.variables),
         )
-        context = context_of(self.instance, order, commit)
+        context = context_of(self.instance, order, commit, iid)
         context = msgspec.structs.replace(
             context, merge_request=asked.parent.merge_request, mend_quoted_colons=True
         )
@@ -193,6 +198,7 @@ class Downstream:
                 asked.variables,
                 upstream=asked.bridge,
                 merge_request=asked.parent.merge_request,
+                iid=iid,
             )
             self.own(record, order.caller)
             keep_commit(Path(project.path), record)

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 import msgspec
 import sqlalchemy as sa
 
+from shipline.engine.numbering import taken
 from shipline.engine.records import JobRecord, PipelineRecord, Project, ProjectVariable
 from shipline.engine.scopes import is_protected
 from shipline.engine.states import ACTIVE, HOLDING, UPCOMING
@@ -92,9 +93,7 @@ class DatabaseStore(DatabasePossessions):
         self, pipeline: PipelineRecord, compiled: Pipeline, jobs: list[JobRecord]
     ) -> tuple[PipelineRecord, list[JobRecord]]:
         with self.transaction():
-            of_project = t.pipelines.c.project_id == pipeline.project_id
-            newest = sa.select(sa.func.coalesce(sa.func.max(t.pipelines.c.iid), 0)).where(of_project)
-            iid = self.database.execute(newest).scalar_one() + 1
+            iid = pipeline.iid or taken(self, pipeline.project_id)
             number = self.database.insert(
                 t.pipelines,
                 project_id=pipeline.project_id,
@@ -111,6 +110,10 @@ class DatabaseStore(DatabasePossessions):
             self._save_pipeline(pipeline)
             placed = [msgspec.structs.replace(job, pipeline_id=number) for job in jobs]
             return pipeline, [self._insert(pipeline, job) for job in placed]
+
+    def newest_iid(self, project_id: int) -> int:
+        newest = sa.select(sa.func.max(t.pipelines.c.iid)).where(t.pipelines.c.project_id == project_id)
+        return self.database.execute(newest).scalar_one() or 0
 
     def add_job(self, job: JobRecord) -> JobRecord:
         with self.transaction():

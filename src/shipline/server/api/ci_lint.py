@@ -11,6 +11,7 @@ import msgspec
 from starlette.responses import Response
 
 from shipline.engine.errors import EngineError
+from shipline.engine.numbering import upcoming
 from shipline.engine.repository import Repository
 from shipline.engine.supported import cautions
 from shipline.language import Context, LanguageError, compile, lint, merged
@@ -87,7 +88,7 @@ async def _linted(call: Call, wanted: Wanted) -> Response:
             return call.json(_answer(["Reference not found"], []))
         raise no_such("Commit") from None
     try:
-        context = context_of(call.instance, order, commit)
+        context = context_of(call.instance, order, commit, upcoming(call.instance.store, project.id))
         loader = ServerSources(call.instance, user, repository, wanted.sha, project.full_path)
         shape = await asyncio.to_thread(_shape, repository, wanted, context, loader)
     finally:
