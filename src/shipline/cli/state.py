@@ -107,8 +107,8 @@ def chosen_job(pipelines: Pipelines, job: str, pipeline_id: int | None) -> JobRe
 
 
 def known_of(repository: Repository, protected: bool) -> tuple[list[ProjectVariable], int]:
-    """What the state says of a repository to whoever only looks: the variables that are kept for its jobs, those for
-    `protected` refs or without these, and the number that its next pipeline gets.
+    """What the state says of a repository to whoever only looks: the variables that are kept for its jobs, with
+    those for protected refs or without, and the number that its next pipeline gets.
     """
     nothing: tuple[list[ProjectVariable], int] = [], 1
     if not (home() / "shipline.db").is_file():
