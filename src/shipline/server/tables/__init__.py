@@ -6,7 +6,7 @@ Times are Unix seconds. A token is kept as its digest only; a value that must be
 """
 
 from shipline.server.tables.columns import metadata
-from shipline.server.tables.commit import commit_statuses, merge_requests
+from shipline.server.tables.commit import commit_statuses, merge_requests, notes
 from shipline.server.tables.instance import audit, kept, writers
 from shipline.server.tables.people import group_members, namespaces, sessions, tokens, users
 from shipline.server.tables.pipeline import (
@@ -27,6 +27,7 @@ from shipline.server.tables.project import (
     protected_refs,
     schedules,
     triggers,
+    uploads,
 )
 from shipline.server.tables.runner import (
     assignments,
@@ -57,6 +58,7 @@ __all__ = [
     "metadata",
     "mirrors",
     "namespaces",
+    "notes",
     "pipelines",
     "possessions",
     "projects",
@@ -71,6 +73,7 @@ __all__ = [
     "ticks",
     "tokens",
     "triggers",
+    "uploads",
     "users",
     "variables",
     "writers",

@@ -23,6 +23,15 @@ merge_requests = numbered(
     Index(None, "project_id", "source_branch", "state"),
 )
 """`record`: what no query asks for, as JSON (`merge_requests.Facts`)."""
+notes = numbered(
+    "notes",
+    Column("merge_request_id", Integer, nullable=False, index=True),
+    Column("author_id", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+)
+"""What people say about merge requests."""
 commit_statuses = numbered(
     "commit_statuses",
     Column("project_id", Integer, nullable=False),

@@ -15,7 +15,10 @@ users = numbered(
     Column("admin", Boolean, nullable=False),
     Column("state", String, nullable=False),
     Column("created_at", Float, nullable=False),
+    Column("bot_of_project", Integer, index=True),
+    Column("bot_of_group", Integer, index=True),
 )
+"""`bot_of_project`, `bot_of_group`: nobody, but who an access token of a project or a group acts as."""
 tokens = numbered(
     "tokens",
     Column("user_id", Integer, nullable=False, index=True),

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, Integer, LargeBinary, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from shipline.server.tables.columns import metadata, numbered
 
@@ -95,6 +106,16 @@ deploy_tokens = numbered(
     Column("expires_at", String),
     Column("revoked", Boolean, nullable=False),
 )
+uploads = numbered(
+    "uploads",
+    Column("project_id", Integer, nullable=False, index=True),
+    Column("secret", String, nullable=False, unique=True),
+    Column("filename", String, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("user_id", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+"""Files of people; their bytes are in the home's `uploads/<project>/<secret>`."""
 job_token_targets = Table(
     "job_token_targets",
     metadata,
