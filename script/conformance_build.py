@@ -1,20 +1,28 @@
-"""GitLab's programs, built from their modules: needs Go and its module proxy.
+"""GitLab's programs, built from their sources: needs Go and its module proxy.
 
-The proxy refuses some of the runner's modules. What a shell or Kubernetes runner needs of these is stood in for by
-`conformance_runner`, whose README says what; everything that talks to the server is GitLab's own.
+The proxy refuses glab's own module, but none that it needs: its sources are Debian's then, checked by their digest.
+The proxy refuses some of the runner's modules, too. What a shell or Kubernetes runner needs of these is stood in
+for by `conformance_runner`, whose README says what; everything that talks to the server is GitLab's own.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
+
+import requests
 
 HERE = Path(__file__).parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "shipline-conformance"
 GLAB = "gitlab.com/gitlab-org/cli/cmd/glab@latest"
+GLAB_SOURCES = "http://deb.debian.org/debian/pool/main/g/glab/glab_1.53.0.orig.tar.bz2"
+GLAB_DIGEST = "333b252b1f5e3e8c1076fdeb0145cccfceb648808c5b5ca899c9719be0f37760"
+"""SHA-256, as Debian's index of sources has it."""
 RUNNER = "gitlab.com/gitlab-org/gitlab-runner"
 STOOD_IN = HERE / "conformance_runner"
 WRAPPER = f"{RUNNER}/helpers/runner_wrapper/api"
@@ -45,11 +53,39 @@ def build_client() -> Path:
 
 
 def build_glab() -> Path | None:
+    """glab from its module, else from the sources that Debian keeps; None when neither can be had."""
     made = go("install", GLAB)
-    if made.returncode:
-        print(f"glab: not built, the module proxy does not give {refused(made.stderr)}", flush=True)
+    if made.returncode == 0:
+        print("glab, built from its module", flush=True)
+        return CACHE / "glab"
+    why = f"the module proxy does not give {refused(made.stderr)}"
+    try:
+        sources = glab_sources()
+    except requests.RequestException as error:
+        print(f"glab: not built, {why}, and Debian's mirror does not give its sources: {error}", flush=True)
         return None
+    made = go("build", "-ldflags", "-s -w", "-o", str(CACHE / "glab"), "./cmd/glab", cwd=sources)
+    if made.returncode:
+        raise SystemExit(f"glab cannot be built: {refused(made.stderr)}\n{made.stderr[-2000:]}")
+    print(f"glab ({sources.name}), built from the sources that Debian keeps: {why}", flush=True)
     return CACHE / "glab"
+
+
+def glab_sources() -> Path:
+    """Debian's archive of glab's sources, unpacked; it is fetched once."""
+    archive = CACHE / GLAB_SOURCES.rpartition("/")[2]
+    if not archive.exists():
+        answer = requests.get(GLAB_SOURCES, timeout=300)
+        answer.raise_for_status()
+        archive.write_bytes(answer.content)
+    if hashlib.sha256(archive.read_bytes()).hexdigest() != GLAB_DIGEST:
+        archive.unlink()
+        raise SystemExit(f"{GLAB_SOURCES} is not what is known of it: its SHA-256 is another.")
+    folder = CACHE / "glab-sources"
+    shutil.rmtree(folder, ignore_errors=True)
+    with tarfile.open(archive) as packed:
+        packed.extractall(folder, filter="data")
+    return next(folder.iterdir())
 
 
 def build_runner() -> tuple[Path, Path] | None:

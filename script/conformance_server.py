@@ -23,7 +23,7 @@ class Server:
     def __init__(self, home: Path, host: str = "127.0.0.1") -> None:
         with socket.socket() as probe:
             probe.bind((host, 0))
-            port = probe.getsockname()[1]
+            self.port = port = probe.getsockname()[1]
         self.url = f"http://{host}:{port}"
         command = [SHIPLINE, "serve", "--home", str(home), "--host", host, "--port", str(port)]
         with (home.parent / "server.log").open("w") as log:
