@@ -130,7 +130,7 @@ async def test_secrets_are_in_no_pod_spec_log_or_process_list(pods, source):
 async def test_a_service_answers_to_its_alias_before_the_script_starts(pods, source):
     service = Image(
         "shipline/pause",
-        alias="web,other.example.com",
+        alias="web,other.example.com,my_web",
         entrypoint=["sh", "-c"],
         command=['mkdir /www; echo "served by $NAME" > /www/index.html; exec httpd -f -p 8080 -h /www'],
         variables=[Variable("HEALTHCHECK_TCP_PORT", "8080"), Variable("NAME", "svc")],
@@ -141,6 +141,7 @@ async def test_a_service_answers_to_its_alias_before_the_script_starts(pods, sou
     assert result.state == "success", log
     assert "served by svc" in log
     assert "other.example.com" in log
+    assert "no service answers to my_web" in log
 
 
 async def test_a_service_that_fails_is_named_with_its_last_lines(pods, source):

@@ -24,6 +24,7 @@ from shipline.runner.pod.late import late
 from shipline.runner.pod.overwrites import overwritten
 from shipline.runner.pod.refusals import refused
 from shipline.runner.pod.service_watch import ServiceWatch
+from shipline.runner.pod.services import unusable_aliases
 from shipline.runner.pod.session import Session
 from shipline.runner.pod.spec import PodPlan, plan
 from shipline.runner.pod.warnings import Warnings
@@ -78,6 +79,10 @@ class PodExecutor:
             self._trace.line(change)
         self._trace.line(f"Using Kubernetes namespace: {self._namespace}")
         self._trace.line(f"Using Kubernetes executor with image {image_of(self._job)} ...")
+        for alias in unusable_aliases(self._job):
+            self._trace.warning(
+                f"no service answers to {alias}: a host name has lower-case letters, digits, - and ."
+            )
         image = self._job.payload.image
         attempts = len(pull_policies(config, image.pull_policy if image else None))
         self._trace.open_section("prepare_script", "Preparing environment")

@@ -54,7 +54,7 @@ def _service(container: str, image: Image, job: Job) -> Service:
     return Service(
         container=container,
         image=name,
-        aliases=aliases(name, re.split(r"[,\s]+", job.variables.expand(image.alias or ""))),
+        aliases=aliases(name, _given(image, job)),
         command=list(image.command or []),
         entrypoint=[word for word in image.entrypoint or [] if word],
         environment=environment,
@@ -76,9 +76,9 @@ def aliases(image: str, given: Iterable[str]) -> list[str]:
 
 def unusable_aliases(job: Job) -> list[str]:
     """Names that were asked for and are no host names."""
-    given = [
-        name
-        for image in job.payload.services
-        for name in re.split(r"[,\s]+", job.variables.expand(image.alias or ""))
-    ]
-    return [name for name in given if name and not _HOST.match(name)]
+    names = [name for image in job.payload.services for name in _given(image, job)]
+    return [name for name in names if not _HOST.match(name)]
+
+
+def _given(image: Image, job: Job) -> list[str]:
+    return [name for name in re.split(r"[,\s]+", job.variables.expand(image.alias or "")) if name]
