@@ -1,10 +1,11 @@
-"""GitLab's own programs against this server, as far as they can be had: conformance_runner/README.md.
+"""GitLab's own programs against this server, as far as they can be had: conformance_runner/README.md. And two of
+other people's: conformance_peers.py.
 
 Built and run: GitLab's runner with its shell and its Kubernetes executor, the latter on an embedded cluster; a
 program of the library that glab is built on (`conformance_client`); glab itself. What cannot be had
 is said by name, and is no failure: nothing of Shipline needs it. Each step is a line; the last counts them.
 
-    script/conformance [shell|kubernetes|client|glab]...      all of them without a word
+    script/conformance [shell|kubernetes|client|glab|peers]...      all of them without a word
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from conformance_build import CACHE, build_client, build_glab, build_runner
 from conformance_glab import try_glab
 from conformance_kubernetes import try_kubernetes
+from conformance_peers import try_peers
 from conformance_server import Server
 from conformance_shell import try_shell
 from conformance_steps import Steps, expect
@@ -31,7 +33,7 @@ deploy-job:
   when: manual
   script: [echo deployed]
 """
-PARTS = ("shell", "kubernetes", "client", "glab")
+PARTS = ("shell", "kubernetes", "client", "glab", "peers")
 
 
 def try_library(steps: Steps, home: Path) -> None:
@@ -56,7 +58,7 @@ def main() -> None:
     parts = sys.argv[1:] or PARTS
     if not set(parts) <= set(PARTS):
         raise SystemExit(f"There are {', '.join(PARTS)}.")
-    if shutil.which("go") is None:
+    if shutil.which("go") is None and set(parts) != {"peers"}:
         raise SystemExit("Go is needed to build GitLab's programs: https://go.dev/dl")
     CACHE.mkdir(parents=True, exist_ok=True)
     programs = build_runner() if {"shell", "kubernetes"} & set(parts) else None
@@ -67,6 +69,8 @@ def main() -> None:
             home.mkdir()
             if part == "client":
                 try_library(steps, home)
+            elif part == "peers":
+                try_peers(steps, home)
             elif part == "glab" and (glab := build_glab()) is not None:
                 try_glab(steps, glab, home)
             elif programs is not None and part == "shell":
