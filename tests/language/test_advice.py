@@ -37,6 +37,30 @@ MISTAKES = [
     ("a:\n  script: x\n  rules:\n    - if: $A == main\n", 4, 17, "text stands in quotes"),
     ("a:\n  script: x\n  rules:\n    - if: $A =~ /(x/\n", 4, 17, "missing )"),
     ("a: {script: x}\nb: {script: x, dependencies: [A]}\n", 2, 31, "`a`"),
+    ("a:\n<<<<<<< HEAD\n  script: x\n=======\n  script: y\n>>>>>>> b\n", 2, 1, "a merge conflict"),
+    ("a:\n  script:\n    - *.py\n", 3, 7, "begins with * in quotes"),
+    ("a:\n  script:\n    - [ -f x ] && echo y\n", 3, 16, "the whole line in single quotes"),
+    ('a:\n  script: x\n  rules:\n    - if: "$A" == "b"\n', 4, 16, "the whole line in single quotes"),
+    ("a:\n  needs: [b, c\n  script: x\n", 3, 9, "the bracket that opens in line 2"),
+    ("a:\n    stage: x\n  script: x\n", 3, 3, "no line above begins in column 3"),
+    ("a:\n  script:\n    - x\n    when: manual\n", 4, 5, "no item of the list above"),
+    ("a:\n  stage:build\n  script: x\n", 3, 9, "after `stage:`"),
+    ("a\n  script: x\n", 2, 9, "`a` lacks its colon"),
+    ("a:\n  script:x\n", 1, 1, "after `script:`"),
+    ("a:\n\u00a0\u00a0script: x\n", 2, 1, "U+00A0"),
+    ("a:\nscript:\n  - x\n", 2, 1, "belongs to a job"),
+    ("a:\n  - script: x\n", 1, 1, "a job is a mapping"),
+    ("jobs:\n  a: {script: x}\n", 1, 1, "jobs stand at the top level"),
+    ("a:\n  script: x\n  only: [main]\n  rules: [{when: always}]\n", 3, 3, "keep one of them"),
+    ("stages: [build]\na: {script: x, stage: deploy}\n", 2, 23, "add `deploy` to `stages:`"),
+    ("a:\n  script: x\n  rules:\n    if: $A\n", 4, 5, "each rule begins with `- `"),
+    ("a:\n  script: x\n  rules:\n    - branches: [main]\n", 4, 7, "a rule asks with `if`"),
+    ("a: {script: x, paths: [dist]}\n", 1, 16, "`paths` belongs under `artifacts:`"),
+    ("a: {script: x, depends_on: [b]}\n", 1, 16, "GitLab's word for it is `needs`"),
+    ("a: {script: x, artifacts: dist}\n", 1, 27, "artifacts: {paths: [dist]}"),
+    ('a: {script: x, allow_failure: "true"}\n', 1, 31, "without quotes"),
+    ("a:\n  script: x\n  environment:\n    name: p\n    on_stop: b\n", 5, 14, None),
+    ("a:\n  script: [!reference [.b, script]]\n", 2, 12, "there is no `.b` here"),
     ("spec:\n  inputs:\n    n: {type: number, default: x}\n---\na: {script: x}\n", 3, 8, None),
 ]
 
@@ -46,6 +70,22 @@ def test_a_mistake_has_its_place_and_advice(text, line, column, told):
     found = lint(text, Context())
     assert (found[-1].line, found[-1].column) == (line, column)
     assert told is None or told in found[-1].hint
+
+
+TAKEN = [
+    ("a:\n  script:\n    - ! grep b c\n", 3, "`!` is a tag of YAML's"),
+    ("a:\n  script:\n    -make\n    -make test\n", 3, "a dash that no space follows"),
+    ("a: {script: x, only: [merge_request]}\n", 1, "did you mean `merge_requests`?"),
+    ("a: {script: x}\n---\nb: {script: x}\n", 3, "only the first document counts"),
+    ("a: {script: x, environment: {name: b, auto_stop_in: soon}}\n", 1, "it never stops by itself"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "told"), TAKEN)
+def test_what_gitlab_takes_for_something_else_is_a_warning(text, line, told):
+    (found,) = lint(text, Context())
+    assert (found.severity, found.line) == ("warning", line)
+    assert told in found.message
 
 
 ABSENT = """

@@ -84,7 +84,7 @@ def test_every_value_knows_its_place():
 @pytest.mark.parametrize(
     ("text", "line", "column", "told"),
     [
-        ("a:\n  script: [x\n", 3, 1, "did not find expected ',' or ']'"),
+        ("a:\n  script: [x\n", 2, 11, "did not find expected ',' or ']'"),
         ("a: b: c\n", 1, 5, "mapping values are not allowed"),
         ("a: *b\n", 1, 4, "Unknown alias: b"),
         ("a: 'x\n", 1, 4, "unexpected end of stream"),

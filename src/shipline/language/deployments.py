@@ -16,7 +16,7 @@ def check(root: Root) -> list[Finding]:
         stop = environment.get("on_stop")
         if not stop:
             continue
-        place = job.source.at("environment")
+        place = job.source["environment"].at("on_stop")
         target = jobs.get(stop)
         there = (target.get("environment") or {}) if target else {}
         if target is None:

@@ -12,28 +12,15 @@ from typing import Any, NamedTuple
 import yaml
 
 from shipline.language.entry import did_you_mean
-from shipline.language.findings import Finding, LanguageError, finding, refuse
+from shipline.language.findings import Finding, finding, refuse
 from shipline.language.scalars import UnsafeScalar, plain_scalar
+from shipline.language.unreadable import unreadable
 from shipline.language.values import List, Map, Place, Reference
 
 MAX_BYTES = 2 * 1024 * 1024
 MAX_DEPTH = 100
 MAX_DOCUMENTS = 2
 NODE_COST = 8
-
-ADVICE = {
-    "mapping values are not allowed": "a colon and a space end a name: put a value that has them in quotes",
-    "could not find expected ':'": "a line above lacks its colon, or a quote its end",
-    "did not find expected key": "check the indentation of this line and the one above, and that quotes are closed",
-    "did not find expected '-' indicator": "the items of a list stand under one another; a quote inside quotes is "
-    "written twice",
-    "block sequence entries are not allowed": "a list begins on a line of its own",
-    "found unexpected end of stream": "a quote or a bracket is never closed",
-    "did not find expected ',' or": "a bracket is never closed, or a value with brackets in it lacks its quotes",
-    "found undefined tag handle": "put a value that begins with an exclamation mark in quotes",
-    "unknown escape character": "between double quotes a backslash has a meaning of its own: use single quotes",
-}
-UNCLOSED = "unexpected end of stream"
 PLACE = tuple.__new__  # a Place without the detour through its constructor: there are very many
 
 STR_TAGS = {"!", "!str", "tag:yaml.org,2002:str"}
@@ -62,34 +49,6 @@ def read_documents(text: str, file: str, warnings: list[Finding] | None = None) 
         raise refuse(f"{error.reason}: character {error.character!r}", place, check="yaml") from None
     except (yaml.YAMLError, UnicodeError) as error:
         raise refuse(f"invalid YAML: {error}", Place(file, 0, 0), check="yaml") from None
-
-
-def unreadable(error: yaml.MarkedYAMLError, lines: list[str], file: str) -> LanguageError:
-    """libyaml's complaint at its place. A quote or bracket that is never closed is shown where it begins."""
-    problem = error.problem or "invalid YAML"
-    mark = error.problem_mark or error.context_mark
-    if UNCLOSED in problem and error.context_mark:
-        mark = error.context_mark
-    if mark is None:
-        return refuse(problem, Place(file, 0, 0), check="yaml")
-    context = f" {error.context}" if error.context else ""
-    line = lines[mark.line] if mark.line < len(lines) else ""
-    above = next((text for text in reversed(lines[: mark.line]) if text.strip()), "")
-    hint = advice(problem, line, above, mark.column)
-    return refuse(f"{problem}{context}", Place(file, mark.line + 1, mark.column + 1), hint, check="yaml")
-
-
-def advice(problem: str, line: str, above: str, column: int) -> str | None:
-    """What to do about one of libyaml's complaints, from the line that it is about and the one above."""
-    char = line[column : column + 1]
-    if char == "\t" or "tab character" in problem or "\t" in line[: len(line) - len(line.lstrip())]:
-        return "a tab stands here: YAML is indented with spaces"
-    if "cannot start any token" in problem:
-        return f"put a value that begins with {char} in quotes"
-    deeper = len(line) - len(line.lstrip()) > len(above) - len(above.lstrip())
-    if "mapping values are not allowed" in problem and deeper and above.rstrip()[-1:] not in (":", "-", "|", ">"):
-        return "this line is indented more than the one above, which is complete already"
-    return next((hint for words, hint in ADVICE.items() if words in problem), None)
 
 
 def line_and_column(text: str, offset: Any) -> tuple[int, int]:
@@ -148,6 +107,9 @@ class Reader:
                 if len(found) > MAX_DOCUMENTS:
                     hint = "a file is one document, or a `spec:` header and one document"
                     raise refuse("The parsed YAML has too many documents", self.place(first), hint, check="yaml")
+        if len(found) > 1 and not (isinstance(found[0].value, Map) and "spec" in found[0].value):
+            text = "only the first document counts: what stands after the line `---` is not read"
+            self.warnings.append(finding(text, found[1].place, "remove the line `---`", "warning", "documents"))
         return found
 
     def place(self, event: Any) -> Place:
@@ -204,6 +166,9 @@ class Reader:
         if tag == "!reference":
             return Reference(text if text or quoted else [], place)
         check_tag(tag, place)
+        if tag == "!" and not quoted:
+            text_of = f"`!` is a tag of YAML's and does not count: this is the text {text!r}"
+            self.warnings.append(finding(text_of, place, "put the whole value in quotes", "warning", "lone-tag"))
         if tag in STR_TAGS or quoted:
             return text
         try:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Any, TypeVar
 
 from shipline.language.findings import Finding, finding
+from shipline.language.remedies import belongs, form
 from shipline.language.values import List, Map, Place
 
 T = TypeVar("T")
@@ -55,6 +56,8 @@ class Entry:
         self, message: str, place: Place | None = None, hint: str | None = None, check: str = "config"
     ) -> None:
         """Reports an error about the value as a whole (`jobs:a:image config should be ...`)."""
+        if hint is None and is_about_form(message):
+            hint = form(self.path) or remedy(self.path.rpartition(":")[2], self.value, is_string)
         self.findings.append(finding(f"{self.path} {message}", place or self.place, hint, check=check))
 
     def refuse_key(
@@ -62,6 +65,8 @@ class Entry:
     ) -> None:
         """Reports an error about one key of a mapping (`jobs:a:artifacts paths should be ...`)."""
         place = self.value.at(key) if self.is_map() else self.place
+        if hint is None and is_about_form(message):
+            hint = form(key)
         text = f"{self.path} {key.replace('_', ' ')} {message}"
         self.findings.append(finding(text, place, hint, check=check, part=part))
 
@@ -84,9 +89,8 @@ class Entry:
     def only_of(self, allowed: Collection[str]) -> None:
         for key in self.value:
             if key not in allowed:
-                self.refuse(
-                    f"config contains unknown keys: {key}", self.value.key_at(key), did_you_mean(key, allowed)
-                )
+                hint = belongs(key, allowed) or did_you_mean(key, allowed)
+                self.refuse(f"config contains unknown keys: {key}", self.value.key_at(key), hint)
 
     def together(self, *keys: str) -> bool:
         """Reports keys of which only one may be there. True when there is at most one."""
@@ -95,6 +99,11 @@ class Entry:
             names = ", ".join(present)
             self.refuse(f"config these keys cannot be used together: {names}", self.value.key_at(present[1]))
         return len(present) < 2
+
+
+def is_about_form(message: str) -> bool:
+    """Whether a complaint is that a value is a list, a mapping or text where it should be another of them."""
+    return "should be a" in message or "has to be" in message
 
 
 def did_you_mean(word: Any, known: Collection[str]) -> str | None:

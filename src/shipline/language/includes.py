@@ -224,6 +224,7 @@ class Includes:
             near = error.hint
             if origin.kind == "local":
                 near = did_you_mean(origin.path, list(self.loader.paths(origin.project, origin.ref))[:2000])
+                near = near or "a path begins at the root of the repository"
             raise refuse(str(error), place, near) from None
         self.texts[str(loaded.origin)] = loaded.text
         self.origins.append(loaded.origin)

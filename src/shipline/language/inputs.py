@@ -76,7 +76,11 @@ def definition(entry: Entry, name: str) -> Input | None:
     entry.only(*KEYS)
     kind = value.get("type", "string") or "string"
     if kind not in TYPES:
-        entry.refuse(f"input type unknown value: {kind}", value.at("type"), did_you_mean(kind, TYPES))
+        entry.refuse(
+            f"input type unknown value: {kind}",
+            value.at("type"),
+            did_you_mean(kind, TYPES) or f"one of {', '.join(TYPES)}",
+        )
     if value.get("regex") is not None and not is_string(value["regex"]):
         entry.refuse_key("regex", "should be a string")
     description = value.get("description")
@@ -225,7 +229,10 @@ class Valuation:
         item = self.item
         provided, default = typed(given.get(item.name), item.type), typed(item.default, item.type)
         if provided is None and not item.has_default:
-            self.refuse("required value has not been provided", f"give it with `inputs: {{{item.name}: ...}}`")
+            self.refuse(
+                "required value has not been provided",
+                f"give it with `inputs: {{{item.name}: ...}}`, or give it a default",
+            )
             return None
         if default is not None:
             self.check(default, "default")

@@ -109,4 +109,6 @@ class Resolver:
 
     @staticmethod
     def near(value: Any, part: str) -> str | None:
-        return did_you_mean(part, [str(key) for key in value]) if isinstance(value, Map) else None
+        if not isinstance(value, Map):
+            return None
+        return did_you_mean(part, [str(key) for key in value]) or f"there is no `{part}` here, nor in an include"

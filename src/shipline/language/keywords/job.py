@@ -273,7 +273,8 @@ def check_rules(entry: Entry, found: JobConfig) -> None:
         return
     clash = [key for key in ("only", "except", "start_in") if source.get(key) is not None]
     if clash:
-        entry.refuse(f"config key may not be used with `rules`: {', '.join(clash)}", source.key_at(clash[0]))
+        hint = None if clash == ["start_in"] else "`rules` takes the place of `only` and `except`: keep one of them"
+        entry.refuse(f"config key may not be used with `rules`: {', '.join(clash)}", source.key_at(clash[0]), hint)
 
 
 def check_dependencies(entry: Entry, found: JobConfig) -> None:

@@ -10,6 +10,13 @@ from shipline.language.patterns import BadPattern, looks_slashed, slashed
 from shipline.language.values import List, Map
 
 KEYS = ("refs", "kubernetes", "variables", "changes")
+MEANT = {
+    "merge_request": "merge_requests",
+    "merge-request": "merge_requests",
+    "merge-requests": "merge_requests",
+    "branch": "branches",
+    "tag": "tags",
+}
 REFS_SHOULD_BE = "should be an array of strings or regular expressions using re2 syntax"
 
 
@@ -54,6 +61,8 @@ def check_refs(entry: Entry, refs: list[Any], key: str | None = None) -> dict[st
             else:
                 entry.refuse(f"config {REFS_SHOULD_BE}", hint=reason)
             return None
+        if ref in MEANT:
+            entry.warn(f"names a branch or tag `{ref}`: did you mean `{MEANT[ref]}`?", check="ref-name")
     return {"refs": refs}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shipline.language.entry import Entry, did_you_mean, is_integer
+from shipline.language.entry import Entry, did_you_mean, is_boolean, is_integer, remedy
 from shipline.language.values import Map
 
 MAX_RETRIES = 2
@@ -127,7 +127,9 @@ def allow_failure(entry: Entry) -> bool | dict[str, Any] | None:
         return entry.value
     if not isinstance(entry.value, Map):
         job, _, key = entry.path.rpartition(":")
-        Entry(entry.value, entry.place, job, entry.findings).refuse_key(key, "should be a hash or a boolean value")
+        hint = remedy(key, entry.value, is_boolean) or "true, false, or allow_failure: {exit_codes: [1]}"
+        whole = Entry(entry.value, entry.place, job, entry.findings)
+        whole.refuse_key(key, "should be a hash or a boolean value", hint)
         return None
     entry.only("exit_codes")
     codes = exit_codes(entry)

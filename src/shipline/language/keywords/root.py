@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -32,6 +33,7 @@ DEFAULT_STAGES = ["build", "test", "deploy"]
 FIRST, LAST = ".pre", ".post"
 MAX_JOB_NAME = 255
 MAX_NESTING = 10
+NO_SPACE = re.compile(r"(\w+):\S")
 
 
 class Root(msgspec.Struct):
@@ -161,19 +163,25 @@ def job_advice(name: str, value: Any) -> str | None:
     """What to do about something at the top level that is no job."""
     if name == "spec":
         return "`spec:` is a header of its own: end it with a line `---`"
+    if name in ("jobs", "on", "runs-on"):
+        return f"jobs stand at the top level of the file, each under its name: there is no `{name}:`"
     if isinstance(value, Map):
         unknown = [key for key in value if key not in ALLOWED]
         near = next((hint for key in unknown if (hint := did_you_mean(key, ("script", "trigger")))), None)
         near = near or did_you_mean(name, RESERVED)
         return near or f"give it a `script:`; if it is only a template, call it `.{name}`"
     if name in ALLOWED and name not in RESERVED:
-        near = did_you_mean(name, RESERVED) if isinstance(value, List) else None
+        near = "did you mean `stages`?" if name == "stage" and isinstance(value, List) else None
         return near or f"`{name}` belongs to a job: indent it under the job's name"
     if near := did_you_mean(name, RESERVED):
         return near
     if value is None:
         return "nothing stands under it: a job's keywords are indented"
-    return f"{name}: {{script: {value}}}" if isinstance(value, str) else None
+    if isinstance(value, str) and (joined := NO_SPACE.match(value)):
+        return f"a space is missing after `{joined[1]}:`"
+    if isinstance(value, str):
+        return f"{name}: {{script: {value}}}"
+    return "a job is a mapping: under its name stand `script:` and other keywords, none behind a dash"
 
 
 def good_name(entry: Entry, name: Any, place: Place) -> bool:

@@ -18,6 +18,8 @@ def commands(entry: Entry) -> list[str] | None:
     if value is None:
         return None
     if isinstance(value, str):
+        if value.startswith("-") and not value.startswith("- "):
+            entry.warn("begins with a dash that no space follows: it is one command, and no list", check="no-list")
         return [value] if value else []
     if not isinstance(value, List):
         entry.refuse(SHOULD_BE)
@@ -47,7 +49,7 @@ def flatten(items: List, into: list[str], depth: int) -> tuple[Any, Place] | Non
 def advice(item: Any) -> str | None:
     """What to do about an item that is no text."""
     if isinstance(item, Map):
-        hint = "a colon and a space make this line a mapping: put the whole line in quotes"
+        hint = "a colon and a space, or braces, make this line a mapping: put the whole line in quotes"
         return hint + " (shipline run takes it as the command it looks like)" if command(item) else hint
     if isinstance(item, List):
         return None

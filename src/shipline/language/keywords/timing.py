@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shipline.language.durations import seconds
-from shipline.language.entry import Entry
+from shipline.language.entry import Entry, is_boolean, remedy
 from shipline.language.keywords.rules import delay
 from shipline.language.patterns import BadPattern, slashed
 
@@ -46,6 +46,7 @@ def coverage(entry: Entry) -> str | None:
 def interruptible(entry: Entry) -> bool | None:
     """`interruptible:`, true or false."""
     if not isinstance(entry.value, bool):
-        entry.refuse("config should be a boolean value")
+        hint = remedy("interruptible", entry.value, is_boolean)
+        entry.refuse("config should be a boolean value", hint=hint)
         return None
     return entry.value

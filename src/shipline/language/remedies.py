@@ -1,0 +1,112 @@
+"""How a keyword is written that was given in the wrong form, and where a key belongs that stands elsewhere.
+
+Only mistakes come here: what a person likely meant, in the fewest words that can be typed as they stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+FORMS = {
+    "artifacts": "artifacts: {paths: [dist]}",
+    "cache": "cache: {paths: [node_modules]}",
+    "files": "files: [package-lock.json]",
+    "reports": "reports: {junit: report.xml}",
+    "rules": "a list: each rule begins with `- `, for example - if: $CI_COMMIT_BRANCH",
+    "changes": "changes: [src/**/*]",
+    "stages": "stages: [build, test]",
+    "stage": "one stage a job: stage: build",
+    "workflow": "workflow: {rules: [...]}",
+    "inherit": "inherit: {default: false, variables: false}",
+    "matrix": "a list: each item begins with `- `, for example - NAME: [one, two]",
+    "parallel": "parallel: 4, or parallel: {matrix: [...]}",
+    "image": "image: alpine:3.22, or image: {name: ...}",
+    "environment": "environment: production, or environment: {name: ..., url: ...}",
+    "retry": "retry: 2, or retry: {max: 2, when: [...]}",
+    "trigger": "trigger: {include: child.yml}, or trigger: group/project",
+    "default": "default: {image: ..., before_script: [...]}",
+    "id_tokens": "id_tokens: {NAME: {aud: https://example.com}}",
+    "run": "a list of steps; shell commands stand under `script:`",
+    "extends": "extends: .template",
+    "hooks": "hooks: {pre_get_sources_script: [...]}",
+    "script": "a list of commands, each behind a `- `",
+    "before_script": "a list of commands, each behind a `- `",
+    "after_script": "a list of commands, each behind a `- `",
+}
+"""What a keyword may look like, by its name."""
+
+PARENTS = {
+    "paths": ("artifacts", "cache"),
+    "untracked": ("artifacts", "cache"),
+    "exclude": ("artifacts",),
+    "expire_in": ("artifacts",),
+    "expose_as": ("artifacts",),
+    "reports": ("artifacts",),
+    "junit": ("artifacts:reports", "reports"),
+    "dotenv": ("artifacts:reports", "reports"),
+    "coverage_report": ("artifacts:reports", "reports"),
+    "key": ("cache",),
+    "policy": ("cache",),
+    "fallback_keys": ("cache",),
+    "url": ("environment",),
+    "on_stop": ("environment",),
+    "action": ("environment",),
+    "auto_stop_in": ("environment",),
+    "deployment_tier": ("environment",),
+    "matrix": ("parallel",),
+    "if": ("rules",),
+    "changes": ("rules",),
+    "exists": ("rules",),
+    "max": ("retry",),
+    "exit_codes": ("allow_failure", "retry"),
+    "entrypoint": ("image",),
+    "pull_policy": ("image",),
+    "strategy": ("trigger",),
+    "forward": ("trigger",),
+    "tag_name": ("release",),
+    "pre_get_sources_script": ("hooks",),
+}
+"""Under which keywords of a job a key belongs."""
+
+ELSEWHERE = {
+    "env": "variables",
+    "environment_variables": "variables",
+    "depends_on": "needs",
+    "dependsOn": "needs",
+    "command": "script",
+    "commands": "script",
+    "steps": "script",
+    "run_script": "script",
+    "on": "rules",
+    "condition": "rules",
+    "branches": "rules",
+    "runs-on": "tags",
+    "runs_on": "tags",
+    "runner": "tags",
+    "docker": "image",
+    "container": "image",
+    "timeout-minutes": "timeout",
+    "timeout_in_minutes": "timeout",
+    "continue-on-error": "allow_failure",
+}
+"""What other systems call a keyword of a job."""
+
+
+def form(keyword: str) -> str | None:
+    """How a keyword is written, from its name or the path that ends in it."""
+    return FORMS.get(keyword.rpartition(":")[2].rpartition(" ")[2])
+
+
+def belongs(key: object, allowed: Collection[str]) -> str | None:
+    """Where a key belongs that is not one of those allowed, if it is known from another place."""
+    word = str(key)
+    if word == "<<":
+        return "what this merges in is no mapping"
+    parents = [parent for parent in PARENTS.get(word, ()) if parent.partition(":")[0] in allowed]
+    if parents:
+        return f"`{word}` belongs under " + " or ".join(f"`{parent}:`" for parent in parents)
+    if (name := ELSEWHERE.get(word)) in allowed:
+        return f"GitLab's word for it is `{name}`"
+    if "if" in allowed and word in ("only", "except", "branches", "refs", "branch", "tags", "unless"):
+        return 'a rule asks with `if`, for example - if: $CI_COMMIT_BRANCH == "main"'
+    return None
