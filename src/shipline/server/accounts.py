@@ -17,6 +17,8 @@ from shipline.server.vault import digest
 
 FIRST_USER = "root"
 TOKEN_PREFIX = "glpat-"
+TOKEN_BYTES = 15
+"""Twenty characters, as GitLab's tokens have; glab doubts others."""
 USE_NOTED_EVERY = 60.0
 """Seconds between two notes of when a token was used last."""
 
@@ -74,7 +76,7 @@ class Accounts:
         self, user_id: int, name: str, scopes: Collection[str], expires_at: str | None = None, description: str = ""
     ) -> tuple[int, str]:
         """A new personal access token: its id, and the token, which is shown this once."""
-        token = TOKEN_PREFIX + secrets.token_urlsafe(20)
+        token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
         number = self.database.insert(
             t.tokens,
             user_id=user_id,

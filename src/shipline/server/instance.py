@@ -30,6 +30,7 @@ from shipline.server.errors import ServerError
 from shipline.server.handout import Handout
 from shipline.server.limits import Limits
 from shipline.server.merge_requests import MergeRequests
+from shipline.server.notes import Notes
 from shipline.server.permissions import Caller
 from shipline.server.projects import Projects
 from shipline.server.registry_key import RegistryKey
@@ -102,6 +103,7 @@ class Instance:
         self.projects = Projects(self.database, settings.home / "repositories")
         self.groups = self.projects.groups
         self.merge_requests = MergeRequests(self.database)
+        self.notes = Notes(self.database)
         self.deploy_tokens = DeployTokens(self.database)
         self.runners = Runners(self.database, self.vault, self.store.tick)
         self.issuer = Issuer(settings.home, settings.url)

@@ -1,6 +1,6 @@
 """Merge requests: what a branch is to become part of, and who asked for it. Both branches are of one project.
 
-Kept here is what pipelines and the API need of them; there are no notes, approvals or merge trains.
+Kept here is what pipelines and the API need of them; there are no merge trains.
 """
 
 from __future__ import annotations
@@ -30,9 +30,21 @@ class Refused(Exception):
         self.texts = list(texts)
 
 
+class Wish(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How somebody wants it merged. `sha`: the commit that they have seen; `message`: of the merge commit, empty
+    for the usual one; `squash_message`: of the one commit that stands for all."""
+
+    user_id: int
+    sha: str
+    message: str = ""
+    squash: bool = False
+    squash_message: str = ""
+    remove_source_branch: bool = False
+
+
 class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     """The rest of a merge request. `base`, `start`: where its branch left the target branch, and the target branch
-    then. Times are Unix seconds."""
+    then. `when_succeeded`: it is to be merged so when its pipeline has succeeded. Times are Unix seconds."""
 
     description: str = ""
     labels: list[str] = []
@@ -47,6 +59,8 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     merged_at: float | None = None
     closed_by: int | None = None
     closed_at: float | None = None
+    approved_by: dict[int, float] = {}
+    when_succeeded: Wish | None = None
 
 
 def facts_of(row: Any) -> Facts:
@@ -132,7 +146,10 @@ class MergeRequests:
         if not head:
             return
         out = GitCall(path, "merge-base", start or head, head).output(missing=b"")
-        self.change(row, facts={"base": out.decode().strip(), "start": start}, sha=head)
+        facts: dict[str, Any] = {"base": out.decode().strip(), "start": start}
+        if head != row.sha:
+            facts["when_succeeded"] = None
+        self.change(row, facts, sha=head)
         GitCall(path, "update-ref", f"refs/merge-requests/{row.iid}/head", head).output()
 
     def change(self, row: Any, facts: dict[str, Any] | None = None, **columns: Any) -> None:
@@ -143,12 +160,32 @@ class MergeRequests:
         self.database.execute(query.values(updated_at=time.time(), **columns))
 
     def close(self, row: Any, user_id: int) -> None:
-        self.change(row, {"closed_by": user_id, "closed_at": time.time()}, state="closed")
+        self.change(row, {"closed_by": user_id, "closed_at": time.time(), "when_succeeded": None}, state="closed")
 
     def merged(self, row: Any, user_id: int, **facts: Any) -> None:
-        self.change(row, {"merged_by": user_id, "merged_at": time.time(), **facts}, state="merged")
+        done = {"merged_by": user_id, "merged_at": time.time(), "when_succeeded": None}
+        self.change(row, done | facts, state="merged")
+
+    def waiting(self) -> list[Any]:
+        """Those that are to be merged when their pipelines have succeeded."""
+        columns = t.merge_requests.c
+        wanted = (columns.state == "opened") & columns.record.contains('"when_succeeded":{')
+        return list(self.database.all(sa.select(t.merge_requests).where(wanted).order_by(columns.id)))
+
+    def pipelines(self, project_id: int, row: Any) -> sa.Select[Any]:
+        """A merge request's own pipelines, and its branch's for the commit that it is at."""
+        columns = t.pipelines.c
+        own = columns.ref == f"refs/merge-requests/{row.iid}/head"
+        branch = (columns.ref == row.source_branch) & (columns.sha == row.sha)
+        return sa.select(t.pipelines).where(columns.project_id == project_id, own | branch)
+
+    def head_pipeline(self, row: Any) -> Any | None:
+        """The newest pipeline of the commit that it is at."""
+        newest = self.pipelines(row.project_id, row).order_by(t.pipelines.c.id.desc()).limit(1)
+        return self.database.one(newest.where(t.pipelines.c.sha == row.sha))
 
     def delete(self, project: Any, row: Any) -> None:
+        self.database.execute(sa.delete(t.notes).where(t.notes.c.merge_request_id == row.id))
         self.database.execute(sa.delete(t.merge_requests).where(t.merge_requests.c.id == row.id))
         GitCall(Path(project.path), "update-ref", "-d", f"refs/merge-requests/{row.iid}/head").output(missing=b"")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shipline.engine.publishing import Publishing
+from shipline.server.accepting import merge_when_succeeded
 from shipline.server.downstream import Downstream
 from shipline.server.instance import Instance
 from shipline.server.publisher import ServerPublisher
@@ -16,4 +17,5 @@ def open_instance(settings: Settings) -> Instance:
     instance.pipelines.publishing = Publishing(instance.store, instance.publisher)
     downstream = instance.downstream = Downstream(instance)
     instance.handout.cross_needed = downstream.cross_needed
+    merge_when_succeeded(instance)
     return instance

@@ -135,6 +135,11 @@ class Projects:
             of_project = sa.select(t.jobs.c.id).where(t.jobs.c.project_id == project.id)
             for table in (t.assignments, t.artifacts):
                 self.database.execute(sa.delete(table).where(table.c.job_id.in_(of_project)))
+            requests = sa.select(t.merge_requests.c.id).where(t.merge_requests.c.project_id == project.id)
+            self.database.execute(sa.delete(t.notes).where(t.notes.c.merge_request_id.in_(requests)))
+            bots = sa.select(t.users.c.id).where(t.users.c.bot_of_project == project.id)
+            self.database.execute(sa.delete(t.tokens).where(t.tokens.c.user_id.in_(bots)))
+            self.database.execute(sa.delete(t.users).where(t.users.c.bot_of_project == project.id))
             for table in t.metadata.sorted_tables:
                 if "project_id" in table.c:
                     self.database.execute(sa.delete(table).where(table.c.project_id == project.id))

@@ -13,6 +13,7 @@ from shipline.engine.environments import stop_due
 from shipline.engine.sites import expire
 from shipline.engine.states import COMPLETED
 from shipline.server import tables as t
+from shipline.server.accepting import merge_due
 from shipline.server.instance import Instance
 from shipline.server.mirrors import update_due
 from shipline.server.retention import EVERY, clean
@@ -58,6 +59,7 @@ async def _round(instance: Instance) -> None:
     expire(instance.store, instance.publisher.sites, time.time())
     instance.downstream.round()
     instance.pipelines.forget_settled()
+    await merge_due(instance)
     update_due(instance)
     await run_due(instance)
     await instance.depot.round(lambda numbers: ended_jobs(instance, numbers))

@@ -1,4 +1,4 @@
-"""Merge requests as GitLab's JSON objects. What there is none of here (notes, votes, milestones) is empty."""
+"""Merge requests as GitLab's JSON objects. What there is none of here (votes, milestones) is empty."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
-from shipline.server import tables as t
 from shipline.server.api import shapes
 from shipline.server.api.shapes import Shape
 from shipline.server.git import content
@@ -39,7 +36,7 @@ def basic(call: Call, project: Any, row: Any) -> Shape:
         "closed_at": time_text(facts.closed_at),
         "target_branch": row.target_branch,
         "source_branch": row.source_branch,
-        "user_notes_count": 0,
+        "user_notes_count": call.instance.notes.count(row.id),
         "upvotes": 0,
         "downvotes": 0,
         "author": shapes.user_of(call, row.author_id),
@@ -52,7 +49,7 @@ def basic(call: Call, project: Any, row: Any) -> Shape:
         "draft": draft,
         "work_in_progress": draft,
         "milestone": None,
-        "merge_when_pipeline_succeeds": False,
+        "merge_when_pipeline_succeeds": facts.when_succeeded is not None,
         "merge_status": "unchecked" if row.state == "opened" else "can_be_merged",
         "detailed_merge_status": "unchecked" if row.state == "opened" else "not_open",
         "sha": row.sha,
@@ -83,8 +80,7 @@ async def whole(call: Call, project: Any, row: Any) -> Shape:
     """All that is told of one."""
     facts = facts_of(row)
     shape = basic(call, project, row) | await asyncio.to_thread(_state, project, row)
-    newest = pipelines_of(project, row).order_by(t.pipelines.c.id.desc()).limit(1)
-    pipeline = call.instance.database.one(newest.where(t.pipelines.c.sha == row.sha))
+    pipeline = call.instance.merge_requests.head_pipeline(row)
     name = project.full_path
     return shape | {
         "subscribed": False,
@@ -97,14 +93,6 @@ async def whole(call: Call, project: Any, row: Any) -> Shape:
         "merge_error": None,
         "user": {"can_merge": call.instance.projects.may_merge(project, call.caller, row.target_branch)},
     }
-
-
-def pipelines_of(project: Any, row: Any) -> sa.Select[Any]:
-    """A merge request's own pipelines, and its branch's for the commit that it is at."""
-    columns = t.pipelines.c
-    own = columns.ref == f"refs/merge-requests/{row.iid}/head"
-    branch = (columns.ref == row.source_branch) & (columns.sha == row.sha)
-    return sa.select(t.pipelines).where(columns.project_id == project.id, own | branch)
 
 
 def _state(project: Any, row: Any) -> Shape:

@@ -1,4 +1,4 @@
-"""/projects/:id/merge_requests: list, show, make, change, merge, and what belongs to one."""
+"""/projects/:id/merge_requests: list, show, make, change, and what belongs to one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from typing import Any
 import sqlalchemy as sa
 from starlette.responses import Response
 
-from shipline.engine.git import GitError
-from shipline.engine.git import git as run_git
-from shipline.engine.repository import NO_SHA
 from shipline.server import permissions as may
 from shipline.server import tables as t
 from shipline.server.api import commits, merge_request_shapes, shapes
@@ -19,15 +16,12 @@ from shipline.server.api.commits import reading_code
 from shipline.server.api.pipelines import created, reading
 from shipline.server.git import content
 from shipline.server.git import reading as git
-from shipline.server.git.merging import merge
-from shipline.server.git.pushes import Change, forbidden, pushed
-from shipline.server.git.writing import Person
 from shipline.server.http.answers import because, no_record, refusal, wrong_parameter
 from shipline.server.http.call import Call
 from shipline.server.http.paging import PAGE, ordered, paged, paged_query
 from shipline.server.http.routes import Endpoint
 from shipline.server.merge_pipelines import order_for, pipeline_lines
-from shipline.server.merge_requests import Facts, Refused, facts_of, is_draft
+from shipline.server.merge_requests import Facts, Refused, facts_of
 
 ORDERS = {name: t.merge_requests.c[name] for name in ("created_at", "updated_at", "title")}
 SCOPES = ("created_by_me", "created-by-me", "assigned_to_me", "assigned-to-me", "all")
@@ -78,17 +72,31 @@ def _page(call: Call, query: sa.Select[Any], scope: str) -> Response:
         if (moment := call.moment(f"{name}_before")) is not None:
             query = query.where(columns[f"{name}_at"] <= moment)
 
+    if labels := _labels(call, "labels"):
+        query = _labelled(call, query, labels)
+
     def shape(row: Any) -> shapes.Shape:
         return merge_request_shapes.basic(call, call.instance.projects.by_id(row.project_id), row)
 
     return paged_query(call, query, shape, ordered(call, ORDERS, columns.id, "created_at"))
 
 
+def _labelled(call: Call, query: sa.Select[Any], labels: list[str]) -> sa.Select[Any]:
+    """Those with all of these labels; `Any` and `None` stand for having some, or none."""
+    columns = t.merge_requests.c
+    rows = call.instance.database.all(query.with_only_columns(columns.id, columns.record))
+    names = {row.id: facts_of(row).labels for row in rows}
+    if [label.lower() for label in labels] in (["any"], ["none"]):
+        some = labels[0].lower() == "any"
+        return query.where(columns.id.in_([number for number, own in names.items() if bool(own) == some]))
+    return query.where(columns.id.in_([number for number, own in names.items() if set(labels) <= set(own)]))
+
+
 async def show(call: Call) -> Response:
-    return await _shown(call, *_wanted(call))
+    return await shown(call, *wanted(call))
 
 
-async def _shown(call: Call, project: Any, row: Any, status: int = 200) -> Response:
+async def shown(call: Call, project: Any, row: Any, status: int = 200) -> Response:
     return call.json(await merge_request_shapes.whole(call, project, row), status)
 
 
@@ -110,11 +118,11 @@ async def create(call: Call) -> Response:
         raise refusal(409, refused.texts) from None
     call.audit("create merge request", f"{project.full_path}!{row.iid}")
     await pipeline_lines(call.instance, project, user, row)
-    return await _shown(call, project, row, 201)
+    return await shown(call, project, row, 201)
 
 
 async def change(call: Call) -> Response:
-    project, row = _wanted(call)
+    project, row = wanted(call)
     user = call.user()
     if row.author_id != user.user_id and call.instance.projects.level(project, user) < may.DEVELOPER:
         raise refusal(403)
@@ -145,103 +153,41 @@ async def change(call: Call) -> Response:
         requests.follow(project, requests.by_id(row.id))
     elif target is not None:
         requests.follow(project, requests.by_id(row.id))
-    return await _shown(call, project, requests.by_id(row.id))
+    return await shown(call, project, requests.by_id(row.id))
 
 
 async def delete(call: Call) -> Response:
-    project, row = _wanted(call, may.OWNER)
+    project, row = wanted(call, may.OWNER)
     call.instance.merge_requests.delete(project, row)
     call.audit("delete merge request", f"{project.full_path}!{row.iid}")
     return Response(status_code=204)
 
 
-async def merge_it(call: Call) -> Response:
-    """PUT merge: with a merge commit, as GitLab's default is."""
-    project, row = _wanted(call)
-    instance, user, facts = call.instance, call.user(), facts_of(row)
-    if not instance.projects.may_merge(project, user, row.target_branch):
-        raise refusal(401)
-    if row.state != "opened" or is_draft(row.title) or row.sha == facts.base:
-        raise refusal(405)
-    if call.boolean("merge_when_pipeline_succeeds") or call.boolean("auto_merge"):
-        raise because(400, "auto_merge is not supported: merge when the pipeline has succeeded")
-    if call.given("sha") and call.text("sha") != row.sha:
-        raise refusal(409, f"SHA does not match HEAD of source branch: {row.sha}")
-    path, target = Path(project.path), f"refs/heads/{row.target_branch}"
-    tip = await asyncio.to_thread(content.resolve, path, target)
-    if tip is None:
-        raise refusal(422, "Branch cannot be merged")
-    squash = call.boolean("squash", facts.squash)
-    names = f"Merge branch '{row.source_branch}' into '{row.target_branch}'"
-    message = f"{names}\n\n{row.title}\n\nSee merge request {project.full_path}!{row.iid}"
-    message = call.text("merge_commit_message") or message
-    squashed = (call.text("squash_commit_message") or row.title) if squash else None
-    who = Person(user.name, user.email)
-    try:
-        made = await asyncio.to_thread(
-            merge, path, row.target_branch, tip, row.sha, message, squashed, facts.base, who
-        )
-    except GitError:
-        raise refusal(409, "The target branch has moved meanwhile") from None
-    if made is None:
-        raise refusal(422, "Branch cannot be merged")
-    instance.merge_requests.merged(row, user.user_id, merge_commit_sha=made.merge, squash_commit_sha=made.squash)
-    call.audit("merge", f"{project.full_path}!{row.iid}")
-    await pushed(instance, project, user, [Change(tip, made.merge, target)], [])
-    if call.boolean("should_remove_source_branch", facts.remove_source_branch):
-        await _remove_branch(call, project, row)
-    return await _shown(call, project, instance.merge_requests.by_id(row.id))
-
-
-async def _remove_branch(call: Call, project: Any, row: Any) -> None:
-    """The source branch goes, where the caller may remove it."""
-    gone = Change(row.sha, NO_SHA, f"refs/heads/{row.source_branch}")
-    if forbidden(call.instance, project, call.user(), [gone]) is None:
-        await asyncio.to_thread(run_git, Path(project.path), "update-ref", "-d", gone.ref, row.sha)
-        await pushed(call.instance, project, call.user(), [gone], [])
-
-
 async def list_pipelines(call: Call) -> Response:
-    project, row = _wanted(call, reading(call))
+    project, row = wanted(call, reading(call))
     return paged_query(
         call,
-        merge_request_shapes.pipelines_of(project, row),
+        call.instance.merge_requests.pipelines(project.id, row),
         lambda found: shapes.pipeline_basic(call, found, project.full_path),
         [t.pipelines.c.id.desc()],
     )
 
 
 async def create_pipeline(call: Call) -> Response:
-    project, row = _wanted(call, may.DEVELOPER)
+    project, row = wanted(call, may.DEVELOPER)
     call.limit("create pipeline", str(call.user().user_id), call.instance.settings.pipelines_a_minute)
     return await created(call, order_for(call.instance, project, call.user(), row))
 
 
 async def list_commits(call: Call) -> Response:
-    project, row = _wanted(call)
+    project, row = wanted(call)
     facts = facts_of(row)
     between = f"{facts.base}..{row.sha}" if facts.base else row.sha
     found = await asyncio.to_thread(git.commits, Path(project.path), between)
     return paged(call, found, lambda item: commits.commit(call, item, project.full_path))
 
 
-async def changes(call: Call) -> Response:
-    project, row = _wanted(call)
-    shape = await merge_request_shapes.whole(call, project, row)
-    return call.json(shape | {"changes": await _diffs(project, row), "overflow": False})
-
-
-async def diffs(call: Call) -> Response:
-    project, row = _wanted(call)
-    return paged(call, await _diffs(project, row), lambda item: item)
-
-
-async def _diffs(project: Any, row: Any) -> list[shapes.Shape]:
-    found = await asyncio.to_thread(content.differences, Path(project.path), facts_of(row).base or None, row.sha)
-    return [commits.diff_shape(item) for item in found]
-
-
-def _wanted(call: Call, level: int | None = None) -> tuple[Any, Any]:
+def wanted(call: Call, level: int | None = None) -> tuple[Any, Any]:
     """The project, and the merge request that the path names."""
     project = call.project(reading_code(call) if level is None else level)
     row = call.instance.merge_requests.find(project.id, call.number("merge_request_iid"))
@@ -266,17 +212,14 @@ def _assignees(call: Call) -> list[int]:
 
 
 _ALL = "/projects/{id}/merge_requests"
-_ONE = _ALL + "/{merge_request_iid}"
+ONE = _ALL + "/{merge_request_iid}"
+"""The path of one merge request."""
 _LISTED = (
     f"{PAGE} state:opened|closed|merged|locked|all scope:{'|'.join(SCOPES)} source_branch target_branch "
-    "author_id:int author_username search created_after:ts created_before:ts updated_after:ts updated_before:ts "
-    "order_by:created_at|updated_at|title sort:asc|desc"
+    "author_id:int author_username labels:any search created_after:ts created_before:ts "
+    "updated_after:ts updated_before:ts order_by:created_at|updated_at|title sort:asc|desc"
 )
 _FIELDS = "description labels:any assignee_id:int assignee_ids:list squash:bool remove_source_branch:bool"
-_MERGED = (
-    "merge_commit_message squash_commit_message squash:bool should_remove_source_branch:bool sha auto_merge:bool "
-    "merge_when_pipeline_succeeds:bool"
-)
 _CHANGED = f"title target_branch state_event:close|reopen add_labels:any remove_labels:any {_FIELDS}"
 ENDPOINTS = [
     Endpoint("GET", "/merge_requests", list_all, takes=_LISTED, gives="[MergeRequestBasic]"),
@@ -288,13 +231,10 @@ ENDPOINTS = [
         takes=f"title! source_branch! target_branch! target_project_id:int {_FIELDS}",
         gives="MergeRequest",
     ),
-    Endpoint("GET", _ONE, show, gives="MergeRequest"),
-    Endpoint("PUT", _ONE, change, takes=_CHANGED, gives="MergeRequest"),
-    Endpoint("DELETE", _ONE, delete, gives="-"),
-    Endpoint("PUT", _ONE + "/merge", merge_it, takes=_MERGED, gives="MergeRequest"),
-    Endpoint("GET", _ONE + "/pipelines", list_pipelines, takes=PAGE, gives="[PipelineBasic]"),
-    Endpoint("POST", _ONE + "/pipelines", create_pipeline, gives="Pipeline"),
-    Endpoint("GET", _ONE + "/commits", list_commits, takes=PAGE, gives="[Commit]"),
-    Endpoint("GET", _ONE + "/changes", changes, gives="MergeRequest"),
-    Endpoint("GET", _ONE + "/diffs", diffs, takes=PAGE, gives="[Diff]"),
+    Endpoint("GET", ONE, show, gives="MergeRequest"),
+    Endpoint("PUT", ONE, change, takes=_CHANGED, gives="MergeRequest"),
+    Endpoint("DELETE", ONE, delete, gives="-"),
+    Endpoint("GET", ONE + "/pipelines", list_pipelines, takes=PAGE, gives="[PipelineBasic]"),
+    Endpoint("POST", ONE + "/pipelines", create_pipeline, gives="Pipeline"),
+    Endpoint("GET", ONE + "/commits", list_commits, takes=PAGE, gives="[Commit]"),
 ]

@@ -46,6 +46,10 @@ _GROUP = (
     "id:int web_url name path description~ visibility avatar_url~ full_name full_path created_at:ts parent_id~:int "
     "projects*:[Project]"
 )
+_DIFF_VERSION = (
+    "id:int head_commit_sha base_commit_sha~ start_commit_sha~ created_at:ts merge_request_id:int state real_size "
+    "patch_id_sha~"
+)
 _DEPLOY_TOKEN = "id:int name username expires_at~:ts scopes:[text] revoked:bool expired:bool"
 
 SHAPES: dict[str, str] = {
@@ -123,6 +127,13 @@ SHAPES: dict[str, str] = {
     + " subscribed:bool changes_count latest_build_started_at~:ts latest_build_finished_at~:ts "
     "first_deployed_to_production_at~:ts pipeline~:PipelineBasic head_pipeline~:Pipeline diff_refs:hash "
     "merge_error~ user:hash changes*:[Diff] overflow*:bool",
+    "Note": "id:int type~ body author~:UserBasic created_at:ts updated_at:ts system:bool noteable_id:int "
+    "noteable_type project_id:int resolvable:bool confidential:bool internal:bool imported:bool imported_from "
+    "noteable_iid:int commands_changes:hash",
+    "Approvals": "id:int iid:int project_id:int title description~ state created_at:ts updated_at:ts "
+    "user_has_approved:bool user_can_approve:bool approved:bool approved_by:[hash]",
+    "DiffVersion": _DIFF_VERSION,
+    "DiffVersionDetail": _DIFF_VERSION + " commits:[Commit] diffs:[Diff]",
     "Message": "message",
     "AllowedAgents": "allowed_agents:list job:hash pipeline:hash project:hash user:hash environment*:hash",
 }
