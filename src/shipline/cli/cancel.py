@@ -23,7 +23,7 @@ def cancel(job: str | None, pipeline: int | None) -> None:
     """
     from shipline.cli import texts
     from shipline.cli.hierarchy import Names
-    from shipline.cli.run import tell_settled
+    from shipline.cli.running import tell_settled
     from shipline.cli.state import chosen_job, chosen_pipeline, opened_pipelines
 
     with opened_pipelines() as pipelines:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shipline.cli.failures import PIPELINE_FAILED
+from shipline.cli.exit_codes import PIPELINE_FAILED
 from shipline.cli.options import Where, how_shown, where_jobs_run
 from shipline.cli.widths import fitted, width
 

@@ -69,8 +69,8 @@ class EventScreen:
         """Nothing changes by itself."""
 
     def finish(self, live: Live, store: Store) -> None:
+        from shipline.cli.exit_codes import exit_code
         from shipline.cli.hierarchy import together
-        from shipline.cli.run import exit_code
         from shipline.cli.script_log import last_lines
         from shipline.engine.running_time import running_time
 

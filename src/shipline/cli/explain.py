@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shipline.cli.circumstances import Given, circumstances, finish, opened
+from shipline.cli.circumstances import Given, circumstances
+from shipline.cli.configuration import finish, opened
 
 if TYPE_CHECKING:
     from shipline.language import Explanation

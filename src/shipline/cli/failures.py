@@ -1,8 +1,5 @@
 """From an error to one clear message and the exit code: the one place where errors end.
 
-Exit codes: 1 the pipeline failed, 2 wrong usage or invalid configuration, 3 the environment (an engine, a
-cluster, a disk) is missing or broken, 70 a defect of Shipline itself, 130 interrupted.
-
 A room's error type is known by its name, so that no room is imported for it.
 """
 
@@ -15,11 +12,7 @@ from pathlib import Path
 
 import click
 
-PIPELINE_FAILED = 1
-USAGE = 2
-ENVIRONMENT = 3
-DEFECT = 70
-INTERRUPTED = 130
+from shipline.cli.exit_codes import DEFECT, ENVIRONMENT, INTERRUPTED, USAGE
 
 ROOM_ERRORS = {
     "language": ("LanguageError", USAGE),

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shipline.cli.circumstances import Configuration, Given, circumstances, finish, opened
+from shipline.cli.circumstances import Given, circumstances
+from shipline.cli.configuration import Configuration, finish, opened
 
 if TYPE_CHECKING:
     from shipline.language import Finding

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shipline.cli.circumstances import Given, circumstances, finish, opened
+from shipline.cli.circumstances import Given, circumstances
+from shipline.cli.configuration import finish, opened
 from shipline.cli.widths import fitted, plain, width
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from shipline.cli.options import complete_job, pipeline_option
-from shipline.cli.run import tell_settled
+from shipline.cli.running import tell_settled
 
 AT_ONCE = 1 << 20
 LOOK_AGAIN = 0.2

@@ -117,16 +117,3 @@ def merge_base(repository: Repository, target: str, sha: str) -> tuple[str, str]
             base = GitCall(repository.path, "merge-base", found.sha, sha).output(missing=b"")
             return found.sha, base.decode().strip()
     return "", ""
-
-
-def inputs(texts: tuple[str, ...]) -> dict[str, Any]:
-    """The values of --input; each becomes what its input's type asks for."""
-    from shipline.language.inputs import Untyped
-
-    found: dict[str, Any] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise click.UsageError(f"--input {text}: write KEY=VALUE.")
-        found[key] = Untyped(value)
-    return found

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from shipline.cli.confirmation import confirm
 from shipline.cli.options import (
     Where,
     complete_job,
@@ -53,10 +53,8 @@ def play(
     with opened_pipelines() as pipelines:
         found = chosen_job(pipelines, job, pipeline)
         definition = pipelines.live(found.pipeline_id).definitions[found.name]
-        if definition.manual_confirmation and not yes and found.status in ("manual", "scheduled"):
-            if not sys.stdin.isatty():
-                raise click.UsageError(f"Job '{found.name}' asks: {definition.manual_confirmation} Say --yes.")
-            click.confirm(definition.manual_confirmation, abort=True)
+        if definition.manual_confirmation and found.status in ("manual", "scheduled"):
+            confirm([definition], yes)
         pairs = [PipelineVariable(key, value) for key, value in given]
         number, name = found.pipeline_id, found.name
         return resume(pipelines, number, lambda: pipelines.play(number, name, pairs, filled), where, view, [name])

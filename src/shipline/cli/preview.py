@@ -6,7 +6,8 @@ import json
 
 import click
 
-from shipline.cli.circumstances import Given, circumstances, finish, opened
+from shipline.cli.circumstances import Given, circumstances
+from shipline.cli.configuration import finish, opened
 
 
 @click.command()

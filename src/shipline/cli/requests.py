@@ -10,18 +10,19 @@ import msgspec
 if TYPE_CHECKING:
     from shipline.cli.circumstances import Given
     from shipline.engine.creation import Request
-    from shipline.engine.records import Commit, PipelineRecord
+    from shipline.engine.records import Commit
     from shipline.engine.repository import Repository
     from shipline.engine.selection import Selection
-    from shipline.engine.sources import Elsewhere
 
 
 def asked_for(
     given: Given, repository: Repository, selection: Selection, dirty: bool = False
 ) -> tuple[Commit, Request]:
     """The commit, with the ref that the options give it, and the request. Raises click.UsageError, EngineError."""
-    from shipline.cli.circumstances import pipeline_variables, project_places
-    from shipline.cli.occasion import commit_of, inputs, occasion, of_commit, refuse_contradictions
+    from shipline.cli.elsewhere import elsewhere, project_places
+    from shipline.cli.occasion import commit_of, occasion, of_commit, refuse_contradictions
+    from shipline.cli.options import given_inputs
+    from shipline.cli.pipeline_variables import pipeline_variables
     from shipline.engine.creation import CONFIG_FILE, Request
 
     refuse_contradictions(given)
@@ -45,9 +46,9 @@ def asked_for(
         schedule_description=facts.get("schedule_description", ""),
         changed=changed,
         said=list(given.changed),
-        inputs=inputs(given.inputs),
+        inputs=given_inputs(given.inputs),
         config_path=_inside(given.file, repository) or CONFIG_FILE,
-        elsewhere=_elsewhere(given, repository),
+        elsewhere=elsewhere(given, repository),
         projects={path: str(place.absolute()) for path, place in project_places(given.projects).items()},
     )
     return commit, request
@@ -68,37 +69,4 @@ def _inside(file: str | None, repository: Repository) -> str:
             return str(known.relative_to(root))
     raise click.UsageError(
         f"--file {file}: a pipeline runs for a commit, and the file is not in {repository.path}."
-    )
-
-
-def _elsewhere(given: Given, repository: Repository) -> Elsewhere:
-    """Where includes of other projects, of the web and of templates are looked for."""
-    from shipline.cli.circumstances import fetcher, include_server, other_projects
-    from shipline.engine.sources import Elsewhere
-    from shipline.language.loaders import Directory
-
-    server = include_server(repository)
-    return Elsewhere(
-        projects=other_projects(given.projects),
-        fetch=fetcher(given, repository.path, server),
-        server=server,
-        templates=Directory(given.templates) if given.templates else None,
-    )
-
-
-def elsewhere_of(record: PipelineRecord, repository: Repository) -> Elsewhere:
-    """The same for a pipeline of an earlier command, as far as that was remembered."""
-    from pathlib import Path
-
-    from shipline.cli.circumstances import LOCK_FILE, include_server
-    from shipline.cli.fetching import fetching
-    from shipline.cli.other_project import OtherProject
-    from shipline.engine.sources import Elsewhere
-
-    server = include_server(repository)
-    lock = repository.path / LOCK_FILE
-    return Elsewhere(
-        projects={path: OtherProject(Path(place)) for path, place in record.projects.items()},
-        fetch=fetching(server, lock if lock.exists() else None),
-        server=server,
     )

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shipline.cli.exit_codes import exit_code
 from shipline.cli.options import Where
-from shipline.cli.run import exit_code, tell_settled, work_on
+from shipline.cli.running import tell_settled, work_on
 
 if TYPE_CHECKING:
     from shipline.cli.screen import Screen, View
@@ -30,10 +31,10 @@ def resume(
 ) -> int:
     """Lets something happen to a pipeline and sees its jobs through, with all that belongs to it; gives the exit
     code of the topmost. `asked` are the jobs that will run because of it, besides those that wait for them."""
+    from shipline.cli.elsewhere import elsewhere_of
     from shipline.cli.hierarchy import together, topmost
-    from shipline.cli.requests import elsewhere_of
     from shipline.cli.runners import runners
-    from shipline.cli.screen import chosen_screen
+    from shipline.cli.screens import chosen_screen
     from shipline.cli.state import opened_repository
 
     tell_settled(pipelines)

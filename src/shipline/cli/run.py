@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from shipline.cli.circumstances import Given, circumstances
-from shipline.cli.failures import INTERRUPTED, PIPELINE_FAILED
+from shipline.cli.confirmation import confirm
 from shipline.cli.options import Where, how_shown, where_jobs_run
+from shipline.cli.running import tell_settled, work_on
 
 if TYPE_CHECKING:
-    from shipline.cli.runners import Hands
-    from shipline.cli.screen import Screen, View
+    from shipline.cli.screen import View
     from shipline.engine.creation import Plan
-    from shipline.engine.live import Live
     from shipline.engine.pipelines import Pipelines
-    from shipline.engine.repository import Repository
-    from shipline.engine.sources import Elsewhere
     from shipline.language import Finding
     from shipline.language.pipeline import Job
 
@@ -75,7 +71,7 @@ def run(
     from shipline.cli.environments import stop_due
     from shipline.cli.requests import asked_for
     from shipline.cli.runners import runners
-    from shipline.cli.screen import chosen_screen
+    from shipline.cli.screens import chosen_screen
     from shipline.cli.state import opened_pipelines, opened_repository
     from shipline.engine.creation import planned
     from shipline.engine.selection import Selection
@@ -128,16 +124,6 @@ def _tell_unfollowed(pipelines: Pipelines, pipeline_id: int, view: View) -> None
             click.echo(f"Warning: --follow {name}: no job was called so.", err=True)
 
 
-def confirm(jobs: list[Job], yes: bool) -> None:
-    """Asks, for manual jobs that are to start by themselves, what their authors want to be asked."""
-    if yes:
-        return
-    for job in jobs:
-        if not sys.stdin.isatty():
-            raise click.UsageError(f"Job '{job.name}' asks: {job.manual_confirmation} Say --yes.")
-        click.confirm(f"{job.name}: {job.manual_confirmation}", abort=True)
-
-
 def tell_missing(pipelines: Pipelines, plan: Plan) -> None:
     """Says of jobs that run alone whose files they lack."""
     if not any(job.borrows for job in plan.compiled.jobs):
@@ -163,57 +149,3 @@ def tell_warnings(warnings: list[Finding]) -> None:
 
     for warning in warnings:
         click.echo(one(warning), err=True)
-
-
-def work_on(
-    pipelines: Pipelines,
-    pipeline_id: int,
-    repository: Repository,
-    hands: Hands,
-    screen: Screen,
-    elsewhere: Elsewhere,
-) -> int:
-    """Runs the pipeline's jobs, and those of what it triggers, in this process and shows them; gives the exit code.
-    `elsewhere`: what includes of triggered pipelines may name."""
-    from shipline.cli.hierarchy import Names
-    from shipline.cli.kept import remove_replaced
-    from shipline.cli.work import Work
-
-    screen.name = Names(pipelines.store).of
-    try:
-        screen.begin(pipelines.live(pipeline_id))
-        work = Work(pipelines, pipeline_id, repository, hands, screen, elsewhere)
-        finished = work.run()
-        for complaint in remove_replaced(pipelines.live(pipeline_id), hands.config):
-            screen.say(complaint)
-        screen.finish(pipelines.live(pipeline_id), pipelines.store)
-    finally:
-        screen.close()
-    work.shelf.expire(pipelines, pipelines.live(pipeline_id).record.project_id)
-    return exit_code(pipelines.live(pipeline_id)) if finished else INTERRUPTED
-
-
-def exit_code(live: Live) -> int:
-    """0 unless a job failed that may not, or the pipeline was cancelled."""
-    broken = any(job.status == "failed" and not job.allow_failure for job in live.jobs.values())
-    return PIPELINE_FAILED if broken or live.record.status in ("failed", "canceled") else 0
-
-
-def tell_settled(pipelines: Pipelines) -> None:
-    """Ends what a killed process left, and says so."""
-    settled = pipelines.settle()
-    if not settled:
-        return
-    from shipline.cli.hierarchy import Names, topmost
-
-    names, ran = Names(pipelines.store), dict[int, list[str]]()
-    for record, jobs in settled:
-        told = ran.setdefault(topmost(pipelines, record.id).id, [])
-        told += [names.of(job) for job in jobs if job.status == "failed"]
-    for number, failed in ran.items():
-        what = f"{', '.join(failed)} ran and counts as failed" if failed else "no job ran"
-        click.echo(
-            f"Pipeline {number} was interrupted: its process died; {what}. "
-            f"To go on with it: shipline retry --pipeline {number}",
-            err=True,
-        )

@@ -1,4 +1,4 @@
-"""What `shipline run` shows while it runs: the interface of the three ways, and which of them it is.
+"""What `shipline run` shows while it runs: the interface of the three ways (`screens` chooses one).
 
 In a terminal a table of the jobs is kept up to date in place (`live_screen`); elsewhere, and where it is asked for,
 each job's log comes line by line with the job's name before it (`line_screen`); programs get one JSON object a line
@@ -10,7 +10,6 @@ the jobs are done; `close` always, at last, however the command ends.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -64,22 +63,3 @@ class Screen(Protocol):
 def own_name(job: JobRecord) -> str:
     """What a job is called where there is one pipeline only."""
     return job.name
-
-
-def chosen_screen(view: View) -> Screen:
-    """The screen for standard output as it is."""
-    from shipline.cli.output import Output
-
-    output = Output()
-    if view.json:
-        from shipline.cli.event_screen import EventScreen
-
-        return EventScreen(output)
-    colour = output.is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    if output.is_terminal and not (view.quiet or view.logs) and os.environ.get("TERM", "dumb") != "dumb":
-        from shipline.cli.live_screen import LiveScreen
-
-        return LiveScreen(output, view.follow, colour)
-    from shipline.cli.line_screen import LineScreen
-
-    return LineScreen(output, view, colour)

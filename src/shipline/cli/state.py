@@ -117,7 +117,6 @@ def known_of(repository: Repository, protected: bool) -> tuple[list[ProjectVaria
 
     from shipline.engine.errors import EngineError
     from shipline.engine.numbering import upcoming
-    from shipline.engine.scopes import visible
     from shipline.engine.sqlite_store import SqliteStore
 
     try:
@@ -126,7 +125,7 @@ def known_of(repository: Repository, protected: bool) -> tuple[list[ProjectVaria
             project = store.known_project(str(repository.path))
             if project is None:
                 return nothing
-            return visible(store.variables(project.id), protected, None), upcoming(store, project.id)
+            return store.variables(project.id), upcoming(store, project.id)
         finally:
             store.close()
     except (EngineError, OSError, sqlite3.Error):  # what cannot be read is told by a run

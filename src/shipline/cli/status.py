@@ -19,8 +19,8 @@ def status(pipeline: int | None, as_json: bool) -> int:
 
     Exit codes: 0 it succeeded, runs or waits, 1 it failed or was cancelled, 2 there is no such pipeline.
     """
+    from shipline.cli.exit_codes import exit_code
     from shipline.cli.hierarchy import together
-    from shipline.cli.run import exit_code
     from shipline.cli.state import chosen_pipeline, opened_pipelines
     from shipline.cli.summary import summary
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shipline.cli.failures import INTERRUPTED
+from shipline.cli.exit_codes import INTERRUPTED
 
 if TYPE_CHECKING:
     from shipline.engine.remote import Remote
