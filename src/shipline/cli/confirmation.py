@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def confirm(jobs: list[Job], yes: bool) -> None:
-    """Asks about each of the jobs. Raises click.UsageError where nobody is there to answer, click.Abort for a no."""
+    """Asks about each of the jobs. Raises click.UsageError where nobody can answer, click.Abort for a no."""
     if yes:
         return
     for job in jobs:
