@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shipline.protocol.payload import GitInfo
-from shipline.runner.errors import JobFailed
+from shipline.runner.large_files import bring_large_files
 from shipline.runner.process import run_git
 from shipline.runner.workspace import Workspace
 
@@ -61,34 +61,35 @@ def local_path(url: str) -> Path | None:
 
 
 class RepositoryCopies:
-    """Copies by repository, commit, ref and depth. Jobs that want the same one wait for one copy."""
+    """Copies by repository, commit, ref and depth, with Git LFS objects or without. Jobs that want the same one
+    wait for one copy."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._copies: dict[tuple[object, ...], asyncio.Task[Path]] = {}
         self._archives: dict[Path, asyncio.Task[Path]] = {}
 
-    async def copy(self, repository: Path, git: GitInfo, depth: int) -> Path:
-        """The bare copy's folder. JobFailed when the commit isn't there."""
-        key = (repository, git.sha, git.ref, git.ref_type, depth)
+    async def copy(self, repository: Path, git: GitInfo, depth: int, large: bool = True) -> Path:
+        """The bare copy's folder. JobFailed when the commit isn't there, or one of its `large` files."""
+        key = (repository, git.sha, git.ref, git.ref_type, depth, large)
         if key not in self._copies:
             folder = self._workspace.path / f"sources-{len(self._copies)}.git"
-            self._copies[key] = asyncio.create_task(_copy(repository, git, depth, folder))
+            self._copies[key] = asyncio.create_task(_copy(repository, git, depth, large, folder))
         return await asyncio.shield(self._copies[key])
 
-    async def archive(self, repository: Path, git: GitInfo, depth: int) -> Path:
+    async def archive(self, repository: Path, git: GitInfo, depth: int, large: bool) -> Path:
         """The bare copy as a tar file."""
-        folder = await self.copy(repository, git, depth)
+        folder = await self.copy(repository, git, depth, large)
         if folder not in self._archives:
             self._archives[folder] = asyncio.create_task(asyncio.to_thread(_archive, folder))
         return await asyncio.shield(self._archives[folder])
 
-    async def module(self, repository: Path, git: GitInfo, depth: int) -> Path:
+    async def module(self, repository: Path, git: GitInfo, depth: int, large: bool) -> Path:
         """The same of a submodule, which is cloned where it comes to: its commit is on a branch."""
-        folder = await self.copy(repository, git, depth)
+        folder = await self.copy(repository, git, depth, large)
         (folder / "refs" / "heads" / git.ref).write_text(f"{git.sha}\n")
         (folder / "HEAD").write_text(f"ref: refs/heads/{git.ref}\n")
-        return await self.archive(repository, git, depth)
+        return await self.archive(repository, git, depth, large)
 
     async def close(self) -> None:
         """Gives up what is still being made."""
@@ -98,7 +99,7 @@ class RepositoryCopies:
         await asyncio.gather(*making, return_exceptions=True)
 
 
-async def _copy(repository: Path, git: GitInfo, depth: int, folder: Path) -> Path:
+async def _copy(repository: Path, git: GitInfo, depth: int, large: bool, folder: Path) -> Path:
     limit = ["--depth", str(depth)] if depth > 0 else []
     await run_git("init", "-q", "--bare", "--template=", f"--object-format={git.repo_object_format}", str(folder))
     tagged = git.ref_type == "tag"
@@ -117,34 +118,9 @@ async def _copy(repository: Path, git: GitInfo, depth: int, folder: Path) -> Pat
             await run_git("-C", str(folder), "update-ref", own, git.sha)
         await run_git("-C", str(folder), "update-ref", "-d", JOB)
     (folder / "config").write_text(checkout_config(repository, git))
-    await _copy_large_files(repository, git, folder)
+    if large:
+        await bring_large_files(repository, git.sha, folder / "lfs")
     return folder
-
-
-async def _copy_large_files(repository: Path, git: GitInfo, folder: Path) -> None:
-    """The commit's Git LFS objects, as far as the repository has them: a job cannot ask this machine for them."""
-    common = await run_git("-C", str(repository), "rev-parse", "--git-common-dir")
-    stored = repository / common.strip() / "lfs" / "objects"
-    if not stored.is_dir():
-        return
-    pointer = "^oid sha256:[0-9a-f]{64}$"
-    try:
-        found = await run_git("-C", str(repository), "grep", "-h", "-I", "-E", pointer, git.sha)
-    except JobFailed:  # grep finds nothing
-        return
-    names = {line.removeprefix("oid sha256:") for line in found.splitlines()}
-    await asyncio.to_thread(_copy_objects, stored, folder / "lfs" / "objects", names)
-
-
-def _copy_objects(stored: Path, target: Path, names: set[str]) -> None:
-    import shutil
-
-    for name in names:
-        source = stored / name[:2] / name[2:4] / name
-        if source.exists():
-            place = target / name[:2] / name[2:4]
-            place.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, place / name)
 
 
 def _archive(folder: Path) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from shipline.protocol.payload import GitInfo
 from shipline.runner.history import seen_history
+from shipline.runner.large_files import ATTRIBUTE, PLAIN, bring_large_files
 from shipline.runner.local.snapshot import Snapshot
 from shipline.runner.process import found_program, run_git
 from shipline.runner.repository import checkout_config
@@ -28,18 +29,18 @@ LARGE_FILES = """\
 
 
 class Checkouts:
-    """Checkouts by repository, commit, ref and depth."""
+    """Checkouts by repository, commit, ref and depth, with Git LFS objects or with pointers to them."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._made: dict[tuple[object, ...], asyncio.Task[Snapshot]] = {}
 
-    async def place(self, repository: Path, git: GitInfo, depth: int, project: Path) -> None:
+    async def place(self, repository: Path, git: GitInfo, depth: int, large: bool, project: Path) -> None:
         """Makes `project` a fresh checkout. JobFailed when the commit isn't in the repository."""
-        key = (repository, git.sha, git.ref, git.ref_type, depth)
+        key = (repository, git.sha, git.ref, git.ref_type, depth, large)
         if key not in self._made:
             folder = self._workspace.path / f"checkout-{len(self._made)}"
-            self._made[key] = asyncio.create_task(_make(repository, git, depth, folder))
+            self._made[key] = asyncio.create_task(_make(repository, git, depth, large, folder))
         snapshot = await asyncio.shield(self._made[key])
         if snapshot.is_large:
             await asyncio.to_thread(snapshot.write, str(project))
@@ -53,21 +54,19 @@ class Checkouts:
         await asyncio.gather(*self._made.values(), return_exceptions=True)
 
 
-async def _make(repository: Path, git: GitInfo, depth: int, folder: Path) -> Snapshot:
+async def _make(repository: Path, git: GitInfo, depth: int, large: bool, folder: Path) -> Snapshot:
     common = await _common_folder(repository)
     own = folder / ".git"
     for made in (own / "objects" / "info", own / "refs"):
         made.mkdir(parents=True, exist_ok=True)
     objects = (common / "objects").resolve()
     (own / "objects" / "info" / "alternates").write_text(f"{objects}\n")
-    stored = common / "lfs" / "objects"
-    large = LARGE_FILES if stored.is_dir() and found_program("git-lfs") else ""
-    (own / "config").write_text(checkout_config(repository, git) + large)
+    (own / "config").write_text(checkout_config(repository, git))
     (own / "HEAD").write_text(f"{git.sha}\n")
     (own / "logs").mkdir()
     (own / "logs" / "HEAD").write_text(DETACHED.format(nothing="0" * len(git.sha), sha=git.sha))
     missing = f"the commit {git.sha[:8]} cannot be checked out from {repository}"
-    files = run_git("-C", str(folder), "read-tree", "--reset", "-u", git.sha, failure=missing)
+    files = run_git(*PLAIN, "-C", str(folder), "read-tree", "--reset", "-u", git.sha, failure=missing)
     _, history = await asyncio.gather(files, seen_history(repository, git, depth))
     refs = "".join(f"{name} {ref}\n" for ref, name in history.refs.items())
     (own / "packed-refs").write_text(refs, errors="surrogateescape")
@@ -75,7 +74,17 @@ async def _make(repository: Path, git: GitInfo, depth: int, folder: Path) -> Sna
     shallow = history.shallow.union(edge.read_text().split() if edge.exists() else ())
     if shallow:
         (own / "shallow").write_text("".join(f"{commit}\n" for commit in sorted(shallow)))
+    if ((common / "lfs").is_dir() or _says_large(folder / ".gitattributes")) and found_program("git-lfs"):
+        with (own / "config").open("a") as config:
+            config.write(LARGE_FILES)
+        storage = folder.with_suffix(".lfs")
+        if large and await bring_large_files(repository, git.sha, storage):
+            await run_git("-C", str(folder), "-c", f"lfs.storage={storage}", "lfs", "checkout", failure=missing)
     return await asyncio.to_thread(Snapshot, str(folder))
+
+
+def _says_large(attributes: Path) -> bool:
+    return attributes.is_file() and ATTRIBUTE.encode() in attributes.read_bytes()
 
 
 async def _common_folder(repository: Path) -> Path:

@@ -107,7 +107,8 @@ class ShellExecutor:
         git = self._job.payload.git_info
         repository = local_path(git.repo_url)
         if repository and sources.plain:
-            await self._checkouts.place(repository, git, sources.depth, Path(self._job.places.project))
+            project = Path(self._job.places.project)
+            await self._checkouts.place(repository, git, sources.depth, sources.large_files, project)
             self._trace.info(f"Checking out {git.sha[:8]} as detached HEAD (ref is {git.ref})...")
             return
         copy: Path | None = None
@@ -115,7 +116,7 @@ class ShellExecutor:
             copy = self._folder / "sources.git"
             import shutil
 
-            shutil.copytree(await self._copies.copy(repository, git, sources.depth), copy)
+            shutil.copytree(await self._copies.copy(repository, git, sources.depth, sources.large_files), copy)
         modules: dict[str, str] = {}
         if repository and sources.modules:
             found = await local_modules(repository, git.sha, recursive=sources.modules == "recursive")

@@ -233,7 +233,7 @@ class PodExecutor:
         repository = local_path(git.repo_url)
         if repository is None or not sources.fetches:
             return None
-        return await self._copies.archive(repository, git, sources.depth)
+        return await self._copies.archive(repository, git, sources.depth, sources.large_files)
 
     async def _copy_modules(self) -> tuple[dict[str, str], dict[str, str], list[tuple[Path, str]]]:
         """The submodules that are repositories of this machine: where their addresses lead in the pod, their paths
@@ -252,7 +252,8 @@ class PodExecutor:
                 continue
             place = f"{self._job.places.builds}/.modules-{self._job.payload.id}/{len(archives)}.git"
             commit = GitInfo("", MODULE, each.sha, "", repo_object_format=git.repo_object_format)
-            archives.append((await self._copies.module(each.repository, commit, sources.module_depth), place))
+            wanted = (commit, sources.module_depth, sources.large_files)
+            archives.append((await self._copies.module(each.repository, *wanted), place))
             if each.url.startswith("/"):
                 links[each.url] = place
             else:

@@ -13,7 +13,7 @@ from typing import Literal
 from shipline.runner.errors import JobFailed
 from shipline.runner.executor import Stage
 from shipline.runner.job import Job
-from shipline.runner.script.submodules import submodules
+from shipline.runner.script.submodules import LARGE_FILES, submodules
 from shipline.runner.script.text import GREEN, RESET, Program, quote
 
 NOTHING: Mapping[str, str] = {}
@@ -41,6 +41,7 @@ class Sources:
         self.depth = variables.number("GIT_DEPTH", self.git.depth)
         self.checkout = variables.is_true("GIT_CHECKOUT", True)
         self.submodules = variables.get("GIT_SUBMODULE_STRATEGY", "none") not in ("", "none")
+        self.large_files = self.checkout and not variables.is_true("GIT_LFS_SKIP_SMUDGE")
         self.hooks = {hook.name: hook.script for hook in job.payload.hooks if hook.script}
 
     @property
@@ -175,11 +176,10 @@ class Sources:
         flags = self.job.variables.get("GIT_CLEAN_FLAGS") or "-ffdx"
         if flags != "none":
             program.add(f'if [ -z "$fresh" ]; then git clean -q {flags}; fi')
-        skip_lfs = self.job.variables.is_true("GIT_LFS_SKIP_SMUDGE")
-        if not skip_lfs:
-            program.add("if grep -qs 'filter=lfs' .gitattributes; then git lfs pull; fi")
+        if self.large_files:
+            program.add(LARGE_FILES)
         if self.submodules:
-            submodules(program, self.job.variables, flags, lfs=not skip_lfs)
+            submodules(program, self.job.variables, flags, lfs=self.large_files)
         else:
             program.say("Skipping Git submodules setup")
 

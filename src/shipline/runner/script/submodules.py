@@ -6,6 +6,11 @@ from shipline.runner.errors import JobFailed
 from shipline.runner.script.text import GREEN, RESET, Program, quote
 from shipline.runner.variables import Variables
 
+LARGE_FILES = (
+    "if git grep -q filter=lfs -- .gitattributes '*/.gitattributes' && git lfs version > /dev/null 2>&1; "
+    "then git lfs pull; fi"
+)
+
 
 def submodules(program: Program, variables: Variables, clean_flags: str, *, lfs: bool) -> None:
     """Adds the commands to `program`, which stands in the project's folder."""
@@ -30,8 +35,7 @@ def submodules(program: Program, variables: Variables, clean_flags: str, *, lfs:
     if clean_flags != "none":
         program.add(f"git submodule foreach{recursive} {quote('git clean -q ' + clean_flags)} > /dev/null")
     if lfs:
-        command = "if grep -qs filter=lfs .gitattributes; then git lfs pull; fi"
-        program.add(f"git submodule foreach{recursive} {quote(command)} > /dev/null")
+        program.add(f"git submodule foreach{recursive} {quote(LARGE_FILES)} > /dev/null")
 
 
 def _extra(flags: str) -> str:
