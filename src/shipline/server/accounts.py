@@ -48,6 +48,25 @@ class Accounts:
             )
         return number
 
+    def create_bot(self, name: str, kind: str, number: int) -> int:
+        """Who a token of a project or a group (`kind`) acts as: without password and namespace; gives the id."""
+        username = f"{kind}_{number}_bot_{secrets.token_hex(16)}"
+        return self.database.insert(
+            t.users,
+            username=username,
+            name=name,
+            email=f"{username}@noreply.localhost",
+            password=None,
+            admin=False,
+            state="active",
+            created_at=time.time(),
+            **{f"bot_of_{kind}": number},
+        )
+
+    def is_bot(self, user: Any) -> bool:
+        """Whether it is nobody's but an access token's."""
+        return user is not None and (user.bot_of_project is not None or user.bot_of_group is not None)
+
     def first_password(self) -> str | None:
         """Makes the first user, an administrator, when there is no user yet; gives the password, once."""
         if self.database.one(sa.select(t.users.c.id).limit(1)):

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from shipline.objects.objects import ObjectsError
 from shipline.server import api, discovery, health, pages, registry, runner_api
-from shipline.server.api import openapi
+from shipline.server.api import openapi, uploads
 from shipline.server.api.authentication import authenticate
 from shipline.server.git import smart_http
 from shipline.server.http.answers import json_response
@@ -72,6 +72,7 @@ def application(settings: Settings, opened: Opened = lambda instance: None) -> A
             *routes("", registry.ENDPOINTS, lambda: instances[0], None),
             *routes("", discovery.ENDPOINTS, lambda: instances[0], None),
             *routes("", pages.ENDPOINTS, lambda: instances[0], authenticate),
+            *routes("", uploads.LINKED, lambda: instances[0], authenticate),
             *routes("", smart_http.ENDPOINTS, lambda: instances[0], None),
             *web_routes(lambda: instances[0]),
         ],

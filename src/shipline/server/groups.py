@@ -120,7 +120,10 @@ class Groups:
         """Removes a group without projects, and all groups in it, with what is theirs."""
         numbers = [row[0] for row in self.database.all(self.below(group))]
         with self.database.transaction():
+            bots = sa.select(t.users.c.id).where(t.users.c.bot_of_group.in_(numbers))
             doomed = (
+                sa.delete(t.tokens).where(t.tokens.c.user_id.in_(bots)),
+                sa.delete(t.users).where(t.users.c.bot_of_group.in_(numbers)),
                 sa.delete(t.group_members).where(t.group_members.c.namespace_id.in_(numbers)),
                 sa.delete(t.runner_groups).where(t.runner_groups.c.namespace_id.in_(numbers)),
                 sa.delete(t.variables).where(t.variables.c.project_id.in_([-number for number in numbers])),

@@ -38,6 +38,7 @@ from shipline.server.runners import Runners
 from shipline.server.settings import Settings
 from shipline.server.store import DatabaseStore
 from shipline.server.traces import Traces
+from shipline.server.uploads import Uploads
 from shipline.server.vault import Vault
 
 VERSION = "18.0.0"
@@ -104,6 +105,7 @@ class Instance:
         self.groups = self.projects.groups
         self.merge_requests = MergeRequests(self.database)
         self.notes = Notes(self.database)
+        self.uploads = Uploads(self.database, settings.home / "uploads")
         self.deploy_tokens = DeployTokens(self.database)
         self.runners = Runners(self.database, self.vault, self.store.tick)
         self.issuer = Issuer(settings.home, settings.url)
@@ -132,6 +134,7 @@ class Instance:
         for row in self.database.all(busy.distinct()):
             self.pipelines.cancel(row[0])
         self.projects.delete(project)
+        self.uploads.delete_all(project.id)
 
     def delete_pipeline(self, pipeline_id: int) -> None:
         """Stops a pipeline and removes it, with logs and artifacts."""

@@ -1,6 +1,7 @@
 """The REST API v4: GitLab's paths, fields, pages and errors. One file a resource."""
 
 from shipline.server.api import (
+    access_tokens,
     admin,
     ci_lint,
     commit_statuses,
@@ -30,8 +31,10 @@ from shipline.server.api import (
     resource_groups,
     runners,
     schedules,
+    search,
     tokens,
     triggers,
+    uploads,
     users,
     variables,
 )
@@ -71,6 +74,9 @@ ENDPOINTS = [
         job_token_scope,
         users,
         tokens,
+        access_tokens,
+        uploads,
+        search,
         admin,
     )
     for endpoint in resource.ENDPOINTS

@@ -39,7 +39,8 @@ NAMED = (
     *("/projects/{id}/jobs", "/projects/{id}/environments", "/projects/{id}/deployments"),
     *("/projects/{id}/runners", "/projects/{id}/pipeline_schedules", "/projects/{id}/variables"),
     *("/projects/{id}/triggers", "/projects/{id}/resource_groups", "/runners", "/user", "/job", "/admin"),
-    *("/namespaces", "/personal_access_tokens", "/version", "/metadata"),
+    *("/namespaces", "/personal_access_tokens", "/version", "/metadata", "/search"),
+    *("/projects/{id}/access_tokens", "/groups/{group}/access_tokens"),
 )
 """What takes a caller's name for reading, too, before anything is looked for."""
 NOT_FOR_JOBS = ("/variables", "/statuses", "/diff", "/refs", "/sequence", "/signature")

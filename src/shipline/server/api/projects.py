@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ from shipline.engine.git import GitCall
 from shipline.server import permissions as may
 from shipline.server import tables as t
 from shipline.server.api import shapes
+from shipline.server.api.written import put_on_branch
+from shipline.server.git.writing import Action, Person, commit
 from shipline.server.http.answers import Refusal, json_response, no_such, wrong_parameter
 from shipline.server.http.call import Call
 from shipline.server.http.paging import ordered, paged_query
@@ -74,7 +77,19 @@ async def create_project(call: Call) -> Response:
     call.audit("create project", made.full_path)
     if values := _settings(call, made):
         call.instance.projects.update(made.id, **values)
+    if call.boolean("initialize_with_readme"):
+        await _write_readme(call, made)
     return call.json(shapes.project(call, call.instance.projects.by_id(made.id)), 201)
+
+
+async def _write_readme(call: Call, project: Any) -> None:
+    """The first commit, with the project's name and what it is."""
+    text = "\n\n".join(part for part in (f"# {project.name}", project.description or "") if part)
+    user = call.user()
+    who = Person(user.name, user.email)
+    first = Action("create", "README.md", f"{text}\n".encode())
+    made = await asyncio.to_thread(commit, Path(project.path), None, "Initial commit", [first], who, who)
+    await put_on_branch(call, project, project.default_branch, None, made)
 
 
 async def show_project(call: Call) -> Response:
@@ -133,8 +148,9 @@ def _settings(call: Call, project: Any) -> dict[str, Any]:
         if size is not None and size < 1:
             raise Refusal(400, {"message": {"max_artifacts_size": ["must be greater than 0"]}})
         own["max_artifacts_size"] = size
-    if call.given("topics"):
-        own["topics"] = [str(topic) for topic in call.listed("topics")]
+    for older in ("tag_list", "topics"):
+        if call.given(older):
+            own["topics"] = [str(topic) for topic in call.listed(older)]
     if role := call.text("ci_pipeline_variables_minimum_override_role"):
         own["pipeline_variables_role"] = role
     return values | ({"settings": changed(project, **own)} if own else {})
@@ -264,12 +280,18 @@ CHANGED = (
     "name description visibility:private|internal|public default_branch ci_config_path ci_default_git_depth:int "
     "build_timeout:int shared_runners_enabled:bool group_runners_enabled:bool public_builds:bool public_jobs:bool "
     "keep_latest_artifact:bool ci_forward_deployment_enabled:bool ci_delete_pipelines_in_seconds:int topics:list "
-    "ci_pipeline_variables_minimum_override_role:no_one_allowed|developer|maintainer|owner ci_separated_caches:bool"
-    " max_artifacts_size:int"
+    "tag_list:list ci_pipeline_variables_minimum_override_role:no_one_allowed|developer|maintainer|owner "
+    "ci_separated_caches:bool max_artifacts_size:int"
 )
 ENDPOINTS = [
     Endpoint("GET", "/projects", list_projects, takes=LISTED, gives="[ProjectBasic]"),
-    Endpoint("POST", "/projects", create_project, takes=f"path namespace_id:int {CHANGED}", gives="Project"),
+    Endpoint(
+        "POST",
+        "/projects",
+        create_project,
+        takes=f"path namespace_id:int initialize_with_readme:bool {CHANGED}",
+        gives="Project",
+    ),
     Endpoint("GET", "/projects/{id}", show_project, gives="ProjectBasic"),
     Endpoint("PUT", "/projects/{id}", change_project, takes=CHANGED, gives="Project"),
     Endpoint("DELETE", "/projects/{id}", delete_project, gives="Message", status=202),

@@ -41,6 +41,7 @@ _TOKEN = (
     "id:int name revoked:bool created_at:ts description~ scopes:[text] user_id:int last_used_at~:ts active:bool "
     "expires_at~:date"
 )
+_ACCESS_TOKEN = _TOKEN + " access_level~:int resource_type:project|group resource_id:int"
 _MEMBER = _USER_BASIC + " access_level:int created_at:ts expires_at~:date membership_state"
 _GROUP = (
     "id:int web_url name path description~ visibility avatar_url~ full_name full_path created_at:ts parent_id~:int "
@@ -118,6 +119,11 @@ SHAPES: dict[str, str] = {
     "ResourceGroup": "id:int key process_mode created_at:ts updated_at:ts",
     "Token": _TOKEN,
     "TokenWithToken": _TOKEN + " token",
+    "AccessToken": _ACCESS_TOKEN,
+    "AccessTokenWithToken": _ACCESS_TOKEN + " token",
+    "Upload": "id:int size:int filename created_at:ts uploaded_by~:hash",
+    "CreatedUpload": "id:int alt url full_path markdown",
+    "Contributor": "name email commits:int additions:int deletions:int",
     "DeployToken": _DEPLOY_TOKEN,
     "DeployTokenWithToken": _DEPLOY_TOKEN + " token",
     "JobTokenScope": "inbound_enabled:bool outbound_enabled:bool",

@@ -26,6 +26,11 @@ async def list_tokens(call: Call) -> Response:
     query = sa.select(t.tokens)
     if wanted is not None:
         query = query.where(t.tokens.c.user_id == wanted)
+    return paged_query(call, filtered(call, query), shape, [t.tokens.c.id])
+
+
+def filtered(call: Call, query: sa.Select[Any]) -> sa.Select[Any]:
+    """Those tokens that the call asks for."""
     if call.given("revoked"):
         query = query.where(t.tokens.c.revoked == call.boolean("revoked"))
     if search := call.text("search"):
@@ -34,11 +39,11 @@ async def list_tokens(call: Call) -> Response:
         today = datetime.now(UTC).date().isoformat()
         alive = ~t.tokens.c.revoked & (t.tokens.c.expires_at.is_(None) | (t.tokens.c.expires_at > today))
         query = query.where(alive if state == "active" else ~alive)
-    return paged_query(call, query, _shape, [t.tokens.c.id])
+    return query
 
 
 async def show(call: Call) -> Response:
-    return call.json(_shape(_wanted(call)))
+    return call.json(shape(_wanted(call)))
 
 
 async def create(call: Call) -> Response:
@@ -51,12 +56,12 @@ async def create(call: Call) -> Response:
     scopes = [str(scope) for scope in call.listed("scopes")]
     if not scopes or any(scope not in SCOPES for scope in scopes):
         raise wrong_parameter("scopes does not have a valid value")
-    expires = _day(call)
+    expires = day(call)
     made = call.instance.accounts.create_token(
         user.id, call.text("name"), scopes, expires, call.text("description")
     )
     call.audit("create token", f"{user.username}: {call.text('name')}")
-    return call.json(_shape(_row(call, made[0])) | {"token": made[1]}, 201)
+    return call.json(shape(token_row(call, made[0])) | {"token": made[1]}, 201)
 
 
 async def rotate(call: Call) -> Response:
@@ -64,26 +69,28 @@ async def rotate(call: Call) -> Response:
     row = _wanted(call)
     if not is_active(row):
         raise refusal(401)
-    expires = _day(call) or (datetime.now(UTC).date() + timedelta(days=7)).isoformat()
+    expires = day(call) or (datetime.now(UTC).date() + timedelta(days=7)).isoformat()
     with call.instance.database.transaction():
-        _revoke(call, row)
+        end(call, row)
         made = call.instance.accounts.create_token(
             row.user_id, row.name, row.scopes.split(), expires, row.description or ""
         )
-    return call.json(_shape(_row(call, made[0])) | {"token": made[1]})
+    return call.json(shape(token_row(call, made[0])) | {"token": made[1]})
 
 
 async def revoke(call: Call) -> Response:
-    _revoke(call, _wanted(call))
+    end(call, _wanted(call))
     return Response(status_code=204)
 
 
-def _revoke(call: Call, row: Any) -> None:
+def end(call: Call, row: Any) -> None:
+    """The token works no more."""
     call.instance.database.execute(sa.update(t.tokens).where(t.tokens.c.id == row.id).values(revoked=True))
     call.audit("revoke token", row.name)
 
 
-def _day(call: Call) -> str | None:
+def day(call: Call) -> str | None:
+    """When a new token ends, as the call says."""
     text = call.text("expires_at")
     try:
         return date.fromisoformat(text).isoformat() if text else None
@@ -91,7 +98,8 @@ def _day(call: Call) -> str | None:
         raise wrong_parameter("expires_at is invalid") from None
 
 
-def _row(call: Call, number: int) -> Any:
+def token_row(call: Call, number: int) -> Any:
+    """The token of a number."""
     return call.instance.database.one(sa.select(t.tokens).where(t.tokens.c.id == number))
 
 
@@ -100,14 +108,15 @@ def _wanted(call: Call) -> Any:
     if call.path["token"] == "self":
         if user.token_id is None:
             raise refusal(400)
-        return _row(call, user.token_id)
-    row = _row(call, call.number("token"))
+        return token_row(call, user.token_id)
+    row = token_row(call, call.number("token"))
     if row is None or (row.user_id != user.user_id and not user.admin):
         raise refusal(404) if user.admin else refusal(401)
     return row
 
 
-def _shape(row: Any) -> Shape:
+def shape(row: Any) -> Shape:
+    """A token as GitLab tells of it."""
     return {
         "id": row.id,
         "name": row.name,

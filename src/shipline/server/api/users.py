@@ -169,7 +169,7 @@ def _full(call: Call, row: Any) -> Shape:
     return user_basic(call, row) | {
         "created_at": time_text(row.created_at),
         "bio": "",
-        "bot": False,
+        "bot": call.instance.accounts.is_bot(row),
         "last_sign_in_at": None,
         "confirmed_at": time_text(row.created_at),
         "email": row.email,
