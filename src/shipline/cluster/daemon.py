@@ -103,21 +103,8 @@ class Daemon:
         start_node = partial(node_container.start, config.node_image, name, tuple(config.dns))
         starting = asyncio.create_task(start_node())
         reach = Reach(engine, node_container.name, routed=engine.local)
-        runtime = Runtime(engine, name)
-        node = Node(
-            api=api,
-            engine=engine,
-            runtime=runtime,
-            images=Images(api, engine, {}),
-            recorder=EventRecorder(api, "kubelet", name),
-            facts=NodeFacts(name, name, bridge.name, config.pause_image, node_container.name),
-            bridge=bridge,
-            reach=reach,
-            names=NameService(bridge.node, DOMAIN, ()),
-            issue_token=token_issuer(api, TokenKey(pki.token_key)),
-            allocatable=resources(engine.info)[1],
-        )
-        kubelet = Kubelet(node)
+        node = self._node(api, engine, bridge, reach, node_container.name, TokenKey(pki.token_key))
+        kubelet, runtime = Kubelet(node), node.runtime
         servers, port = await self._listen(api, Streams(engine, kubelet), pki, bridge, engine)
         services = ServiceNetwork(api, node_container, reach, bridge.node, config.node_port_address, DOMAIN)
         node.withdrawn = services.withdrawn
@@ -152,6 +139,26 @@ class Daemon:
         await services.close()
         await node_container.close()
         await asyncio.gather(*(server.stop() for server in servers))
+
+    def _node(
+        self, api: Api, engine: ContainerEngine, bridge: Bridge, reach: Reach, container: str, key: TokenKey
+    ) -> Node:
+        """What the kubelet works with. Names are searched for nowhere else as long as the node's container, which
+        knows the host's search list, has not started."""
+        name = self._config.name
+        return Node(
+            api=api,
+            engine=engine,
+            runtime=Runtime(engine, name),
+            images=Images(api, engine, {}),
+            recorder=EventRecorder(api, "kubelet", name),
+            facts=NodeFacts(name, name, bridge.name, self._config.pause_image, container),
+            bridge=bridge,
+            reach=reach,
+            names=NameService(bridge.node, DOMAIN, ()),
+            issue_token=token_issuer(api, key),
+            allocatable=resources(engine.info)[1],
+        )
 
     async def _listen(
         self, api: Api, streams: Streams, pki: Pki, bridge: Bridge, engine: ContainerEngine

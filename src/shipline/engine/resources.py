@@ -24,7 +24,7 @@ def give(store: Store, change: Change) -> None:
         group = change.graph.nodes[name].resource_group
         if group is None or change.states.jobs[name] != "waiting_for_resource":
             continue
-        if not _taken(store, change, group) and _is_next(store, change, name, group):
+        if not _taken(store, change, group) and _is_next(store, change, group):
             events.resource_free(change.graph, change.states, name)
 
 
@@ -39,8 +39,8 @@ def _taken(store: Store, change: Change, group: str) -> bool:
     return any(job.pipeline_id != change.live.record.id for job in holders)
 
 
-def _is_next(store: Store, change: Change, name: str, group: str) -> bool:
-    """Whether the group's order lets this job go first. Its own pipeline is looked at as it is being changed."""
+def _is_next(store: Store, change: Change, group: str) -> bool:
+    """Whether the group's order lets a job of this pipeline go first. The pipeline itself is being changed."""
     project_id, pipeline_id = change.live.record.project_id, change.live.record.id
     known = store.possession(project_id, ResourceGroup, group)
     if known is None:

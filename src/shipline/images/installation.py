@@ -144,15 +144,11 @@ class Installation:
         why = "no pod was made"
         try:
             async with asyncio.timeout(LONGEST_START):
-                while True:
-                    deployment = await self.cluster.get(path)
-                    if _rolled_out(deployment):
-                        return
-                    for pod in (await self.cluster.get(PATHS["Pod"]))["items"]:
-                        if _of(pod, registry.service):
-                            reason, why = _trouble(pod)
-                            if reason in HOPELESS:
-                                raise ImageError(f"the registry {registry.name} does not start: {reason}: {why}")
+                while not _rolled_out(await self.cluster.get(path)):
+                    for pod in await self._pods(registry.service):
+                        reason, why = _trouble(pod)
+                        if reason in HOPELESS:
+                            raise ImageError(f"the registry {registry.name} does not start: {reason}: {why}")
                     await asyncio.sleep(0.1)
         except TimeoutError:
             raise ImageError(
@@ -163,10 +159,13 @@ class Installation:
     async def _gone(self, service: str) -> None:
         """Waits until no pod holds the registry's files and port any more."""
         for _ in range(int(LONGEST_START / 0.1)):
-            if not any(_of(pod, service) for pod in (await self.cluster.get(PATHS["Pod"]))["items"]):
+            if not await self._pods(service):
                 return
             await asyncio.sleep(0.1)
         raise ImageError(f"the registry's pod does not end; `kubectl -n {NAMESPACE} get pods` shows it")
+
+    async def _pods(self, service: str) -> list[Object]:
+        return [pod for pod in (await self.cluster.get(PATHS["Pod"]))["items"] if _of(pod, service)]
 
     async def _find(self, path: str) -> Object | None:
         try:

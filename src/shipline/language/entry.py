@@ -49,9 +49,6 @@ class Entry:
     def is_map(self) -> bool:
         return isinstance(self.value, Map)
 
-    def is_list(self) -> bool:
-        return isinstance(self.value, List)
-
     def refuse(
         self, message: str, place: Place | None = None, hint: str | None = None, check: str = "config"
     ) -> None:

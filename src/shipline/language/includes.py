@@ -109,7 +109,7 @@ class Includes:
         found: list[Map] = []
         with self.noted():
             written = checked(item, place, self.child)
-            if not self.wanted(written, place, parent):
+            if not self.wanted(written, parent):
                 return []
             for origin in self.origins_of(written, place, parent):
                 self.counted(place, chain)
@@ -139,7 +139,7 @@ class Includes:
                 raise
             self.missing += error.findings
 
-    def wanted(self, written: Map, place: Place, parent: Origin) -> bool:
+    def wanted(self, written: Map, parent: Origin) -> bool:
         """Whether the rules of an include hold; files are looked for where the including file is from."""
         if written.get("rules") is None:
             return True
@@ -148,9 +148,9 @@ class Includes:
         if findings:
             raise LanguageError(findings)
         home = (parent.project, parent.ref)
-        rule = first_match(
-            found or [], Circumstances(self.values, lambda _text: self.plain_values(), self.repository, home)
-        )
+        remote = parent.kind == "remote"
+        seen = Circumstances(self.values, lambda _text: self.plain_values(), self.repository, home, remote)
+        rule = first_match(found or [], seen)
         return rule is not None and rule.when != "never"
 
     def origins_of(self, written: Map, place: Place, parent: Origin) -> list[Origin]:
@@ -239,7 +239,9 @@ class Includes:
         written = checked(item, place)
         origin = self.origins_of(written, place, Origin("local", ""))[0]
         documents = read_documents(self.load(origin, place).text, str(origin), self.warnings)
-        if not documents or not isinstance(documents[0].value, Map):
+        if not documents:
+            raise refuse(f"{kind_name(origin)} file `{origin}` is empty!", place)
+        if not isinstance(documents[0].value, Map):
             raise refuse(f"`{origin}`: Invalid configuration format", place)
         header: Map = documents[0].value
         return header

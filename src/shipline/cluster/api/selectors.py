@@ -14,6 +14,7 @@ class SelectorError(ValueError):
     """A selector that cannot be read; the text says why, in Kubernetes' words."""
 
 
+_OPERATORS = {"=": "in", "==": "in", "!=": "notin", "<": "lt", ">": "gt"}
 _TOKEN = re.compile(r"\s*(!=|==|=|!|\(|\)|,|<|>|[^\s=!,()<>]+)")
 _KEY = re.compile(r"^([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$")
 _VALUE = re.compile(r"^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$")
@@ -70,63 +71,63 @@ def _number(text: str | None) -> float:
 
 
 def _parse_labels(text: str) -> list[Callable[[Mapping[str, str]], bool]]:
-    tokens = _tokens(text)
-    position = 0
+    tokens = _Tokens(text)
     requirements = []
-
-    def peek() -> str:
-        return tokens[position] if position < len(tokens) else ""
-
-    def take() -> str:
-        nonlocal position
-        token = peek()
-        position += 1
-        return token
-
-    while position < len(tokens):
-        if peek() == "!":
-            take()
-            requirements.append(_requirement(_key(take()), "doesnotexist", []))
-        else:
-            key = _key(take())
-            operator = peek()
-            if operator in ("=", "==", "!=", "<", ">"):
-                take()
-                value = "" if peek() in (",", "") else _value(take(), key)
-                name = {"=": "in", "==": "in", "!=": "notin", "<": "lt", ">": "gt"}[operator]
-                requirements.append(_requirement(key, name, [value]))
-            elif operator in ("in", "notin"):
-                take()
-                requirements.append(_requirement(key, operator, _values(take, peek, key)))
-            elif operator in (",", ""):
-                requirements.append(_requirement(key, "exists", []))
-            else:
-                raise _unparsable(f"found '{operator}', expected: in, notin, =, ==, !=, gt, lt")
-        if peek() == ",":
-            take()
-            if not peek():
-                raise _unparsable("found '', expected: identifier after ','")
-            if peek() == ",":
-                raise _unparsable("found ',', expected: identifier after ','")
-        elif peek():
-            raise _unparsable(f"found '{peek()}', expected: ',' or 'end of string'")
+    while tokens.next:
+        requirements.append(_one(tokens))
+        if tokens.next == ",":
+            tokens.take()
+            if tokens.next in ("", ","):
+                raise SelectorError(f"found '{tokens.next}', expected: identifier after ','")
+        elif tokens.next:
+            raise SelectorError(f"found '{tokens.next}', expected: ',' or 'end of string'")
     return requirements
 
 
-def _values(take: Callable[[], str], peek: Callable[[], str], key: str) -> list[str]:
-    if take() != "(":
-        raise _unparsable("found '', expected: '('")
+class _Tokens:
+    """The tokens of a selector's text; `next` is the one that `take` gives, empty at the end."""
+
+    def __init__(self, text: str) -> None:
+        self._left = _tokens(text)[::-1]
+
+    @property
+    def next(self) -> str:
+        return self._left[-1] if self._left else ""
+
+    def take(self) -> str:
+        return self._left.pop() if self._left else ""
+
+
+def _one(tokens: _Tokens) -> Callable[[Mapping[str, str]], bool]:
+    """One requirement, up to the comma behind it."""
+    if tokens.next == "!":
+        tokens.take()
+        return _requirement(_key(tokens.take()), "doesnotexist", [])
+    key, operator = _key(tokens.take()), tokens.next
+    if operator in (",", ""):
+        return _requirement(key, "exists", [])
+    if operator in _OPERATORS:
+        tokens.take()
+        value = "" if tokens.next in (",", "") else _value(tokens.take(), key)
+        return _requirement(key, _OPERATORS[operator], [value])
+    if operator in ("in", "notin"):
+        tokens.take()
+        return _requirement(key, operator, _values(tokens, key))
+    raise SelectorError(f"found '{operator}', expected: in, notin, =, ==, !=, gt, lt")
+
+
+def _values(tokens: _Tokens, key: str) -> list[str]:
+    if tokens.take() != "(":
+        raise SelectorError("found '', expected: '('")
     values: list[str] = []
-    while True:
-        token = take()
-        if token == ")":
-            return values or [""]
+    while (token := tokens.take()) != ")":
         if not token:
-            raise _unparsable("found '', expected: ',' or ')'")
+            raise SelectorError("found '', expected: ',' or ')'")
         if token != ",":
             values.append(_value(token, key))
-        elif peek() in (",", ")"):
+        elif tokens.next in (",", ")"):
             values.append("")
+    return values or [""]
 
 
 def _tokens(text: str) -> list[str]:
@@ -142,9 +143,9 @@ def _tokens(text: str) -> list[str]:
 
 def _key(token: str) -> str:
     if not token or token in ("=", "==", "!=", "(", ")", ",", "<", ">", "!"):
-        raise _unparsable(f"found '{token}', expected: !, identifier, or 'end of string'")
+        raise SelectorError(f"found '{token}', expected: !, identifier, or 'end of string'")
     if not _KEY.match(token) or len(token.rpartition("/")[2]) > 63:
-        raise _unparsable(
+        raise SelectorError(
             f'key: Invalid value: "{token}": name part must consist of alphanumeric characters, '
             "'-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  "
             "or 'my.name',  or '123-abc', regex used for validation is "
@@ -155,17 +156,13 @@ def _key(token: str) -> str:
 
 def _value(token: str, key: str) -> str:
     if not _VALUE.match(token):
-        raise _unparsable(
+        raise SelectorError(
             f'values[0][{key}]: Invalid value: "{token}": a valid label must be an empty string or consist of '
             "alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
             "(e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
             "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
         )
     return token
-
-
-def _unparsable(why: str) -> SelectorError:
-    return SelectorError(why)
 
 
 def fields(

@@ -230,7 +230,7 @@ class DeploymentController:
         active = [one for one in old if sizes.replicas(one) > 0]
         for one in active:
             self._resize(deployment, one, 0)
-        if active or self._old_pods_run(deployment, new, old):
+        if active or self._old_pods_run(deployment, old):
             return self._finish(deployment, new, old)
         if new is None:
             new = self._make_new(deployment, old)
@@ -238,7 +238,7 @@ class DeploymentController:
             self._resize(deployment, new, sizes.replicas(deployment))
         return self._finish(deployment, new, old)
 
-    def _old_pods_run(self, deployment: Json, new: Json | None, old: list[Json]) -> bool:
+    def _old_pods_run(self, deployment: Json, old: list[Json]) -> bool:
         if any(sizes.counted(one, "replicas") for one in old):
             return True
         uids = {one["metadata"]["uid"] for one in old}

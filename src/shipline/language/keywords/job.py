@@ -169,7 +169,7 @@ def job(entry: Entry, name: str, known: Known) -> JobConfig:
     if "trigger" in source:
         found.values["trigger"] = trigger.trigger(entry.child("trigger"))
     check_when(entry, found, bridge)
-    check_rules(entry, found)
+    check_rules(entry)
     check_dependencies(entry, found)
     return found
 
@@ -267,7 +267,7 @@ def check_when(entry: Entry, found: JobConfig, bridge: bool) -> None:
         entry.refuse_key("start_in", "must be blank", "it belongs to when: delayed")
 
 
-def check_rules(entry: Entry, found: JobConfig) -> None:
+def check_rules(entry: Entry) -> None:
     source: Map = entry.value
     if source.get("rules") is None:
         return
