@@ -10,6 +10,9 @@ SEEN = {
     "push-without-login": 'Error response from daemon: Get "https://registry.com/v2/": unauthorized',
     "login-refused": "unauthorized: incorrect username or password",
     "login-without-value": "Error: Cannot perform an interactive login from a non TTY device",
+    "image-missing": "image pull failed: app:2 (container build): registry.example.com/app:2: not found",
+    "registry-away": 'image pull failed: nowhere.invalid/x:1 (container build): Head "https://nowhere.invalid/": '
+    "dial tcp: lookup nowhere.invalid: no such host",
     "image-pull": "Failed to pull image: pull access denied",
     "envsubst": "        image: ${DOCKER_IMAGE}",
     "image-name": 'couldn\'t parse image name "Team/App:1": invalid reference format: repository name (Team/App) '
@@ -19,6 +22,8 @@ SEEN = {
     "no-room": "timed out waiting for pod to start: 0/3 nodes are available",
     "out-of-memory": "container build of pod default/runner-1 ran out of memory: exit code: 137, "
     "reason: 'OOMKilled'",
+    "storage-limit": "pod default/runner-1 was evicted: Pod ephemeral local storage usage exceeds the total limit "
+    "of containers 40Mi.",
     "pod-gone": "pod default/runner-1 is disrupted: EvictionByEvictionAPI",
     "dns": "fatal: unable to access 'https://git.example.com/': Could not resolve host: git.example.com",
     "certificate": "tls: failed to verify certificate: x509: certificate is not trusted",
@@ -72,7 +77,7 @@ def test_a_line_without_end_is_looked_at_in_no_time():
 
 def test_a_name_that_the_node_cannot_resolve_is_not_the_jobs():
     said = "image pull failed: x.invalid/y:1 (container build): dial tcp: lookup x.invalid: no such host"
-    assert [each.name for each in diagnose(said)] == ["image-pull"]
+    assert [each.name for each in diagnose(said)] == ["registry-away"]
 
 
 def test_a_volume_that_is_missing_is_not_taken_for_a_full_cluster():
@@ -82,3 +87,8 @@ def test_a_volume_that_is_missing_is_not_taken_for_a_full_cluster():
 
 def test_a_field_that_kubernetes_refuses_is_no_command():
     assert diagnose('is invalid: [spec.containers[0].volumeMounts[2].name: Not found: "settings"]') == []
+
+
+@pytest.mark.parametrize("name", ["image-missing", "registry-away", "storage-limit"])
+def test_what_is_known_better_is_not_told_in_general_too(name):
+    assert [diagnosis.name for diagnosis in diagnose(SEEN[name])] == [name]

@@ -15,6 +15,9 @@ import yaml
 from tests.runner.desk import Desk, job, run
 from tests.runner.test_pods import kubectl, pods_of
 
+from shipline.runner.kubernetes.errors import ApiError
+from shipline.runner.pod.cluster import connect
+
 pytestmark = pytest.mark.engine
 
 
@@ -97,6 +100,32 @@ async def test_a_cluster_that_is_away_for_a_while_costs_nothing(cut_point, sourc
     await asyncio.wait_for(running, 60)
     assert desk.results[payload.id].state == "success"
     assert "\nended while nobody listened\n" in desk.log(payload)
+
+
+async def test_what_cannot_be_deleted_while_the_cluster_is_away_is_deleted_when_it_is_back(cut_point, monkeypatch):
+    monkeypatch.setattr("shipline.runner.kubernetes.client.ATTEMPTS", 1)
+    monkeypatch.setattr("shipline.runner.pod.cluster.FIRST_PAUSE", 0.1)
+    relay, through_relay = cut_point
+    said, folder = [], "/api/v1/namespaces/default/configmaps"
+    deleted = asyncio.Event()
+
+    def notify(text):
+        said.append(text)
+        if text == "left is deleted now":
+            deleted.set()
+
+    cluster = await connect(through_relay, notify)
+    await cluster.client.create(folder, {"metadata": {"name": "left"}})
+    await cluster.settling
+    relay.open = False
+    relay.cut()
+    await cluster.remove(f"{folder}/left", grace=None)
+    assert "left could not be deleted" in said[0] and "until the cluster takes it" in said[0]
+    relay.open = True
+    await asyncio.wait_for(deleted.wait(), 60)
+    with pytest.raises(ApiError, match="not found"):
+        await cluster.client.get(f"{folder}/left")
+    await cluster.close()
 
 
 async def test_pods_of_a_killed_runner_are_removed_by_the_next(pods, source, tmp_path):

@@ -54,6 +54,13 @@ async def socket(request):
     return answer
 
 
+async def warning(request):
+    answer = web.json_response({"kind": "Pod"}, status=201)
+    for text in ('would violate \\"restricted\\", a policy', "deprecated"):
+        answer.headers.add("Warning", f'299 - "{text}"')
+    return answer
+
+
 @pytest.fixture
 async def url():
     app = web.Application()
@@ -61,6 +68,7 @@ async def url():
     app.router.add_get("/closing", closing)
     app.router.add_get("/socket", socket)
     app.router.add_get("/refusing", refusing)
+    app.router.add_post("/pods", warning)
     app.router.add_route("*", "/{path:.*}", echo)
     runner = web.AppRunner(app, keepalive_timeout=1, shutdown_timeout=0.1)
     await runner.setup()
@@ -99,6 +107,14 @@ async def test_a_refusal_is_told_in_the_servers_words(url):
     with pytest.raises(ApiError, match="you may not") as caught:
         await Client(Access(server=url)).get("/refusing")
     assert (caught.value.code, caught.value.reason) == (403, "Forbidden")
+
+
+async def test_what_the_server_warns_of_is_heard(url):
+    heard = []
+    client = Client(Access(server=url))
+    await client.create("/pods", {"metadata": {"name": "a"}}, warned=heard.append)
+    assert heard == ['would violate "restricted", a policy', "deprecated"]
+    await client.close()
 
 
 async def test_a_server_that_is_not_there(monkeypatch):

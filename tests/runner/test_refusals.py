@@ -12,12 +12,17 @@ WORDS = [
         "namespace ci lets in restricted pods alone",
     ),
     (
+        'pods "r" is forbidden: violates PodSecurity "baseline:latest": privileged (containers "build", "svc-0" '
+        "must not set securityContext.privileged=true)",
+        "leave out what the message names",
+    ),
+    (
         'pods "r" is forbidden: exceeded quota: team, requested: pods=1, used: pods=9, limited: pods=9',
         "ResourceQuota team of the namespace ci has no room",
     ),
     (
         'pods "r" is forbidden: failed quota: team: must specify limits.cpu for: build,helper',
-        "ResourceQuota team wants every container to say limits.cpu for",
+        "ResourceQuota team wants what the message names of every container",
     ),
     (
         'pods "r" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi',

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shipline.runner.pod.states import problem, waiting_reasons
+from shipline.runner.pod.states import failed_preparation, problem, waiting_reasons
 
 
 def pod(*statuses, phase="Pending", conditions=(), deleted=False, **status):
@@ -119,3 +119,33 @@ def test_a_pod_that_wrote_more_than_it_may_is_told_of_its_limit():
     assert "raise ephemeral_storage_limit" in problem(pod(phase="Failed", reason="Evicted", message=told)).hint
     told = "The node was low on resource: memory."
     assert "The node ran short" in problem(pod(phase="Failed", reason="Evicted", message=told)).hint
+
+
+def prepared(*statuses, **fields):
+    """A pod into which somebody has put the init container `mesh`."""
+    found = pod(initContainerStatuses=list(statuses))
+    found["spec"]["initContainers"] = [{"name": "mesh", "image": "mesh-image"} | fields]
+    return found
+
+
+def test_an_init_container_that_fails_is_named_with_who_may_have_put_it_there():
+    found = problem(prepared(ended("mesh", 3)))
+    assert (
+        found.message == "init container mesh (mesh-image) of pod ci/runner-1 failed: exit code: 3, reason: 'Error'"
+    )
+    assert found.hint.startswith("This container is none of the job's own: a webhook")
+    assert failed_preparation(prepared(ended("mesh", 3))) == "mesh"
+    assert problem(prepared(ended("mesh", 0, "Completed"))) is None
+
+
+def test_an_init_container_whose_image_cannot_be_had_is_not_waited_for():
+    state = prepared(waiting("mesh", "ErrImagePull", "manifest unknown"))
+    found = problem(state)
+    assert found.message == "image pull failed: mesh-image (container mesh): manifest unknown"
+    assert not found.pulling  # no pull policy of the job's is asked for it
+    assert waiting_reasons(state) == ["container mesh: ErrImagePull: manifest unknown"]
+
+
+def test_a_sidecar_that_is_begun_again_does_not_stop_the_job():
+    assert problem(prepared(ended("mesh", 1), restartPolicy="Always")) is None
+    assert problem(prepared(waiting("mesh", "CrashLoopBackOff"), restartPolicy="Always")) is None

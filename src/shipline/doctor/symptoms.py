@@ -17,6 +17,10 @@ class Symptom(msgspec.Struct, frozen=True):
     unless: str = ""
 
 
+_PULL = r"(image pull failed|Failed to pull image)[^\n]*"
+_NO_IMAGE = r"(: not found|manifest unknown|name unknown)"
+_NO_ANSWER = r"(no such host|dial tcp|i/o timeout|context deadline exceeded)"
+
 SYMPTOMS = [
     Symptom(
         "docker-tls",
@@ -68,6 +72,20 @@ SYMPTOMS = [
         "Define it in the project's variables, and check its environment scope and whether it is protected.",
     ),
     Symptom(
+        "image-missing",
+        rf"{_PULL}{_NO_IMAGE}",
+        "The registry has no image of that name and tag.",
+        "Correct the name or the tag; where variables make it up, see that they have values in this job, and that "
+        "the job which pushes the image has run.",
+    ),
+    Symptom(
+        "registry-away",
+        rf"{_PULL}{_NO_ANSWER}",
+        "The node could not reach the image's registry.",
+        "Check the registry's name; then that the node can resolve it and gets through to it (its name server, its "
+        "proxy, its network).",
+    ),
+    Symptom(
         "image-pull",
         r"(ErrImagePull|ImagePullBackOff|image pull failed|Failed to pull image|pull access denied "
         r"for (?P<image>\S+))",
@@ -78,6 +96,7 @@ SYMPTOMS = [
         "(`kubectl get secret NAME -n NAMESPACE`); for a job's own image set DOCKER_AUTH_CONFIG or "
         "image_pull_secrets. "
         "`kubectl describe pod` shows the registry's words.",
+        unless=rf"{_PULL}({_NO_IMAGE}|{_NO_ANSWER})",
     ),
     Symptom(
         "envsubst",
@@ -133,11 +152,19 @@ SYMPTOMS = [
         "run fewer processes at once.",
     ),
     Symptom(
+        "storage-limit",
+        r"(was evicted|\bEvicted): [^\n]*exceeds the [^\n]*limit",
+        "The job wrote more to its disk than its pod may.",
+        "Raise ephemeral_storage_limit (or the volume's size_limit) in [runners.kubernetes], or let the job write "
+        "less.",
+    ),
+    Symptom(
         "pod-gone",
         r"(is disrupted|the pod \S+ is gone|was evicted|is being deleted by somebody else|pod \S+ not found)",
         "The cluster took the job's pod away: a drain, a spot node that ended, or a node that ran short.",
         "Retry the job, let `retry: {{when: runner_system_failure}}` do it, and give the job "
         "requests near to what it uses.",
+        unless=r"was evicted: [^\n]*exceeds the [^\n]*limit",
     ),
     Symptom(
         "dns",

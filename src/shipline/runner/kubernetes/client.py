@@ -12,19 +12,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from shipline.runner.errors import RunnerError
 from shipline.runner.kubernetes.credentials import Credentials
 from shipline.runner.kubernetes.errors import ApiError, Unreachable
-from shipline.runner.kubernetes.http import Server
+from shipline.runner.kubernetes.http import Answer, Server
 from shipline.runner.kubernetes.kubeconfig import Access
 from shipline.runner.kubernetes.websocket import Refused, WebSocket
 
 Object = dict[str, Any]
+Warned = Callable[[str], None]
 
+WARNING = re.compile(r'299 \S+ "(?P<text>(?:[^"\\]|\\.)*)"')  # a header may hold several, with commas between
 ATTEMPTS = 5
 REPEAT = frozenset({429, 500, 502, 503, 504})
 CALL_TIME = 60.0  # seconds
@@ -48,14 +51,22 @@ class Client:
 
     async def call(self, method: str, path: str, body: Object | None = None, **query: str) -> Object:
         """One request and its JSON answer. ApiError when the server refuses, Unreachable when none answers."""
+        return await self._call(method, path, body, query)
+
+    async def _call(
+        self, method: str, path: str, body: Object | None, query: Mapping[str, str], warned: Warned | None = None
+    ) -> Object:
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
-        status, answer = await self._ask(method, with_query(path, query.items()), body, kind)
-        if status >= 300:
-            raise ApiError.from_body(status, answer)
-        result: Object = json.loads(answer)
+        answer, data = await self._ask(method, with_query(path, query.items()), body, kind)
+        if warned is not None:
+            for found in WARNING.finditer(answer.headers.get("warning", "")):
+                warned(re.sub(r"\\(.)", r"\1", found["text"]))
+        if answer.status >= 300:
+            raise ApiError.from_body(answer.status, data)
+        result: Object = json.loads(data)
         return result
 
-    async def _ask(self, method: str, target: str, body: Object | None, kind: str) -> tuple[int, bytes]:
+    async def _ask(self, method: str, target: str, body: Object | None, kind: str) -> tuple[Answer, bytes]:
         content = b"" if body is None else json.dumps(body).encode()
         renewed = False
         for attempt in range(1, ATTEMPTS + 1):
@@ -74,17 +85,18 @@ class Client:
                 renewed = True
                 continue
             if answer.status not in REPEAT or attempt == ATTEMPTS:
-                return answer.status, data
+                return answer, data
             await asyncio.sleep(_seconds(answer.headers.get("retry-after"), 0.1 * 2**attempt))
         raise RunnerError(f"{self.access.server}: the credentials of {self.access.source} are refused")
 
     async def get(self, path: str, **query: str) -> Object:
         return await self.call("GET", path, None, **query)
 
-    async def create(self, path: str, body: Object) -> Object:
-        """The new object; one that a repeated request finds already there is given as it is."""
+    async def create(self, path: str, body: Object, *, warned: Warned | None = None) -> Object:
+        """The new object; one that a repeated request finds already there is given as it is. `warned` is told what
+        the server has to say about it, though it takes it."""
         try:
-            return await self.call("POST", path, body)
+            return await self._call("POST", path, body, {}, warned)
         except ApiError as error:
             if error.reason != "AlreadyExists":
                 raise
@@ -132,10 +144,10 @@ class Client:
         query = {"container": container, "tailLines": str(tail), "limitBytes": "65536"}
         try:
             target = with_query(f"/api/v1/namespaces/{namespace}/pods/{pod}/log", query.items())
-            status, answer = await self._ask("GET", target, None, "")
+            answer, data = await self._ask("GET", target, None, "")
         except Unreachable:
             return ""
-        return answer.decode(errors="replace") if status == 200 else ""
+        return data.decode(errors="replace") if answer.status == 200 else ""
 
     async def socket(self, path: str, query: Iterable[tuple[str, str]], protocols: tuple[str, ...]) -> WebSocket:
         """A WebSocket to a streaming subresource. ApiError when the server refuses, Unreachable without one."""

@@ -43,8 +43,11 @@ class Connection:
         version, _, rest = first.partition(" ")
         if not version.startswith("HTTP/1.") or not rest[:3].isdigit():
             raise HttpError(f"this is not an HTTP/1.1 answer: {first[:80]!r}")
-        fields = (line.partition(":") for line in lines if line)
-        return int(rest[:3]), {name.strip().lower(): value.strip() for name, _, value in fields}
+        headers: dict[str, str] = {}
+        for name, _, value in (line.partition(":") for line in lines if line):
+            name, value = name.strip().lower(), value.strip()
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        return int(rest[:3]), headers
 
     def close(self) -> None:
         self.writer.transport.abort()

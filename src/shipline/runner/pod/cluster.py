@@ -19,6 +19,9 @@ from shipline.runner.process_mark import lives, process_mark
 
 Notify = Callable[[str], None]
 
+FIRST_PAUSE = 1.0  # seconds, each twice the one before
+LONGEST_PAUSE = 60.0
+
 
 class Cluster:
     """Made by `connect`; `close` when the last job is done."""
@@ -29,11 +32,45 @@ class Cluster:
         self.namespace = namespace
         self.notify = notify
         self.settling: asyncio.Task[None] | None = None
+        self._left: dict[str, int | None] = {}
+        self._removing: asyncio.Task[None] | None = None
+
+    async def remove(self, place: str, *, grace: int | None) -> None:
+        """Deletes what a job had at this path of the API. While the cluster does not answer, it is tried again for
+        as long as this process lives; the next one finds the rest."""
+        name = place.rpartition("/")[2]
+        try:
+            await self.client.delete(place, grace=grace)
+        except (ApiError, Unreachable) as error:
+            later = not isinstance(error, ApiError) or error.code >= 500
+            when = "; it is tried again until the cluster takes it" if later else ""
+            self.notify(f"{name} could not be deleted: {error}{when}")
+            if later:
+                self._left[place] = grace
+                if self._removing is None or self._removing.done():
+                    self._removing = asyncio.create_task(self._remove_left())
+
+    async def _remove_left(self) -> None:
+        pause = FIRST_PAUSE
+        while self._left:
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+            for place, grace in list(self._left.items()):
+                try:
+                    await self.client.delete(place, grace=grace)
+                except (ApiError, Unreachable) as error:
+                    if not isinstance(error, ApiError) or error.code >= 500:
+                        break
+                    self.notify(f"{place.rpartition('/')[2]} could not be deleted: {error}")
+                else:
+                    self.notify(f"{place.rpartition('/')[2]} is deleted now")
+                del self._left[place]
 
     async def close(self) -> None:
-        if self.settling is not None:
-            self.settling.cancel()
-            await asyncio.wait([self.settling])
+        for task in (self.settling, self._removing):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
         await self.client.close()
 
 

@@ -39,6 +39,8 @@ Object = dict[str, Any]
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 MODULE = "module"  # the branch that a submodule's copy has its commit on
 TERM_TIME = 5.0  # seconds from SIGTERM to SIGKILL
+LAST_LINES = 15  # of a container's log
+TOLD = ("Failed: Failed to pull", "Failed: Error: ", "BackOff: Back-off pulling")  # by the pod's status, too
 EVENTS_TIME = 5.0  # seconds in which nothing happens to a pod, until the cluster is asked why
 
 
@@ -54,6 +56,7 @@ class PodExecutor:
         self._namespace = cluster.namespace
         self._plan: PodPlan | None = None
         self._making: asyncio.Task[Object] | None = None
+        self._made: list[str] = []  # the paths of what may be in the cluster
         self._watcher: PodWatcher | None = None
         self._session: Session | None = None
         self._services: ServiceWatch | None = None
@@ -93,6 +96,7 @@ class PodExecutor:
                 return
             except _PullFailed as failure:
                 if attempt + 1 == attempts:
+                    await self._tell_events()
                     raise failure.failed from None
                 self._trace.warning(f"{failure.failed}")
                 self._trace.warning("trying the next pull policy")
@@ -100,6 +104,7 @@ class PodExecutor:
                 self._broken = asyncio.get_running_loop().create_future()
             except JobFailed:
                 await self._tell_events()
+                await self._tell_preparation()
                 raise
 
     async def _start_pod(self, attempt: int, *, every: bool) -> None:
@@ -132,14 +137,30 @@ class PodExecutor:
         """Creates Secret and pod. The pod owns the Secret, so neither outlives the other."""
         base = f"/api/v1/namespaces/{made.namespace}"
         if made.secret is not None:
-            await self._client.create(f"{base}/secrets", made.secret)
-        pod = await self._client.create(f"{base}/pods", made.pod)
+            await self._create(f"{base}/secrets", made.secret)
+        pod = await self._create(f"{base}/pods", made.pod)
         if made.secret is not None:
             owner = {"apiVersion": "v1", "kind": "Pod", "name": made.name, "uid": pod["metadata"]["uid"]}
             await self._client.patch(
                 f"{base}/secrets/{made.secret['metadata']['name']}", {"metadata": {"ownerReferences": [owner]}}
             )
         return pod
+
+    async def _create(self, path: str, body: Object) -> Object:
+        place = f"{path}/{body['metadata']['name']}"
+        self._made.append(place)  # at once: what got no answer may have been made
+        try:
+            return await self._client.create(path, body, warned=self._warned)
+        except ApiError as error:
+            if error.code < 500:
+                self._made.remove(place)
+            raise
+
+    def _warned(self, text: str) -> None:
+        """What the cluster has to say of what it takes: a policy that will refuse it one day, an old field."""
+        if text not in self._said:
+            self._said.add(text)
+            self._trace.warning(f"the cluster warns: {text}")
 
     async def _wait_until_started(self, made: PodPlan, *, every: bool) -> None:
         """The stream to the helper is opened as soon as the helper runs."""
@@ -200,7 +221,10 @@ class PodExecutor:
         self._state.clear()
         assert self._watcher is not None
         if self._watcher.error is not None:
-            raise JobFailed(f"the pod cannot be watched: {self._watcher.error}")
+            error = self._watcher.error
+            rights = f"The runner's account needs the verbs get, list and watch on pods in {self._namespace}."
+            refused_it = isinstance(error, ApiError) and error.code == 403
+            raise JobFailed(f"the pod cannot be watched: {error}", hint=rights if refused_it else "")
         if self._gone:
             raise JobFailed(
                 f"the pod {self._watcher.pod['metadata']['name']} is gone",
@@ -298,6 +322,13 @@ class PodExecutor:
         if self._session is not None:
             self._killing = asyncio.ensure_future(self._session.signal("kill"))
 
+    async def _tell_preparation(self) -> None:
+        """The last lines of the container that was to prepare the pod, and failed. It is none of the job's own."""
+        failed = states.failed_preparation(self._watcher.pod) if self._watcher else ""
+        if failed and self._plan is not None:
+            text = await self._client.logs(self._plan.namespace, self._plan.name, failed, tail=LAST_LINES)
+            self._trace.write("".join(f"  {failed} | {line}\n" for line in text.splitlines()).encode())
+
     async def _tell_events(self) -> None:
         """What the cluster warned about: volumes that can't be mounted, probes that fail, ... Each once."""
         if self._plan is None or not self._job.config.kubernetes.print_pod_warning_events:
@@ -305,7 +336,8 @@ class PodExecutor:
         if self._warnings is None:
             self._warnings = Warnings(self._client, self._plan.namespace, self._plan.name)
         for text in await self._warnings.new():
-            self._trace.warning(f"Event {text}")
+            if not text.startswith(TOLD):
+                self._trace.warning(f"Event {text}")
 
     async def keep(self) -> None:
         """The pod stays, with what its containers still run; a script whose time was over ends."""
@@ -345,18 +377,15 @@ class PodExecutor:
         await self._let_go()
         if self._plan is None or self._making is None:
             return
-        base = f"/api/v1/namespaces/{self._plan.namespace}"
         config = self._job.config.kubernetes
         grace = config.cleanup_grace_period_seconds
         grace = config.pod_termination_grace_period_seconds if grace is None else grace
-        failure = self._making.exception()
-        try:
-            if not isinstance(failure, ApiError):  # else it was refused, and is not there
-                await self._client.delete(f"{base}/pods/{self._plan.name}", grace=grace)
-            if self._plan.secret is not None and failure:
-                await self._client.delete(f"{base}/secrets/{self._plan.secret['metadata']['name']}")
-        except (ApiError, Unreachable) as error:
-            self._cluster.notify(f"the pod {self._plan.name} could not be deleted: {error}")
+        owned = self._making.exception() is None  # the Secret, which goes with its pod
+        for place in reversed(self._made):
+            pod = "/pods/" in place
+            if pod or not owned:
+                await self._cluster.remove(place, grace=grace if pod else None)
+        self._made.clear()
 
 
 class _PullFailed(JobFailed):

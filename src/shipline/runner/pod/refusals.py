@@ -10,18 +10,25 @@ from shipline.runner.kubernetes.errors import ApiError
 # The first pattern that is found tells the hint; {namespace} and named groups stand for what they say.
 HINTS = [
     (
+        r'violates PodSecurity "baseline',
+        "The label pod-security.kubernetes.io/enforce of the namespace {namespace} lets in baseline pods alone: in "
+        "[runners.kubernetes] leave out what the message names (privileged, host_path volumes, cap_add, the host's "
+        "network), or give jobs that need it, as those with Docker-in-Docker do, another namespace.",
+    ),
+    (
         r'violates PodSecurity "(?P<level>[\w-]+)',
         "The label pod-security.kubernetes.io/enforce of the namespace {namespace} lets in {level} pods alone. In "
-        "[runners.kubernetes] set what is named above: allow_privilege_escalation = false, cap_drop = "
+        "[runners.kubernetes] set what the message names: allow_privilege_escalation = false, cap_drop = "
         '["ALL"], privileged = false, no host_path volumes, and in [runners.kubernetes.pod_security_context] '
         "run_as_non_root = true, run_as_user = 1000, fs_group = 1000 and seccomp_profile = "
         '{{type = "RuntimeDefault"}}; or give jobs a namespace that is not restricted.',
     ),
     (
-        r"failed quota: (?P<quota>\S+): must specify (?P<what>[^:]+)",
-        "The ResourceQuota {quota} wants every container to say {what}. Set the keys for the build, helper and "
-        "service containers in [runners.kubernetes]: cpu_limit, helper_cpu_limit, service_cpu_limit, and likewise "
-        "memory_limit, cpu_request, memory_request.",
+        r"failed quota: (?P<quota>\S+): must specify",
+        "The ResourceQuota {quota} wants what the message names of every container: in [runners.kubernetes] set it "
+        "for the build, helper and service containers (limits.memory is memory_limit, helper_memory_limit and "
+        "service_memory_limit, requests.cpu is cpu_request, ...), or give the namespace {namespace} a LimitRange "
+        "with defaults.",
     ),
     (
         r"exceeded quota: (?P<quota>[^\s,]+)",

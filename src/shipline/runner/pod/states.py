@@ -21,6 +21,10 @@ MISTAKES = {
     "RunContainerError",
 }
 NOT_STARTED = {"StartError", "ContainerCannotRun", "CreateContainerError", "RunContainerError"}
+NOT_OURS = (
+    "This container is none of the job's own: a webhook of the cluster (a service mesh, a policy) or pod_spec in "
+    "[runners.kubernetes] put it into the pod."
+)
 NETWORK = re.compile(
     r"dial tcp|i/o timeout|connection (refused|reset)|no such host|TLS handshake|context "
     r"deadline|temporary failure",
@@ -71,7 +75,8 @@ def waiting_reasons(pod: Object) -> list[str]:
     for condition in pod.get("status", {}).get("conditions") or []:
         if condition.get("status") == "False" and condition.get("type") == "PodScheduled":
             lines.append(f"{condition.get('reason', '')}: {condition.get('message', '')}")
-    for status in pod.get("status", {}).get("containerStatuses") or []:
+    found = pod.get("status", {})
+    for status in (*(found.get("initContainerStatuses") or []), *(found.get("containerStatuses") or [])):
         waiting = status.get("state", {}).get("waiting")
         if waiting and waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):
             lines.append(f"container {status['name']}: {waiting['reason']}: {waiting.get('message', '')}")
@@ -115,6 +120,7 @@ def problem(pod: Object) -> Problem | None:
 
 
 def _container_problems(pod: Object, where: str) -> Iterator[Problem]:
+    yield from _preparation_problems(pod, where)
     images = {container["name"]: container.get("image", "") for container in pod["spec"]["containers"]}
     for status in pod.get("status", {}).get("containerStatuses") or []:
         name, state = status["name"], status.get("state", {})
@@ -126,6 +132,42 @@ def _container_problems(pod: Object, where: str) -> Iterator[Problem]:
             name in ("build", "helper") or ended.get("reason") in NOT_STARTED
         ):
             yield _ended(name, image, where, ended)
+
+
+def _preparation_problems(pod: Object, where: str) -> Iterator[Problem]:
+    """Containers that were to prepare the pod: a job has none, others may have put them there."""
+    images = {each["name"]: each.get("image", "") for each in pod["spec"].get("initContainers") or []}
+    for status in pod.get("status", {}).get("initContainerStatuses") or []:
+        name, waiting = status["name"], status.get("state", {}).get("waiting") or {}
+        found = None
+        if waiting.get("reason") != "CrashLoopBackOff":  # a sidecar, which is begun again
+            found = _waiting(name, images.get(name, ""), waiting.get("reason", ""), waiting.get("message", ""))
+        if found is not None:
+            yield msgspec.structs.replace(found, hint=f"{NOT_OURS} {found.hint}", pulling=False)
+    if name := failed_preparation(pod):
+        ended = _preparation(pod, name)["state"]["terminated"]
+        detail = f": {ended['message']}" if ended.get("message") else ""
+        how = f"exit code: {ended.get('exitCode')}, reason: {ended.get('reason', '')!r}{detail}"
+        yield Problem(
+            f"init container {name} ({images.get(name, '')}) of {where} failed: {how}",
+            "runner_system_failure",
+            f"{NOT_OURS} Its last lines, if it wrote any, stand above.",
+        )
+
+
+def failed_preparation(pod: Object) -> str:
+    """The init container for whose failure the pod cannot start; empty when none has failed."""
+    restarted = [each["name"] for each in pod["spec"].get("initContainers") or [] if each.get("restartPolicy")]
+    for status in pod.get("status", {}).get("initContainerStatuses") or []:
+        ended = status.get("state", {}).get("terminated")
+        if ended and ended.get("exitCode") and status["name"] not in restarted:
+            return str(status["name"])
+    return ""
+
+
+def _preparation(pod: Object, name: str) -> Object:
+    found: Object = next(each for each in pod["status"]["initContainerStatuses"] if each["name"] == name)
+    return found
 
 
 def _waiting(container: str, image: str, reason: str, message: str) -> Problem | None:
