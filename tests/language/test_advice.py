@@ -2,7 +2,7 @@
 
 import pytest
 
-from shipline.language import Context, MemoryLoader, lint
+from shipline.language import Context, LanguageError, MemoryLoader, compile, lint
 
 MISTAKES = [
     (
@@ -86,6 +86,14 @@ def test_what_gitlab_takes_for_something_else_is_a_warning(text, line, told):
     (found,) = lint(text, Context())
     assert (found.severity, found.line) == ("warning", line)
     assert told in found.message
+
+
+def test_a_mistake_in_a_file_that_is_included_twice_is_told_once():
+    files = {"x.yml": "spec: {inputs: {n: {type: int}}}\n---\na: {script: x}\n"}
+    text = "include: [{local: x.yml}, {local: x.yml}]\n"
+    with pytest.raises(LanguageError) as refused:
+        compile(text, Context(), MemoryLoader(files))
+    assert len(refused.value.findings) == 1
 
 
 ABSENT = """

@@ -18,7 +18,7 @@ from shipline.language.context import Context
 from shipline.language.entry import did_you_mean
 from shipline.language.expansion import expand
 from shipline.language.extends import extend
-from shipline.language.findings import UNDEFINED, Finding, LanguageError, finding, refuse
+from shipline.language.findings import UNDEFINED, Finding, LanguageError, distinct, finding, refuse
 from shipline.language.includes import Includes
 from shipline.language.job_variables import by_name, expander, outer_variables, written_variables
 from shipline.language.jobs import Builder
@@ -87,11 +87,11 @@ def run(done: Compilation, text: str, loader: Loader) -> Pipeline:
         made = steps(done, text, loader)
     except LanguageError as error:
         noted = [item for item in done.missing or [] if item not in error.findings]
-        error.findings = [sourced(item, done.texts) for item in (*noted, *error.findings)]
+        error.findings = [sourced(item, done.texts) for item in distinct([*noted, *error.findings])]
         raise
     except RecursionError:
         raise refuse("The configuration is nested too deep", Place(done.context.config_path, 0, 0)) from None
-    made.warnings = [sourced(item, done.texts) for item in done.warnings]
+    made.warnings = [sourced(item, done.texts) for item in distinct(done.warnings)]
     return made
 
 

@@ -56,6 +56,18 @@ def finding(
     return Finding(message, file, place.line, place.column, severity, hint, None, check, part)
 
 
+def distinct(findings: list[Finding]) -> list[Finding]:
+    """The findings without repetitions (a hidden job's mistake shows in each job that extends it)."""
+    seen: set[tuple[str, int, int, str]] = set()
+    found = []
+    for item in findings:
+        key = (item.file, item.line, item.column, item.message)
+        if key not in seen:
+            seen.add(key)
+            found.append(item)
+    return found
+
+
 class LanguageError(Exception):
     """A pipeline that GitLab would refuse. `findings` holds at least one error, each with its place."""
 

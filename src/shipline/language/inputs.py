@@ -115,11 +115,14 @@ def option_list(entry: Entry) -> list[Any] | None:
 def rule_list(entry: Entry) -> list[InputRule] | None:
     """`rules:` of an input."""
     rules = entry.child("rules")
-    if not isinstance(rules.value, List) or not all(isinstance(item, Map) for item in rules.value):
-        rules.refuse("should be an array of hashes")
+    if not isinstance(rules.value, List):
+        rules.refuse("config should be an array")
         return None
     found = []
     for rule in rules.items("rule"):
+        if not isinstance(rule.value, Map) or not rule.value:
+            rule.refuse("config can't be blank" if isinstance(rule.value, Map) else "config should be a hash")
+            continue
         rule.only(*RULE_KEYS)
         condition = rule.value.get("if")
         options = option_list(rule)
@@ -128,7 +131,8 @@ def rule_list(entry: Entry) -> list[InputRule] | None:
         elif condition is not None and options is None and "default" not in rule.value:
             rule.refuse("config rule with 'if' must define 'options' or 'default'")
         elif condition is None and options is None:
-            rule.refuse("config fallback rule must define 'options'")
+            hint = "without `if` it needs `options: [...]`, the default among them"
+            rule.refuse("config fallback rule must define 'options'", hint=hint)
         default = rule.value.get("default")
         found.append(InputRule(condition, options, default, "default" in rule.value))
     return found
@@ -161,12 +165,13 @@ def values(
 def in_order(inputs: list[Input], findings: list[Finding]) -> list[Input]:
     """The inputs so that each comes after those that its rules read."""
     by_name = {item.name: item for item in inputs}
-    wanted = {item.name: read_by(item) for item in inputs}
+    wanted = {item.name: [name for rule in item.rules or [] for name in read_by(rule)] for item in inputs}
     for item in inputs:
-        missing = [name for name in wanted[item.name] if name not in by_name]
-        if missing:
-            text = f"`{item.name}` input: rules references undefined inputs: {', '.join(missing)}"
-            findings.append(finding(text, item.place, did_you_mean(missing[0], by_name), check="inputs"))
+        for number, rule in enumerate(item.rules or []):
+            missing = [name for name in read_by(rule) if name not in by_name]
+            if missing:
+                text = f"`{item.name}` input: rule[{number}] references undefined inputs: {', '.join(missing)}"
+                findings.append(finding(text, item.place, did_you_mean(missing[0], by_name), check="inputs"))
     ordered: list[Input] = []
     waiting = list(inputs)
     done: set[str] = set()
@@ -183,15 +188,12 @@ def in_order(inputs: list[Input], findings: list[Finding]) -> list[Input]:
     return ordered
 
 
-def read_by(item: Input) -> list[str]:
-    """The inputs that an input's rules read."""
-    found: list[str] = []
-    for rule in item.rules or []:
-        try:
-            found += names(parse(rule.condition), "input") if rule.condition else []
-        except ExpressionError:
-            continue
-    return found
+def read_by(rule: InputRule) -> list[str]:
+    """The inputs that a rule reads."""
+    try:
+        return names(parse(rule.condition), "input") if rule.condition else []
+    except ExpressionError:
+        return []
 
 
 def conditional(item: Input, found: dict[str, Any], variables: Mapping[str, str | None]) -> Input:

@@ -6,7 +6,7 @@ import msgspec
 
 from shipline.language.compiler import Compilation, run, sourced
 from shipline.language.context import Context
-from shipline.language.findings import Finding, LanguageError
+from shipline.language.findings import Finding, LanguageError, distinct
 from shipline.language.loader import Loader, MemoryLoader
 
 
@@ -28,18 +28,6 @@ def lint(text: str, context: Context, loader: Loader | None = None) -> list[Find
 def valid(findings: list[Finding]) -> bool:
     """Whether there is no error among the findings."""
     return not any(item.severity == "error" for item in findings)
-
-
-def distinct(findings: list[Finding]) -> list[Finding]:
-    """The findings without repetitions (a hidden job's mistake shows in each job that extends it)."""
-    seen: set[tuple[str, int, int, str]] = set()
-    found = []
-    for item in findings:
-        key = (item.file, item.line, item.column, item.message)
-        if key not in seen:
-            seen.add(key)
-            found.append(item)
-    return found
 
 
 def as_data(item: Finding) -> dict[str, object]:
