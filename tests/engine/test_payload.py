@@ -38,7 +38,7 @@ def test_the_seeds_build_job():
     made = payload(SEED, "build-job")
     assert [(step.name, step.script, step.timeout) for step in made.steps] == [
         ("script", ["one", "two", "three"], 600),
-        ("after_script", ["four"], 300),
+        ("after_script", ["four"], 600),
     ]
     assert (made.image.name, made.image.entrypoint) == ("registry.example.com/library/docker:latest", [""])
     (service,) = made.services

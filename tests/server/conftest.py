@@ -96,7 +96,8 @@ class Agent:
         self.server = server
         self.number = number
         self.token = token
-        self.info: dict[str, Any] = {"features": {"cancel_gracefully": True}}
+        known = ("cancel_gracefully", "return_exit_code", "fallback_cache_keys")
+        self.info: dict[str, Any] = {"features": dict.fromkeys(known, True)}
 
     def request(self, **more: Any) -> requests.Response:
         body = {"token": self.token, "system_id": "s_0123456789ab", "info": self.info} | more

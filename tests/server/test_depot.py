@@ -1,6 +1,7 @@
 """A server whose finished logs and artifacts live in a bucket: nobody who asks for them notices."""
 
 import asyncio
+import gzip
 import io
 import secrets
 import tarfile
@@ -27,7 +28,7 @@ build:
   artifacts: {paths: [out], reports: {junit: j.xml}}
 """
 ARCHIVE = zipped(out__x="x")
-JUNIT = b'<testsuite><testcase name="a" time="1.5"/></testsuite>'
+JUNIT = gzip.compress(b'<testsuite><testcase name="a" time="1.5"/></testsuite>')
 
 
 @pytest.fixture(params=["bucket", "folder"])
@@ -67,7 +68,7 @@ def project(server, tmp_path):
     job = agent.job()
     agent.trace(job, 0, b"hello from the job\n")
     for kind, content, name in (("archive", ARCHIVE, "a.zip"), ("junit", JUNIT, "j.xml")):
-        form = "zip" if kind == "archive" else "raw"
+        form = "zip" if kind == "archive" else "gzip"
         answer = server.call(
             "POST",
             f"/jobs/{job['id']}/artifacts",

@@ -1,5 +1,6 @@
 """What jobs publish through a server: releases with their tags, sites, environments; and resource groups."""
 
+import gzip
 import io
 import zipfile
 
@@ -167,8 +168,8 @@ def test_a_deployment_url_takes_what_the_job_reports(server, remote, agent, push
     pushed(STOPPING % "1 day")
     job = agent.job()
     url, headers = f"{server.url}/api/v4/jobs/{job['id']}/artifacts", {"JOB-TOKEN": job["token"]}
-    form = {"file": ("dotenv", b"HOST=abc\n")}
-    data = {"artifact_type": "dotenv", "artifact_format": "raw"}
+    form = {"file": ("dotenv", gzip.compress(b"HOST=abc\n"))}
+    data = {"artifact_type": "dotenv", "artifact_format": "gzip"}
     assert requests.post(url, headers=headers, files=form, params=data, timeout=30).status_code == 201
     agent.update(job, "success")
     (environment,) = remote.environments.list(get_all=True)

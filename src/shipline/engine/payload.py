@@ -26,7 +26,6 @@ from shipline.protocol import payload as protocol
 
 DEFAULT_TIMEOUT = 3600
 DEFAULT_DEPTH = 20
-AFTER_SCRIPT_TIMEOUT = 300
 FAILURE_REASONS = [
     "image_pull_failure",
     "runner_configuration_error",
@@ -96,6 +95,7 @@ def make_payload(
         id=job.id,
         token=token,
         job_info=protocol.JobInfo(
+            id=job.id,
             name=job.name,
             stage=job.stage,
             project_id=live.record.project_id,
@@ -103,6 +103,7 @@ def make_payload(
             project_full_path=origin.project_path,
             pipeline_id=live.record.id,
             time_in_queue_seconds=max(0.0, (job.started_at or 0) - (job.queued_at or 0)),
+            user_id=_number(variables, "GITLAB_USER_ID"),
         ),
         git_info=git_info(live.record, origin, variables),
         runner_info=protocol.RunnerInfo(timeout=timeout),
@@ -132,6 +133,11 @@ def new_token() -> str:
     return TOKEN_PREFIX + base64.urlsafe_b64encode(os.urandom(24)).decode()
 
 
+def _number(variables: list[protocol.Variable], key: str) -> int:
+    written = next((variable.value for variable in variables if variable.key == key), "")
+    return int(written) if written.isdecimal() else 0
+
+
 def steps(definition: language.Job, timeout: int) -> list[protocol.Step]:
     """before_script and script share a shell, so they are one step; after_script is one of its own."""
     if steps_of(definition):
@@ -139,9 +145,7 @@ def steps(definition: language.Job, timeout: int) -> list[protocol.Step]:
     script = protocol.Step("script", [*definition.before_script, *definition.script], timeout)
     if not definition.after_script:
         return [script]
-    after = protocol.Step(
-        "after_script", list(definition.after_script), AFTER_SCRIPT_TIMEOUT, when="always", allow_failure=True
-    )
+    after = protocol.Step("after_script", list(definition.after_script), timeout, when="always", allow_failure=True)
     return [script, after]
 
 

@@ -37,8 +37,15 @@ ZIP = {"lsif": "lsif.json"}
 
 FILE_NAMES: dict[str, str] = GZIP | RAW | ZIP
 FORMATS: dict[str, str] = dict.fromkeys(GZIP, "gzip") | dict.fromkeys(RAW, "raw") | dict.fromkeys(ZIP, "zip")
-FILE_TYPES: frozenset[str] = frozenset({"archive", "metadata", "trace", *FILE_NAMES})
-"""Everything that a runner may upload."""
+FILE_FORMATS: dict[str, str] = FORMATS | {
+    "archive": "zip",
+    "metadata": "gzip",
+    "trace": "raw",
+    "metrics_referee": "gzip",
+    "network_referee": "gzip",
+}
+"""Everything that a runner may upload, and the one format in which it is taken."""
+FILE_TYPES: frozenset[str] = frozenset(FILE_FORMATS)
 SECURITY = (
     "sast",
     "secret_detection",

@@ -131,7 +131,7 @@ class ArtifactsFile(msgspec.Struct):
     size: int = 0
 
 
-class Dependency(msgspec.Struct):
+class Dependency(msgspec.Struct, omit_defaults=True):
     """An earlier job whose artifacts this job downloads, with the token that lets it."""
 
     id: int

@@ -104,6 +104,8 @@ class Handout:
         artifacts = definition.artifacts
         needed = {
             "native_steps_integration": bool(definition.extra.get("run")),
+            "return_exit_code": bool(definition.allow_failure_exit_codes or definition.retry.get("exit_codes")),
+            "fallback_cache_keys": any(cache.get("fallback_keys") for cache in definition.cache),
             "artifacts_exclude": bool(artifacts.get("exclude")),
             "upload_multiple_artifacts": bool(artifacts.get("reports")),
         }
@@ -194,7 +196,8 @@ class Handout:
         try:
             if project is None:
                 raise EngineError("The project has been deleted.")
-            origin = self._origin(project, runner, token)
+            groups = self.projects.groups.lineage(project.namespace_id)
+            origin = self._origin(project, groups, runner, token)
             if lost := gone(live, job.name):
                 self._refuse(job, f"{COULD_NOT_RETRIEVE}: {', '.join(lost)}", "missing_dependency_failure")
                 return None
@@ -205,6 +208,9 @@ class Handout:
                 self._refuse(job, why, OUTDATED)
                 return None
             promise(self.store, live, job, payload)
+            root = groups[0].id if groups else project.namespace_id
+            payload.job_info.namespace_id, payload.job_info.root_namespace_id = project.namespace_id, root
+            payload.runner_info.uuid = self._uuid(runner)
             return _with_refs(payload, live.record)
         except EngineError as error:
             self._refuse(job, str(error), getattr(error, "reason", "scheduler_failure"))
@@ -215,7 +221,13 @@ class Handout:
         self.store.write_trace(job.id, 0, f"ERROR: Job failed: {why}\n".encode())
         self.pipelines.finished(self.pipelines.job(job.pipeline_id, job.name), "failed", reason)
 
-    def _origin(self, project: Any, runner: Any, token: str) -> Origin:
+    def _uuid(self, runner: Any) -> str:
+        """A runner's own, here and nowhere else: it stays when the runner's token is replaced."""
+        import uuid
+
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.settings.url}/runners/{runner.id}"))
+
+    def _origin(self, project: Any, groups: list[Any], runner: Any, token: str) -> Origin:
         scheme, _, place = self.settings.url.partition("://")
         return Origin(
             repository_url=f"{scheme}://{JOB_USER}:{token}@{place}/{project.full_path}.git",
@@ -225,10 +237,7 @@ class Handout:
             runner_tags=tuple(tags_of(runner)),
             runner_id=runner.id,
             instance_variables=tuple(self.store.variables(ALL_PROJECTS)),
-            group_variables=tuple(
-                tuple(self.store.variables(-group.id))
-                for group in self.projects.groups.lineage(project.namespace_id)
-            ),
+            group_variables=tuple(tuple(self.store.variables(-group.id)) for group in groups),
             timeout=project.build_timeout,
             depth=project.git_depth,
             separated_caches=settings_of(project).separated_caches,

@@ -11,7 +11,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from shipline.engine.records import PipelineVariable, Report
-from shipline.engine.report_types import FILE_TYPES
+from shipline.engine.report_types import FILE_FORMATS, FILE_TYPES
 from shipline.engine.shelf import expiry, read_report
 from shipline.protocol.coordinator import FileRefused
 from shipline.server.artifacts import Received
@@ -46,6 +46,8 @@ async def upload(call: Call) -> Response:
     running = running_job(call, limit="jobs", a_minute=UPLOADS_A_MINUTE)
     file_type = call.choice("artifact_type", FILE_TYPES, "archive")
     file_format = call.choice("artifact_format", FORMATS, "zip")
+    if file_format != FILE_FORMATS[file_type]:
+        raise refusal(400, "Invalid file format with specified file type")
     expire_at = _expiry(call)
     limit = _limit(call, running, file_type)
     if int(call.request.headers.get("content-length", "0")) > limit + OVERHEAD:

@@ -143,6 +143,12 @@ async def append_trace(call: Call) -> Response:
     return _told(call.instance, running, answer)
 
 
+async def runtime_environment_key(call: Call) -> Response:
+    """GET jobs/:id/runtime_environment_key: no job of this server has gone to sleep with its environment."""
+    running_job(call, limit="jobs", a_minute=UPDATES_A_MINUTE)
+    raise refusal(404)
+
+
 def _told(instance: Instance, running: RunningJob, answer: Response) -> Response:
     """The answer with the job's state as it is now."""
     job = instance.store.job(running.job.id)
@@ -158,5 +164,6 @@ ENDPOINTS = [
         takes="token! state checksum failure_reason exit_code:int output:hash",
         gives="any",
     ),
+    Endpoint("GET", "/jobs/{id}/runtime_environment_key", runtime_environment_key),
     Endpoint("PATCH", "/jobs/{id}/trace", append_trace, reads_body=False, gives="any", status=202),
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from starlette.responses import Response
@@ -36,6 +38,7 @@ async def verify(call: Call) -> Response:
 
 async def unregister(call: Call) -> Response:
     known = runner(call)
+    _unless_changed(call, known.created_at)
     call.instance.runners.delete(known.id)
     call.audit("delete runner", str(known.id))
     return Response(status_code=204)
@@ -43,9 +46,21 @@ async def unregister(call: Call) -> Response:
 
 async def unregister_manager(call: Call) -> Response:
     call.required("token", "system_id")
-    if not call.instance.runners.forget_manager(runner(call).id, call.text("system_id")):
-        raise refusal(404)
+    known, system_id = runner(call), call.text("system_id")
+    manager = next((one for one in call.instance.runners.managers(known.id) if one.system_id == system_id), None)
+    if manager is None:
+        raise refusal(404, "Runner manager not found")
+    _unless_changed(call, manager.created_at)
+    call.instance.runners.forget_manager(known.id, system_id)
     return Response(status_code=204)
+
+
+def _unless_changed(call: Call, changed_at: float) -> None:
+    """412 where the caller wants it deleted only as it was before."""
+    asked = call.request.headers.get("if-unmodified-since")
+    with suppress(TypeError, ValueError):
+        if asked and parsedate_to_datetime(asked).timestamp() < int(changed_at):
+            raise refusal(412)
 
 
 async def reset_token(call: Call) -> Response:
