@@ -66,7 +66,7 @@ def _namespace(call: Call) -> Any | None:
     if (number := call.integer("namespace_id")) is not None:
         return call.instance.groups.namespace(number)
     named = call.text("namespace_path") or call.text("namespace") or call.user().username
-    if named.isdigit() and call.given("namespace") and len(named) < 10:
+    if named.isdecimal() and call.given("namespace") and len(named) < 10:
         return call.instance.groups.namespace(int(named))
     return call.instance.projects.namespace(named)
 

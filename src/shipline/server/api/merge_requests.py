@@ -35,7 +35,7 @@ async def list_of_project(call: Call) -> Response:
     project = call.project(reading_code(call))
     query = sa.select(t.merge_requests).where(t.merge_requests.c.project_id == project.id)
     if call.given("iids"):
-        numbers = [int(str(iid)) for iid in call.listed("iids") if str(iid).isdigit() and len(str(iid)) < 10]
+        numbers = [int(str(iid)) for iid in call.listed("iids") if str(iid).isdecimal() and len(str(iid)) < 10]
         query = query.where(t.merge_requests.c.iid.in_(numbers))
     return _page(call, query, "all")
 
@@ -207,7 +207,7 @@ def _assignees(call: Call) -> list[int]:
     """The numbers of users that are there; 0 stands for nobody."""
     single = call.integer("assignee_id")
     numbers = call.listed("assignee_ids") if call.given("assignee_ids") else [single or 0]
-    wanted = [int(str(number)) for number in numbers if str(number).isdigit() and len(str(number)) < 10]
+    wanted = [int(str(number)) for number in numbers if str(number).isdecimal() and len(str(number)) < 10]
     return [number for number in wanted if number and call.instance.accounts.user(number) is not None]
 
 
@@ -231,7 +231,7 @@ ENDPOINTS = [
         takes=f"title! source_branch! target_branch! target_project_id:int {_FIELDS}",
         gives="MergeRequest",
     ),
-    Endpoint("GET", ONE, show, gives="MergeRequest"),
+    Endpoint("GET", ONE, show, takes="include_rebase_in_progress:bool", gives="MergeRequest"),
     Endpoint("PUT", ONE, change, takes=_CHANGED, gives="MergeRequest"),
     Endpoint("DELETE", ONE, delete, gives="-"),
     Endpoint("GET", ONE + "/pipelines", list_pipelines, takes=PAGE, gives="[PipelineBasic]"),

@@ -198,7 +198,7 @@ async def reset_cache(call: Call) -> Response:
 async def projects_of_user(call: Call) -> Response:
     user_id = call.path["user_id"]
     accounts = call.instance.accounts
-    user = accounts.user(call.number("user_id")) if user_id.isdigit() else accounts.by_name(user_id)
+    user = accounts.user(call.number("user_id")) if user_id.isdecimal() else accounts.by_name(user_id)
     if user is None:
         raise no_such("User")
     own = sa.select(t.namespaces.c.id).where(t.namespaces.c.owner_id == user.id, t.namespaces.c.kind == "user")
