@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import re
 import select
-import subprocess
+import signal
+import struct
+import termios
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -198,34 +201,27 @@ def try_schedules(steps: Steps, glab: Glab, server: Server) -> None:
 
 def on_screen(glab: Glab, words: list[str], awaited: str, seconds: float = 30) -> str:
     """What a program shows in a terminal of its own once a text is there; Ctrl-Q then ends it."""
-    ours, its = pty.openpty()
-    environment = glab.environment | {"TERM": "xterm", "LINES": "40", "COLUMNS": "160"}
-    process = subprocess.Popen(
-        [str(glab.program), *words],
-        cwd=glab.folder,
-        env=environment,
-        stdin=its,
-        stdout=its,
-        stderr=its,
-        start_new_session=True,
-    )
-    os.close(its)
-    seen, end = b"", time.monotonic() + seconds
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(glab.folder)
+        os.execve(glab.program, [str(glab.program), *words], glab.environment | {"TERM": "xterm"})
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
+    seen, end, told = b"", time.monotonic() + seconds, False
     try:
-        while awaited.encode() not in seen and process.poll() is None and time.monotonic() < end:
-            if select.select([ours], [], [], 0.2)[0]:
-                seen += os.read(ours, 65536)
-        os.write(ours, b"\x11")
-        while process.poll() is None and time.monotonic() < end + 10:
-            if select.select([ours], [], [], 0.2)[0]:
+        while time.monotonic() < end:
+            if not told and awaited.encode() in seen:
+                told = True
+                os.write(terminal, b"\x11")
+            if select.select([terminal], [], [], 0.2)[0]:
                 try:
-                    seen += os.read(ours, 65536)
-                except OSError:
+                    seen += os.read(terminal, 65536)
+                except OSError:  # the program has gone
                     break
-        expect(process.wait(10) == 0, seen.decode(errors="replace"))
+        else:
+            os.kill(child, signal.SIGKILL)
     finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-        os.close(ours)
-    return seen.decode(errors="replace")
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        os.close(terminal)
+    text = seen.decode(errors="replace")
+    expect(told and status == 0, text)
+    return text

@@ -51,7 +51,7 @@ def try_variables(steps: Steps, glab: Glab, server: Server) -> None:
         glab("variable", "update", "SHARED", "two", *of_group)
         expect(glab("variable", "get", "SHARED", *of_group) == "two")
         expect("SHARED" in glab("variable", "list", *of_group))
-        expect('SHARED="two"' in glab("variable", "export", "--format", "env", *of_group))
+        expect("SHARED=two" in glab("variable", "export", "--format", "env", *of_group))
         glab("variable", "delete", "SHARED", *of_group)
         expect(server.api("GET", "/groups/team/variables") == [])
 

@@ -140,3 +140,31 @@ def test_they_are_found_by_their_labels(remote, request_):
     numbers = lambda **by: [each.iid for each in remote.mergerequests.list(get_all=True, **by)]  # noqa: E731
     assert numbers(labels="a,b") == numbers(labels=["a"]) == numbers(labels="Any") == [request_.iid]
     assert numbers(labels="a,c") == numbers(labels="None") == []
+
+
+def test_it_is_rebased_with_its_authors_and_their_times(remote, repository, request_):
+    own = remote.commits.get(request_.sha)
+    repository.git("checkout", "-q", "main")
+    main = repository.commit({"other": "1"})
+    repository.push("origin", "main")
+    request_.rebase()
+    request = remote.mergerequests.get(request_.iid, include_rebase_in_progress=True)
+    assert (request.rebase_in_progress, request.merge_error) == (False, None)
+    commit = remote.commits.get(request.sha)
+    assert commit.parent_ids == [main] and request.diff_refs["base_sha"] == main
+    assert (commit.title, commit.author_name, commit.authored_date) == (
+        own.title,
+        own.author_name,
+        own.authored_date,
+    )
+    assert commit.committer_name == "Administrator"
+    assert request.head_pipeline["sha"] == commit.id, "the branch has moved, and gets its pipelines"
+
+
+def test_a_commit_that_does_not_fit_is_told(remote, repository, request_):
+    repository.git("checkout", "-q", "main")
+    repository.commit({"src/a": "another"})
+    repository.push("origin", "main")
+    request_.rebase()
+    assert "resolve all conflicts" in now(remote, request_).merge_error
+    assert now(remote, request_).sha == request_.sha

@@ -61,6 +61,7 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     closed_at: float | None = None
     approved_by: dict[int, float] = {}
     when_succeeded: Wish | None = None
+    merge_error: str | None = None
 
 
 def facts_of(row: Any) -> Facts:
@@ -148,7 +149,7 @@ class MergeRequests:
         out = GitCall(path, "merge-base", start or head, head).output(missing=b"")
         facts: dict[str, Any] = {"base": out.decode().strip(), "start": start}
         if head != row.sha:
-            facts["when_succeeded"] = None
+            facts |= {"when_succeeded": None, "merge_error": None}
         self.change(row, facts, sha=head)
         GitCall(path, "update-ref", f"refs/merge-requests/{row.iid}/head", head).output()
 

@@ -82,6 +82,8 @@ async def whole(call: Call, project: Any, row: Any) -> Shape:
     shape = basic(call, project, row) | await asyncio.to_thread(_state, project, row)
     pipeline = call.instance.merge_requests.head_pipeline(row)
     name = project.full_path
+    if call.boolean("include_rebase_in_progress"):
+        shape |= {"rebase_in_progress": False}
     return shape | {
         "subscribed": False,
         "latest_build_started_at": None,
@@ -90,7 +92,7 @@ async def whole(call: Call, project: Any, row: Any) -> Shape:
         "pipeline": shapes.pipeline_basic(call, pipeline, name) if pipeline is not None else None,
         "head_pipeline": shapes.pipeline(call, pipeline, name) if pipeline is not None else None,
         "diff_refs": {"base_sha": facts.base or None, "head_sha": row.sha, "start_sha": facts.start or None},
-        "merge_error": None,
+        "merge_error": facts.merge_error,
         "user": {"can_merge": call.instance.projects.may_merge(project, call.caller, row.target_branch)},
     }
 

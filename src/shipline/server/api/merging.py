@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from shipline.engine.git import GitError
 from shipline.engine.states import COMPLETED
 from shipline.server import permissions as may
 from shipline.server.accepting import Conflict, accept
@@ -16,7 +17,10 @@ from shipline.server.api import shapes
 from shipline.server.api.merge_requests import ONE, shown, wanted
 from shipline.server.git import content
 from shipline.server.git.merging import fits
-from shipline.server.http.answers import refusal, time_text
+from shipline.server.git.pushes import Change, forbidden, forbids_rewriting, pushed
+from shipline.server.git.rebasing import rebase
+from shipline.server.git.writing import Person
+from shipline.server.http.answers import because, refusal, time_text
 from shipline.server.http.call import Call
 from shipline.server.http.routes import Endpoint
 from shipline.server.merge_requests import Wish, facts_of, is_draft
@@ -83,6 +87,32 @@ async def cancel_merge(call: Call) -> Response:
     return await shown(call, project, call.instance.merge_requests.by_id(row.id), 201)
 
 
+async def rebase_it(call: Call) -> Response:
+    """PUT rebase: its commits are put on the target branch. It is done when the answer is given, but for GitLab's
+    clients it goes on; where a commit does not fit, `merge_error` says so."""
+    project, row = wanted(call)
+    instance, user = call.instance, call.user()
+    change = Change(row.sha, row.sha, f"refs/heads/{row.source_branch}")
+    if forbidden(instance, project, user, [change]) or forbids_rewriting(instance, project, [change]):
+        raise because(403, "Cannot push to source branch")
+    if row.state != "opened":
+        raise refusal(405)
+    path, who = Path(project.path), Person(user.name, user.email)
+    try:
+        onto = await asyncio.to_thread(content.resolve, path, f"refs/heads/{row.target_branch}")
+        head = await asyncio.to_thread(rebase, path, row.source_branch, row.sha, onto or row.sha, who)
+    except GitError:
+        raise refusal(409, "The source branch has moved meanwhile") from None
+    if head is None:
+        error = "Rebase failed: Rebase locally, resolve all conflicts, then push the branch."
+        instance.merge_requests.change(row, {"merge_error": error})
+    elif head != row.sha:
+        options = ["ci.skip"] if call.boolean("skip_ci") else []
+        await pushed(instance, project, user, [Change(row.sha, head, f"refs/heads/{row.source_branch}")], options)
+        call.audit("rebase", f"{project.full_path}!{row.iid}")
+    return call.json({"rebase_in_progress": True}, 202)
+
+
 async def approvals(call: Call) -> Response:
     _, row = wanted(call)
     return call.json(_approvals(call, row))
@@ -142,6 +172,7 @@ _MERGED = (
 ENDPOINTS = [
     Endpoint("PUT", ONE + "/merge", merge, takes=_MERGED, gives="MergeRequest"),
     Endpoint("POST", ONE + "/cancel_merge_when_pipeline_succeeds", cancel_merge, gives="MergeRequest"),
+    Endpoint("PUT", ONE + "/rebase", rebase_it, takes="skip_ci:bool", gives="Rebase", status=202),
     Endpoint("GET", ONE + "/approvals", approvals, gives="Approvals"),
     Endpoint("POST", ONE + "/approve", approve, takes="sha", gives="Approvals"),
     Endpoint("POST", ONE + "/unapprove", unapprove, gives="Approvals"),

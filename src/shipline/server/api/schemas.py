@@ -132,10 +132,11 @@ SHAPES: dict[str, str] = {
     "MergeRequest": _MERGE_REQUEST
     + " subscribed:bool changes_count latest_build_started_at~:ts latest_build_finished_at~:ts "
     "first_deployed_to_production_at~:ts pipeline~:PipelineBasic head_pipeline~:Pipeline diff_refs:hash "
-    "merge_error~ user:hash changes*:[Diff] overflow*:bool",
+    "merge_error~ user:hash rebase_in_progress*:bool changes*:[Diff] overflow*:bool",
     "Note": "id:int type~ body author~:UserBasic created_at:ts updated_at:ts system:bool noteable_id:int "
     "noteable_type project_id:int resolvable:bool confidential:bool internal:bool imported:bool imported_from "
     "noteable_iid:int commands_changes:hash",
+    "Rebase": "rebase_in_progress:bool",
     "Approvals": "id:int iid:int project_id:int title description~ state created_at:ts updated_at:ts "
     "user_has_approved:bool user_can_approve:bool approved:bool approved_by:[hash]",
     "DiffVersion": _DIFF_VERSION,

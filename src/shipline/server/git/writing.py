@@ -14,10 +14,11 @@ from shipline.engine.repository import NO_SHA
 
 
 class Person(msgspec.Struct, frozen=True):
-    """In whose name a commit is made."""
+    """In whose name a commit is made. `date`: when, as git writes it raw; now where it is empty."""
 
     name: str
     email: str
+    date: str = ""
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -147,4 +148,5 @@ def _fed(path: Path, text: bytes, *words: str, environment: Mapping[str, str] | 
 
 def _as_environment(role: str, person: Person) -> dict[str, str]:
     name = person.name.strip() or person.email
-    return {f"GIT_{role}_NAME": name, f"GIT_{role}_EMAIL": person.email}
+    at = {f"GIT_{role}_DATE": person.date} if person.date else {}
+    return {f"GIT_{role}_NAME": name, f"GIT_{role}_EMAIL": person.email, **at}
