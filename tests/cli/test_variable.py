@@ -30,6 +30,18 @@ def test_rules_see_it_in_what_only_looks_which_does_not_show_it(repository):
         assert "https://[MASKED]@x" in said and "secret-text" not in said
 
 
+def test_rules_see_the_value_of_their_jobs_environment(repository):
+    jobs = {"one": "prod/1", "two": "staging"}
+    for name, environment in jobs.items():
+        jobs[name] = f"{name}: {{script: 'true', environment: {environment}, rules: [{{if: $TOKEN == 'mine'}}]}}"
+    repository.commit(ci="\n".join(jobs.values()))
+    repository.shipline("variable", "set", "TOKEN", stdin="everywhere")
+    repository.shipline("variable", "set", "TOKEN", "--scope", "prod/*", stdin="mine")
+    assert repository.shipline("list", "--format", "csv").splitlines()[1:] == ["one,test,on_success,no,"]
+    shown = repository.shipline("run", "--quiet")
+    assert "one" in shown and "two" not in shown
+
+
 def test_a_file_variable_is_a_path(repository):
     repository.commit(ci=SHOW)
     repository.write("../config", "one\ntwo\n")

@@ -47,6 +47,12 @@ def test_rules_decide_whether_a_file_is_read_at_all():
         names(text, MemoryLoader(), source="merge_request_event", merge_request=MergeRequest())
 
 
+def test_a_remote_file_has_no_repository_in_which_files_exist():
+    remote = "include: [{local: more.yml, rules: [{exists: [Dockerfile]}]}]\nremote: {script: x}\n"
+    loader = MemoryLoader({"Dockerfile": "", "more.yml": JOB}, remotes={"https://example.com/a.yml": remote})
+    assert names("include: {remote: 'https://example.com/a.yml'}\nown: {script: x}\n", loader) == ["remote", "own"]
+
+
 @pytest.mark.parametrize(
     ("include", "told", "column"),
     [

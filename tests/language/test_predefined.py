@@ -2,9 +2,10 @@
 
 import pytest
 
-from shipline.language import Context, ExternalPullRequest, MergeRequest, compile
+from shipline.language import Context, ExternalPullRequest, MergeRequest, Variable, compile
 from shipline.language.job_variables import tier
 from shipline.language.predefined import environment_slug, predefined, slug
+from shipline.language.scopes import Scoped
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 
@@ -41,6 +42,34 @@ def test_what_only_a_pipeline_that_is_there_has_is_not_known_to_rules():
     keys = ("PIPELINE_ID", "PIPELINE_URL", "PIPELINE_CREATED_AT", "JOB_ID", "JOB_TOKEN", "JOB_URL", "RUNNER_ID")
     jobs = "".join(f"{key}: {{script: x, rules: [{{if: $CI_{key} == null}}]}}\n" for key in keys)
     assert [job.name for job in compile(jobs, Context()).jobs] == list(keys)
+
+
+def test_rules_see_the_variables_of_their_jobs_environment():
+    text = """
+deploy: {stage: deploy, script: x, environment: review/$CI_JOB_STAGE/1, rules: [{if: $PLACE == "review"}]}
+test: {script: x, rules: [{if: $PLACE == "anywhere"}]}
+other: {script: x, environment: prod, rules: [{if: $PLACE == "review"}]}
+"""
+    kept = [Variable("PLACE", "anywhere"), Scoped("PLACE", "review", scope="review/deploy/*")]
+    assert [job.name for job in compile(text, Context(project_variables=kept)).jobs] == ["deploy", "test"]
+
+
+def test_what_is_made_after_the_rules_is_not_known_to_them():
+    text = """
+workflow: {name: mine}
+named: {script: x, rules: [{if: $CI_PIPELINE_NAME == null}]}
+placed: {script: x, environment: production, rules: [{if: $CI_ENVIRONMENT_SLUG == null && $CI_ENVIRONMENT_NAME}]}
+"""
+    named, placed = compile(text, Context()).jobs
+    assert ("CI_PIPELINE_NAME", "mine") in {(v.key, v.value) for v in named.variables}
+    assert ("CI_ENVIRONMENT_SLUG", "production") in {(v.key, v.value) for v in placed.variables}
+
+
+def test_the_release_of_a_tag_is_known_when_it_is_there():
+    text = "one: {script: x, release: {tag_name: v1, description: mine}, rules: [{if: $CI_RELEASE_DESCRIPTION}]}\n"
+    assert compile(text, Context(ref="v1", tag=True)).jobs == []
+    found = values(ref="v1", tag=True, release_description="a" * 1025)
+    assert found["CI_RELEASE_DESCRIPTION"] == "a" * 1021 + "..."
 
 
 def test_a_tag():

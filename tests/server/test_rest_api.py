@@ -140,6 +140,17 @@ def test_pipelines_that_are_made_at_once_have_the_number_that_their_rules_saw(se
         assert (pipeline.name, "even" in jobs) == (f"number {pipeline.iid}", pipeline.iid % 2 == 0)
 
 
+def test_rules_see_the_environments_variables_and_the_release_of_their_tag(remote, repository):
+    rules = "rules: [{if: $WHERE == 'prod' && $CI_RELEASE_DESCRIPTION == 'First'}]"
+    texts = [f"{name}: {{script: x, environment: {name}, {rules}}}" for name in ("prod", "staging")]
+    repository.commit({".gitlab-ci.yml": "\n".join([*texts, "other: {script: x}"])})
+    repository.push()
+    remote.variables.create({"key": "WHERE", "value": "prod", "environment_scope": "prod"})
+    remote.releases.create({"tag_name": "v1", "ref": "main", "description": "First"})
+    made = remote.pipelines.create({"ref": "v1"})
+    assert {job.name for job in made.jobs.list(get_all=True)} == {"prod", "other"}
+
+
 def test_pages_and_their_links(remote):
     for _ in range(4):
         remote.pipelines.create({"ref": "main"})

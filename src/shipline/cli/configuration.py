@@ -162,11 +162,7 @@ def context_of(given: Given, repository: Repository | None, config_path: str, me
     if repository is not None:
         from shipline.cli.state import known_of
 
-        kept, facts["pipeline_iid"] = known_of(repository, protected)
-        facts["project_variables"] = [  # what is kept is never shown
-            Variable(v.key, v.value, "project", v.kind == "file", masked=True, raw=v.raw, public=False)
-            for v in kept
-        ]
+        facts["project_variables"], facts["pipeline_iid"] = known_of(repository, protected)
     return Context(**facts)
 
 

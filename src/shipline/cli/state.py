@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shipline.engine.pipelines import Pipelines
-    from shipline.engine.records import JobRecord, PipelineRecord, ProjectVariable
+    from shipline.engine.records import JobRecord, PipelineRecord
     from shipline.engine.repository import Repository
+    from shipline.language.pipeline import Variable
 
 
 def home() -> Path:
@@ -106,17 +107,18 @@ def chosen_job(pipelines: Pipelines, job: str, pipeline_id: int | None) -> JobRe
     return one(pipelines, chosen_pipeline(pipelines, pipeline_id, job).id, job)
 
 
-def known_of(repository: Repository, protected: bool) -> tuple[list[ProjectVariable], int]:
-    """What the state says of a repository to whoever only looks: the variables that are kept for its jobs, with
-    those for protected refs or without, and the number that its next pipeline gets.
+def known_of(repository: Repository, protected: bool) -> tuple[list[Variable], int]:
+    """What the state says of a repository to whoever only looks: the variables that are kept for its jobs, whose
+    values are never shown, with those for protected refs or without; and the number that its next pipeline gets.
     """
-    nothing: tuple[list[ProjectVariable], int] = [], 1
+    nothing: tuple[list[Variable], int] = [], 1
     if not (home() / "shipline.db").is_file():
         return nothing
     import sqlite3
 
     from shipline.engine.errors import EngineError
     from shipline.engine.numbering import upcoming
+    from shipline.engine.scopes import for_rules
     from shipline.engine.sqlite_store import SqliteStore
 
     try:
@@ -125,7 +127,8 @@ def known_of(repository: Repository, protected: bool) -> tuple[list[ProjectVaria
             project = store.known_project(str(repository.path))
             if project is None:
                 return nothing
-            return store.variables(project.id), upcoming(store, project.id)
+            kept = for_rules(store.variables(project.id), protected, "project", masked=True)
+            return kept, upcoming(store, project.id)
         finally:
             store.close()
     except (EngineError, OSError, sqlite3.Error):  # what cannot be read is told by a run

@@ -26,6 +26,8 @@ from shipline.language.pipeline import Job, Pipeline
 
 ITSELF = "trigger:include"
 """What the file is called that only includes."""
+SHARED = ("CI_CONFIG_PATH", "CI_RELEASE_DESCRIPTION")
+"""Predefined variables that a child has from its parent, where that has them."""
 NO_JOBS = (
     "Pipeline will not run for the selected trigger. "
     "The rules configuration prevented any jobs from being added to the pipeline."
@@ -79,8 +81,8 @@ def archived(archive: Path, origin: Origin) -> str:
 
 def context_of_child(context: Context, parent: Live, asked: Asked) -> Context:
     """The circumstances of a child: those of its commit, in the name of the parent's event."""
-    written = next((v.value for v in parent.compiled.predefined if v.key == "CI_CONFIG_PATH"), context.config_path)
-    known = {**context.extra_predefined, "CI_CONFIG_PATH": written}
+    of_parent = {v.key: v.value for v in parent.compiled.predefined if v.key in SHARED}
+    known = {**context.extra_predefined, "CI_CONFIG_PATH": context.config_path, **of_parent}
     return with_upstream(msgspec.structs.replace(context, config_path=ITSELF, extra_predefined=known), asked)
 
 

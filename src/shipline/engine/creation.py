@@ -14,15 +14,16 @@ from shipline.engine.job_variables import OUTSIDE, given
 from shipline.engine.numbering import reserved
 from shipline.engine.pipelines import Pipelines
 from shipline.engine.records import Commit, PipelineRecord, PipelineVariable, Project, ProjectVariable
+from shipline.engine.releases import description_of
 from shipline.engine.repository import Repository
-from shipline.engine.scopes import is_protected, visible
+from shipline.engine.scopes import for_rules, is_protected
 from shipline.engine.selection import Selection, selected
 from shipline.engine.sources import Elsewhere, sources
 from shipline.engine.supported import cautions, refuse_unsupported
 from shipline.language import Context, Finding, compile
 from shipline.language.context import MergeRequest, Source
 from shipline.language.expansion import expand, expand_all
-from shipline.language.pipeline import Job, Pipeline, Variable
+from shipline.language.pipeline import Job, Pipeline
 from shipline.language.values import NOWHERE
 
 CONFIG_FILE = ".gitlab-ci.yml"
@@ -115,7 +116,9 @@ def compile_commit(
     text = repository.read(commit.sha, request.config_path)
     if text is None:
         raise EngineError(_no_configuration(repository, commit, request.config_path))
-    context = context_of(project, repository, commit, request, pipelines.store.variables(project.id), iid)
+    store = pipelines.store
+    context = context_of(project, repository, commit, request, store.variables(project.id), iid)
+    context = msgspec.structs.replace(context, release_description=description_of(store, project.id, commit))
     return compile(text, context, sources(repository, commit.sha, request.elsewhere))
 
 
@@ -151,10 +154,7 @@ def context_of(
         config_path=request.config_path,
         pipeline_iid=iid,
         variables=given(request.variables),
-        project_variables=[
-            Variable(v.key, v.value, "project", v.kind == "file", v.masked, v.raw, public=False)
-            for v in visible(kept, protected, None)
-        ],
+        project_variables=for_rules(kept, protected, "project"),
         mend_quoted_colons=True,
     )
 

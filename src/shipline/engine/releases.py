@@ -8,6 +8,7 @@ from typing import Any
 
 from shipline.engine.errors import EngineError
 from shipline.engine.possessions import Release, ReleaseLink
+from shipline.engine.records import Commit
 from shipline.engine.store import Store
 from shipline.language.keywords.release import BAD_REF, LINK_TYPES
 
@@ -99,3 +100,9 @@ def check_different(links: list[ReleaseLink]) -> None:
         values = [value for each in links if (value := getattr(each, field))]
         if twice := sorted({value for value in values if values.count(value) > 1}):
             raise EngineError(f"links have duplicate values ({field}): {', '.join(twice)}")
+
+
+def description_of(store: Store, project_id: int, commit: Commit) -> str | None:
+    """What the release of a commit's tag says; None where there is none yet."""
+    release = store.possession(project_id, Release, commit.ref) if commit.is_tag else None
+    return release.description if release is not None else None

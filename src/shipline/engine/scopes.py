@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from shipline.engine.records import Commit, ProjectVariable
+from shipline.language.pipeline import Variable
+from shipline.language.scopes import Scoped, matches, weight
 
 
 def is_protected(commit: Commit) -> bool:
@@ -25,18 +26,18 @@ def visible(
         if (variable.protected and not protected) or not matches(variable.environment_scope, environment):
             continue
         known = chosen.get(variable.key)
-        if known is None or _weight(variable.environment_scope) >= _weight(known.environment_scope):
+        if known is None or weight(variable.environment_scope) >= weight(known.environment_scope):
             chosen[variable.key] = variable
     return list(chosen.values())
 
 
-def matches(scope: str, environment: str | None) -> bool:
-    """Whether a scope (`*`, `production`, `review/*`) takes in an environment; None: the job has none."""
-    if scope == "*":
-        return True
-    pattern = ".*".join(re.escape(part) for part in scope.split("*"))
-    return environment is not None and re.fullmatch(pattern, environment, re.DOTALL) is not None
-
-
-def _weight(scope: str) -> tuple[bool, int]:
-    return "*" not in scope, len(scope)
+def for_rules(
+    variables: Iterable[ProjectVariable], protected: bool, level: str, masked: bool = False
+) -> list[Variable]:
+    """The variables of one level as the language asks for them: of every environment's scope, without those of
+    protected refs unless the pipeline's ref is `protected`; the most specific last. `masked`: as if all were."""
+    return [
+        Scoped(v.key, v.value, level, v.kind == "file", masked or v.masked, v.raw, False, scope=v.environment_scope)
+        for v in sorted(variables, key=lambda v: weight(v.environment_scope))
+        if protected or not v.protected
+    ]

@@ -8,7 +8,7 @@ import msgspec
 
 from shipline.language.expansion import expand
 from shipline.language.expressions import evaluate, truthful
-from shipline.language.findings import refuse
+from shipline.language.findings import Finding, LanguageError, refuse
 from shipline.language.globs import any_match
 from shipline.language.keywords.rules import Changes, Exists, Rule
 from shipline.language.loader import Loader, NotLoaded
@@ -77,7 +77,7 @@ def folders(paths: Sequence[str]) -> frozenset[str]:
 class Circumstances:
     """What a list of rules is tried against. `values` are unexpanded, as `if` sees them; `expanded` gives those
     that a text names, expanded, as `changes` and `exists` see them. `home`: the project and ref in which `exists`
-    looks where it names none; those of the pipeline by default.
+    looks where it names none; those of the pipeline by default. `homeless`: there is none.
     """
 
     def __init__(
@@ -86,7 +86,9 @@ class Circumstances:
         expanded: Callable[[str], Mapping[str, str]],
         repository: Repository,
         home: tuple[str | None, str | None] = (None, None),
+        homeless: bool = False,
     ) -> None:
+        self.homeless = homeless
         self.home = home
         self.values = values
         self.expanded = expanded
@@ -99,12 +101,19 @@ class Circumstances:
         return expand(text, self.expanded(text), keep_undefined=True)
 
 
-def first_match(rules: list[Rule], circumstances: Circumstances) -> Rule | None:
-    """The first rule that holds; None when none does. Raises LanguageError for a ref or project that is unknown."""
-    for rule in rules:
-        if try_rule(rule, circumstances)[0]:
-            return rule
-    return None
+def first_match(rules: list[Rule], circumstances: Circumstances, job: str | None = None) -> Rule | None:
+    """The first rule that holds; None when none does. Raises LanguageError for a ref or project that is unknown,
+    which names the `job` whose rules they are."""
+    try:
+        return next((rule for rule in rules if try_rule(rule, circumstances)[0]), None)
+    except LanguageError as error:
+        if job is None:
+            raise
+        raise LanguageError([about(finding, job) for finding in error.findings]) from None
+
+
+def about(finding: Finding, job: str) -> Finding:
+    return msgspec.structs.replace(finding, message=f"Failed to parse rule for {job}: {finding.message}")
 
 
 def verdicts(rules: list[Rule], circumstances: Circumstances) -> list[Verdict]:
@@ -180,6 +189,8 @@ def existing(exists: Exists, place: Place, circumstances: Circumstances) -> tupl
         project = circumstances.written_out(exists.project)
         ref = circumstances.written_out(exists.ref) if exists.ref else None
     globs = [circumstances.written_out(glob) for glob in exists.paths]
+    if circumstances.homeless and not exists.project:
+        return False, "exists: a remote file has no repository to look in"
     try:
         paths = circumstances.repository.paths(project, ref)
     except NotLoaded as error:

@@ -71,8 +71,9 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     `changed`: paths that the push or merge request changed; None when that cannot be known (a new branch, a tag,
     a schedule), and then `rules:changes` holds. `files`: the repository's files for `rules:exists`; None asks
     the loader. `variables` are those of this one pipeline (manual, trigger, schedule); the other three are kept
-    on the server, the farthest group first. `inputs` answer the file's own `spec:inputs`. `pipeline_iid`: which of
-    the project's pipelines it is.
+    on the server, the farthest group first; of one key the last wins, and one that is `Scoped` (`language.scopes`)
+    is for jobs of some environments only. `inputs` answer the file's own `spec:inputs`. `pipeline_iid`: which of the
+    project's pipelines it is. `release_description`: of the tag's release, where there is one already.
 
     `mend_quoted_colons`: a script line that YAML reads as a mapping because of a colon inside shell quotes is
     taken as the command it looks like, with a warning. GitLab refuses it.
@@ -100,6 +101,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     commit_author: str = ""
     commit_timestamp: str = ""
     tag_message: str = ""
+    release_description: str | None = None
 
     user_id: int = 1
     user_login: str = ""

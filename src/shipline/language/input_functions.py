@@ -29,7 +29,7 @@ def apply(function: str, value: Any, variables: Mapping[str, str], masked: Colle
         text = as_string(value, "expand_vars")
         secret = next((name for name in named(text) if name in masked), None)
         if secret is not None:
-            raise BadFunction(f"variable expansion error: masked variables cannot be expanded: {secret}")
+            raise failed("expand_vars", f"variable expansion error: masked variables cannot be expanded: {secret}")
         return expand(text, variables, keep_undefined=True)
     if function == "posix_escape":
         return posix_escape(as_string(value, "posix_escape"))
@@ -38,7 +38,7 @@ def apply(function: str, value: Any, variables: Mapping[str, str], masked: Colle
         return as_string(value, "truncate")[start : start + length]
     if match := SPLIT.match(function):
         if not match[1]:
-            raise BadFunction("invalid argument: separator cannot be empty")
+            raise failed("split", "invalid argument: separator cannot be empty")
         return split(as_string(value, "split"), match[1])
     text = f"no function matching `{function}`: check that the function name, arguments, and types are correct"
     raise BadFunction(text, f"known: {KNOWN}")
@@ -46,8 +46,12 @@ def apply(function: str, value: Any, variables: Mapping[str, str], masked: Colle
 
 def as_string(value: Any, function: str) -> str:
     if not isinstance(value, str):
-        raise BadFunction(f"invalid input type: {function} can only be used with string inputs")
+        raise failed(function, f"invalid input type: {function} can only be used with string inputs")
     return value
+
+
+def failed(function: str, why: str) -> BadFunction:
+    return BadFunction(f"error in `{function}` function: {why}")
 
 
 def posix_escape(text: str) -> str:

@@ -12,9 +12,10 @@ from shipline.language.keywords.variables import Written
 from shipline.language.matrix import Instance
 from shipline.language.pipeline import Variable
 from shipline.language.predefined import environment_slug, slug, user
+from shipline.language.scopes import for_environment
 
-MAX_RELEASE_DESCRIPTION = 1024
 ACTIONS = ("manual", "delayed")  # what GitLab calls actions: it gives them CI_JOB_MANUAL
+OF_ENVIRONMENT = tuple(f"CI_ENVIRONMENT_{part}" for part in ("NAME", "ACTION", "TIER", "URL", "SLUG"))
 TIERS = (
     (re.compile(r"dev|review|trunk", re.I), "development"),
     (re.compile(r"test|tst|int|ac(?:ce)?pt|qa|qc|control|quality", re.I), "testing"),
@@ -28,8 +29,9 @@ def tier(name: str) -> str:
     return next((word for pattern, word in TIERS if pattern.search(name)), "other")
 
 
-def outer_variables(context: Context) -> list[Variable]:
-    """The levels above the file: who started the pipeline, then instance, groups, project, this pipeline."""
+def outer_variables(context: Context, environment: str | None = None) -> list[Variable]:
+    """The levels above the file: who started the pipeline, then instance, groups, project, this pipeline. Some are
+    only for jobs of some environments."""
     started_by = [Variable(key, str(value), "predefined") for key, value in user(context).items()]
     levels = (
         ("instance", context.instance_variables),
@@ -37,7 +39,8 @@ def outer_variables(context: Context) -> list[Variable]:
         ("project", context.project_variables),
         ("pipeline", context.variables),
     )
-    return [*started_by, *(levelled(variable, level) for level, variables in levels for variable in variables)]
+    seen = ((level, for_environment(variables, environment)) for level, variables in levels)
+    return [*started_by, *(levelled(variable, level) for level, variables in seen for variable in variables)]
 
 
 def levelled(variable: Variable, level: str) -> Variable:
@@ -90,9 +93,6 @@ def job_predefined(config: JobConfig, instance: Instance, stage: str, environmen
             values["CI_ENVIRONMENT_URL"] = environment["url"]
         if "$" not in environment_name:
             values["CI_ENVIRONMENT_SLUG"] = environment_slug(environment_name)
-    release = config.get("release")
-    if release:
-        values["CI_RELEASE_DESCRIPTION"] = str(release.get("description") or "")[:MAX_RELEASE_DESCRIPTION]
     return [Variable(key, value, "predefined") for key, value in values.items()]
 
 

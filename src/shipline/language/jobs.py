@@ -12,6 +12,7 @@ from shipline.language.expansion import expand, loops, references
 from shipline.language.findings import refuse
 from shipline.language.job_variables import (
     ACTIONS,
+    OF_ENVIRONMENT,
     by_name,
     expander,
     job_predefined,
@@ -26,8 +27,11 @@ from shipline.language.keywords.rules import Rule
 from shipline.language.matrix import Instance
 from shipline.language.pipeline import Image, Job, Service, Variable, When
 from shipline.language.policies import DEFAULT_ONLY, admitted
+from shipline.language.scopes import is_scoped
 from shipline.language.values import NOWHERE, Place
 
+AFTER_RULES = ("CI_PIPELINE_NAME", "CI_ENVIRONMENT_SLUG")
+"""Predefined variables that a job has, and that GitLab does not know yet when it tries the job's rules."""
 DECIDED_BY_RULES = ("when", "start_in", "allow_failure", "needs", "interruptible")
 """Values of a job that a rule may put others in the place of."""
 OWN_FIELDS = {
@@ -74,8 +78,10 @@ class Builder:
         self.predefined = predefined
         self.top = top
         self.outer = outer_variables(context)
+        kept = (*context.instance_variables, *context.group_variables, *context.project_variables)
+        self.scoped = any(map(is_scoped, kept))
         self.graph = needs_graph.Jobs(root)
-        self.base = by_name(predefined)
+        self.base = by_name(variable for variable in predefined if variable.key not in AFTER_RULES)
         self.above = by_name(self.outer)
         self.naming = [variable for variable in predefined if references(variable)]
         self.ringless: set[tuple[tuple[str, str, bool], ...]] = set()
@@ -97,24 +103,34 @@ class Builder:
         environment = config.get("environment")
         name = str(environment.get("name", "")) if environment else ""
         if "$" in name:
-            seen = [*self.predefined, *written.values(), *self.outer]
+            own = [item for item in job_predefined(config, instance, stage, name) if item.key not in OF_ENVIRONMENT]
+            seen = [*self.predefined, *own, *written.values(), *self.outer]
             name = expand(name, expander(seen)(name), keep_undefined=True)
         return job_predefined(config, instance, stage, name), written
 
     def circumstances(self, own: list[Variable], written: dict[str, Variable]) -> Circumstances:
         """What a job's rules are tried against."""
-        values = {**self.base, **by_name(own), **by_name(written.values()), **self.above}
+        mine = by_name(variable for variable in own if variable.key not in AFTER_RULES)
+        above = by_name(self.outside(own)) if self.scoped else self.above
+        values = {**self.base, **mine, **by_name(written.values()), **above}
         return Circumstances(values, expander(self.everything(own, written)), self.repository)
 
     def everything(self, own: list[Variable], written: dict[str, Variable]) -> list[Variable]:
         """All variables of a job, lowest precedence first."""
-        return [*self.predefined, *own, *written.values(), *self.outer]
+        return [*self.predefined, *own, *written.values(), *self.outside(own)]
+
+    def outside(self, own: list[Variable]) -> list[Variable]:
+        """The levels above the file as a job sees them, which knows its environment."""
+        if not self.scoped:
+            return self.outer
+        environment = next((variable.value for variable in own if variable.key == "CI_ENVIRONMENT_NAME"), None)
+        return outer_variables(self.context, environment)
 
     def job(self, config: JobConfig, instance: Instance) -> Job | None:
         """One job, or None when its rules keep it out. Raises LanguageError for variables in a circle."""
         own, written = self.variables(config, instance)
         circumstances = self.circumstances(own, written)
-        rule = self.chosen(config, circumstances)
+        rule = self.chosen(config, circumstances, instance.name)
         if rule is None:
             return None
         if rule.variables:
@@ -123,7 +139,7 @@ class Builder:
         own = [item for item in own if item.key != "CI_JOB_MANUAL"]
         if when in ACTIONS:
             own.append(Variable("CI_JOB_MANUAL", "true", "predefined"))
-        self.check_loops(config, instance, [*self.naming, *own, *written.values(), *self.outer])
+        self.check_loops(config, instance, [*self.naming, *own, *written.values(), *self.outside(own)])
         values = self.values(config)
         if values.get("tags"):
             values["tags"] = runner_tags(values["tags"], circumstances)
@@ -149,10 +165,10 @@ class Builder:
         text = f"{instance.name}: circular variable reference detected: [{names}]"
         raise refuse(text, place if place.line else config.source.at("variables"))
 
-    def chosen(self, config: JobConfig, circumstances: Circumstances) -> Rule | None:
+    def chosen(self, config: JobConfig, circumstances: Circumstances, name: str) -> Rule | None:
         """The rule that adds the job (an empty one where only and except let it in), or None."""
         if config.rules is not None:
-            rule = first_match(config.rules, circumstances)
+            rule = first_match(config.rules, circumstances, name)
             return None if rule is None or (rule.when or config.get("when")) == "never" else rule
         only, except_ = config.get("only"), config.get("except")
         if only is None and self.root.workflow.rules is None:

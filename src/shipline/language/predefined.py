@@ -13,6 +13,7 @@ from shipline.language.pipeline import Variable
 
 MAX_MESSAGE = 100_000
 MAX_DESCRIPTION = 2700
+MAX_RELEASE_DESCRIPTION = 1024
 NUMBER = "CI_PIPELINE_IID"
 STRONGER_THAN_THE_FILE = ("GITLAB_USER_ID", "GITLAB_USER_EMAIL", "GITLAB_USER_LOGIN", "GITLAB_USER_NAME")
 """Predefined variables that a file cannot set: GitLab puts them above it, below those that a project keeps."""
@@ -147,6 +148,7 @@ def commit(context: Context) -> dict[str, Any]:
         "CI_COMMIT_BRANCH": ref if in_branch else None,
         "CI_COMMIT_TAG": ref if context.tag else None,
         "CI_COMMIT_TAG_MESSAGE": context.tag_message if context.tag else None,
+        "CI_RELEASE_DESCRIPTION": release_description(context),
         "CI_COMMIT_MESSAGE": message,
         "CI_COMMIT_MESSAGE_IS_TRUNCATED": "true" if len(context.commit_message) > MAX_MESSAGE else "false",
         "CI_COMMIT_TITLE": title,
@@ -156,6 +158,14 @@ def commit(context: Context) -> dict[str, Any]:
         "CI_COMMIT_USER_LOGIN": context.commit_user_login or None,
         "CI_COMMIT_DEFAULT_BRANCH_BASE_SHA": context.default_branch_base_sha or None,
     }
+
+
+def release_description(context: Context) -> str | None:
+    """What the release of the pipeline's tag says, at most 1,024 characters of it."""
+    text = context.release_description
+    if not context.tag or text is None or len(text) <= MAX_RELEASE_DESCRIPTION:
+        return text if context.tag else None
+    return text[: MAX_RELEASE_DESCRIPTION - 3] + "..."
 
 
 def event(context: Context) -> dict[str, Any]:

@@ -17,15 +17,16 @@ from shipline.engine.errors import EngineError, Unsupported
 from shipline.engine.job_variables import given
 from shipline.engine.live import new_pipeline
 from shipline.engine.numbering import reserved
-from shipline.engine.records import Commit, PipelineRecord, PipelineVariable, ProjectVariable
+from shipline.engine.records import Commit, PipelineRecord, PipelineVariable
 from shipline.engine.records import Project as EngineProject
+from shipline.engine.releases import description_of
 from shipline.engine.repository import Repository
-from shipline.engine.scopes import visible
+from shipline.engine.scopes import for_rules
 from shipline.engine.states import Status
 from shipline.engine.supported import cautions, refuse_unsupported
 from shipline.language import Context, Finding, LanguageError, compile
 from shipline.language.context import MergeRequest, Source
-from shipline.language.pipeline import Pipeline, Variable
+from shipline.language.pipeline import Pipeline
 from shipline.server.includes import ServerSources
 from shipline.server.instance import VERSION, Instance
 from shipline.server.permissions import Caller
@@ -198,12 +199,6 @@ def context_of(instance: Instance, order: Order, commit: Commit, iid: int) -> Co
     store = instance.store
     protected = bool(commit.protected)
 
-    def seen(kept: list[ProjectVariable], level: str) -> list[Variable]:
-        return [
-            Variable(v.key, v.value, level, v.kind == "file", v.masked, v.raw, public=False)
-            for v in visible(kept, protected, None)
-        ]
-
     return Context(
         ref=commit.ref,
         tag=commit.is_tag,
@@ -225,6 +220,7 @@ def context_of(instance: Instance, order: Order, commit: Commit, iid: int) -> Co
         commit_author=commit.author,
         commit_timestamp=commit.timestamp,
         tag_message=commit.tag_message or "",
+        release_description=description_of(store, project.id, commit),
         user_id=caller.user_id,
         user_login=caller.username,
         user_name=caller.name,
@@ -237,13 +233,13 @@ def context_of(instance: Instance, order: Order, commit: Commit, iid: int) -> Co
         open_merge_requests=instance.merge_requests.references(project, commit),
         inputs=order.inputs,
         variables=given(order.variables),
-        project_variables=seen(store.variables(project.id), "project"),
+        project_variables=for_rules(store.variables(project.id), protected, "project"),
         group_variables=[
             variable
             for group in instance.groups.lineage(project.namespace_id)
-            for variable in seen(store.variables(-group.id), "group")
+            for variable in for_rules(store.variables(-group.id), protected, "group")
         ],
-        instance_variables=seen(store.variables(INSTANCE), "instance"),
+        instance_variables=for_rules(store.variables(INSTANCE), protected, "instance"),
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from shipline.language.entry import Entry
 from shipline.language.findings import Finding
 from shipline.language.inputs import Valuation, definition
@@ -30,5 +32,10 @@ def job_inputs(entry: Entry) -> dict[str, Any] | None:
         if defined.has_default:
             wrong: list[Finding] = []
             Valuation(defined, child.place, wrong).value(Map(child.place))
-            entry.findings.extend(wrong)
+            entry.findings.extend(of_job(each, entry.path.removesuffix(":inputs")) for each in wrong)
     return plain(entry.value)  # type: ignore[no-any-return]
+
+
+def of_job(wrong: Finding, job: str) -> Finding:
+    """What is wrong with an input, said of the job that has it."""
+    return msgspec.structs.replace(wrong, message=f"{job} inputs {wrong.message.replace('` input:', '`:', 1)}")
