@@ -77,7 +77,7 @@ def test_cleanup_removes_it(broken):
     assert "Kept:" not in broken.shipline("status", code=1)
     assert broken.shipline("cleanup") == "Nothing is kept.\n"
     text = broken.shipline("shell", "broken", code=3)
-    assert "Nothing is kept of job 'broken', which is failed" in text and "--keep-failed" in text
+    assert "Nothing is kept of job 'broken', which is failed" in text and "retry broken" in text
 
 
 def test_the_next_run_of_the_job_removes_it(broken):

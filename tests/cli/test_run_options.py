@@ -36,7 +36,7 @@ def test_a_stage_alone_and_with_what_it_needs(repository):
     assert ran(repository, "--stage", "test") == ["unit", "lint"]
     assert ran(repository, "--stage", "test", "--needs") == ["compile", "docs", "unit", "lint"]
     text = repository.shipline("run", "--stage", "tset", code=2)
-    assert "has no stage 'tset'. It has: build, test, deploy." in text
+    assert "has no stage 'tset'. It has: build, test, deploy. Did you mean 'test'?" in text
 
 
 def test_a_job_with_what_it_needs(repository):

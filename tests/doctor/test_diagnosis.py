@@ -36,6 +36,12 @@ SEEN = {
     "log-limit": "Job's log exceeded limit of 4194304 bytes.",
     "no-shell": 'exec: "sh": executable file not found in $PATH',
     "permission": "error: could not lock config file //.gitconfig: Permission denied",
+    "not-executable": "/tmp/job-1/step_script.sh: line 101: ./scripts/lint.sh: Permission denied",
+    "line-ends": "step_script.sh: line 100: ./run.sh: cannot execute: required file not found",
+    "left-open": "step_script.sh: line 102: unexpected EOF while looking for matching `\"'",
+    "unset-variable": "step_script.sh: line 102: DEPLOY_HOST: unbound variable",
+    "no-downstream-jobs": "ERROR: Job failed: Pipeline will not run for the selected trigger. The rules "
+    "configuration prevented any jobs from being added to the pipeline.",
     "command-missing": "/scripts-7-1/2.sh: line 12: kubectl: command not found",
     "no-space": "write /var/lib/docker/tmp: no space left on device",
     "timeout": "ERROR: Job failed: execution took longer than 1h0m0s seconds",

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 ALL = "\0"
 """What `--manual` without a name stands for: no job has that name."""
+MANY = 20
+"""How many names an error lists."""
 
 
 @click.command()
@@ -106,7 +108,8 @@ def _check_followed(view: View, jobs: list[Job]) -> None:
     known = {name for job in jobs for name in called(job.name, job.name)}
     unknown = [name for name in view.follow if name not in known]
     if unknown and not any(job.trigger for job in jobs):
-        raise click.UsageError(f"--follow {unknown[0]}: this pipeline has no such job. It has: {', '.join(names)}.")
+        shown = ", ".join(names if len(names) <= MANY else [*names[:MANY], "..."])
+        raise click.UsageError(f"--follow {unknown[0]}: this pipeline has no such job. It has: {shown}.")
 
 
 def _tell_unfollowed(pipelines: Pipelines, pipeline_id: int, view: View) -> None:

@@ -46,7 +46,10 @@ def shell(job: str, command: tuple[str, ...], pipeline: int | None, config: Path
         again = f"shipline retry {shlex.quote(found.name)} --pipeline {found.pipeline_id} --keep-failed"
         if found.status == "running":
             raise RunnerError(f"Job '{found.name}' is about to run: try again in a moment.")
-        raise RunnerError(f"Nothing is kept of job '{found.name}', which is {found.status}. To keep it: {again}")
+        told = f"Nothing is kept of job '{found.name}', which is {found.status}"
+        if found.status == "failed":
+            raise RunnerError(f"{told}. To keep it: {again}")
+        raise RunnerError(f"{told}: only what failed under --keep-failed is.")
     if site.executor == "shell":
         return enter_shell(site, command)
     try:

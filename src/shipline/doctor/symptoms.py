@@ -246,6 +246,41 @@ SYMPTOMS = [
         "Set HOME to a folder that user owns, or let the job run as another user (image:kubernetes:user).",
     ),
     Symptom(
+        "not-executable",
+        r"(line \d+|sh: \d+|sh): (?P<script>[\w.-]*/[\w./-]+): Permission denied",
+        "The file {script} is not marked as executable in git.",
+        "Mark it and commit: `git update-index --chmod=+x {script}`; or call it by its shell: `sh {script}`.",
+        unless=r"/builds\S*: Permission denied",
+    ),
+    Symptom(
+        "line-ends",
+        r"(\$'\\r': command not found|sh\^M: bad interpreter|cannot execute: required file not found)",
+        "The program that the script's first line names is not there; most often the file has the line ends of "
+        "Windows.",
+        "Save it with line ends of Unix and commit `* text=auto eol=lf` in .gitattributes, or install the program.",
+    ),
+    Symptom(
+        "left-open",
+        r"(unexpected EOF while looking for matching|Unterminated quoted string|unterminated quoted string"
+        r"|syntax error: unexpected end of file|end of file unexpected)",
+        "A quote, a bracket, an `if` or a loop of the script is left open.",
+        "Close it. What goes over several lines is one item of `script:`, behind `- |`.",
+    ),
+    Symptom(
+        "unset-variable",
+        r"(?P<name>\w+): (unbound variable|parameter not set)",
+        "The variable {name} is not set in this job.",
+        "Define it under `variables:` or give it with `--variable {name}=...`; what another job's dotenv report "
+        "sets comes only to jobs that need or depend on that job.",
+    ),
+    Symptom(
+        "no-downstream-jobs",
+        r"rules configuration prevented any jobs from being added to the pipeline",
+        "None of the downstream pipeline's jobs is for a pipeline of this kind.",
+        'Give them rules that let them in, for example `- if: $CI_PIPELINE_SOURCE == "parent_pipeline"`: a job '
+        "without rules is in no pipeline that a merge request's pipeline starts.",
+    ),
+    Symptom(
         "command-missing",
         r"(?P<command>[\w./-]+): (command )?not found(?!:)",
         "The command {command} is not where the job runs: in its image, or for a job in a shell on this machine.",

@@ -10,6 +10,9 @@ from shipline.engine.borrowing import lenders
 from shipline.engine.errors import EngineError
 from shipline.language.pipeline import Job, Pipeline
 
+MANY = 20
+"""How many names an error lists when it also knows the likeliest."""
+
 
 class Selection(msgspec.Struct, frozen=True):
     """Nothing named: all jobs. `needs`: what the named jobs need runs as well, else needs of jobs that are left out
@@ -61,8 +64,9 @@ def _unknown(kind: str, name: str, known: Iterable[str], listed: list[str]) -> s
     from difflib import get_close_matches
 
     near = get_close_matches(name, list(known), n=1)
-    hint = f" Did you mean '{near[0]}'?" if near and len(listed) > 20 else f" It has: {', '.join(listed)}."
-    return f"This pipeline has no {kind} '{name}'.{hint}"
+    has = f" It has: {', '.join(listed)}." if not near or len(listed) <= MANY else ""
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return f"This pipeline has no {kind} '{name}'.{has}{hint}"
 
 
 def _is_named(job: Job, selection: Selection) -> bool:
