@@ -108,6 +108,19 @@ async def test_when_decides_what_is_kept_and_reports_always_are(config, source):
     assert "Uploading artifacts for failed job" in desk.log(bad)
 
 
+async def test_an_after_script_that_counts_fails_the_job_when_everything_else_is_done(config, source):
+    strict = [Variable("AFTER_SCRIPT_IGNORE_ERRORS", "false")]
+    payload = job(source, "touch good", after=["exit 4"], variables=strict, artifacts=[keep("good", when="always")])
+    desk = Counter(payload)
+    await run(config, desk)
+    assert (desk.results[payload.id].failure_reason, desk.results[payload.id].exit_code) == ("script_failure", 4)
+    assert (payload.id, "archive") in desk.kept
+    both = job(source, "exit 3", after=["exit 4"], variables=strict)
+    desk.waiting.append(both)
+    await run(config, desk, 2)
+    assert desk.results[both.id].exit_code == 3, "the script's own failure counts first"
+
+
 async def test_nothing_to_keep_is_said_and_fails_no_job(shells, source):
     payload = job(source, "true", artifacts=[keep("nothing/")])
     desk = Counter(payload)

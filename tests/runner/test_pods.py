@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 import subprocess
 import time
 
@@ -151,6 +152,28 @@ async def test_a_service_that_fails_is_named_with_its_last_lines(pods, source):
     assert result.state == "success", log
     assert "WARNING: service db (shipline/pause) ended with exit code 4. Its last lines:" in log
     assert "svc-0 | cannot open the database" in log
+
+
+async def test_a_job_does_not_wait_for_a_service_that_is_over(pods, source):
+    command = ["echo no password; exit 1"]
+    port = [Variable("HEALTHCHECK_TCP_PORT", "5432")]
+    service = Image("shipline/pause", alias="db", entrypoint=["sh", "-c"], command=command, variables=port)
+    log, result = await ran(pods, job(source, "echo went on", services=[service]))
+    assert result.failure_reason == "runner_system_failure" and "\nwent on\n" not in log
+    assert "svc-0 | no password" in log
+    assert "service db (shipline/pause) ended before it answered on TCP port 5432" in log
+
+
+@pytest.mark.parametrize("aloud", ["1", ""])
+async def test_what_services_print_is_in_the_log_on_request(pods, source, aloud):
+    command = ["echo getting up; sleep 2; echo ready for connections; sleep 60"]
+    service = Image("shipline/pause", alias="db", entrypoint=["sh", "-c"], command=command)
+    wanted = [Variable("CI_DEBUG_SERVICES", aloud, public=True)]
+    log, result = await ran(pods, job(source, "sleep 4", services=[service], variables=wanted))
+    assert result.state == "success", log
+    for words in ("getting up", "ready for connections"):
+        found = re.search(rf"\[service:shipline/pause-db\] \d{{4}}-\S+Z {words}\b", log)
+        assert bool(found) == bool(aloud), log
 
 
 async def test_a_service_that_never_listens_is_named_and_the_job_goes_on(pods, source):

@@ -170,10 +170,27 @@ async def test_git_strategies(shells, source, strategy, expected):
     assert f"\n{expected}\n" in log
 
 
-async def test_an_unknown_strategy_is_refused_by_name(shells, source):
-    log, result = await ran(shells, job(source, "true", variables=[Variable("GIT_STRATEGY", "teleport")]))
-    assert "unknown GIT_STRATEGY 'teleport'" in log
-    assert result.failure_reason == "runner_configuration_error"
+async def test_settings_that_cannot_be_read_are_named_and_left_aside(shells, source):
+    given = {"GIT_STRATEGY": "teleport", "GIT_CHECKOUT": "perhaps", "CI_DEBUG_TRACE": "yes"}
+    given |= {"GET_SOURCES_ATTEMPTS": "many", "ARTIFACT_DOWNLOAD_ATTEMPTS": "11"}
+    log, result = await ran(shells, job(source, "ls", variables=[Variable(*each) for each in given.items()]))
+    assert result.state == "success" and "\nhello.txt\n" in log, log
+    either = "expected either 'clone', 'fetch', 'none' or 'empty'"
+    for words in (
+        f"GIT_STRATEGY: {either} got \"teleport\", using default value 'fetch'",
+        'GIT_CHECKOUT: expected bool got "perhaps", using default value: true',
+        'CI_DEBUG_TRACE: expected bool got "yes", using default value: false',
+        'GET_SOURCES_ATTEMPTS: expected int got "many", using default value: 1',
+        "ARTIFACT_DOWNLOAD_ATTEMPTS: number of attempts out of the range [1, 10], clamping to: 10",
+    ):
+        assert f"WARNING: {words}" in log
+
+
+async def test_flags_of_git_may_be_none(shells, source):
+    names = ("GIT_FETCH_EXTRA_FLAGS", "GIT_CLEAN_FLAGS", "GIT_SUBMODULE_UPDATE_FLAGS")
+    variables = [Variable("GIT_SUBMODULE_STRATEGY", "normal"), *(Variable(name, "none") for name in names)]
+    log, result = await ran(shells, job(source, "ls", variables=variables))
+    assert result.state == "success", log
 
 
 async def test_a_commit_that_is_missing(shells, source):

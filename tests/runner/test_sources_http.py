@@ -126,7 +126,7 @@ async def test_submodules(shells, server, tmp_path):
                   variables=[Variable("GIT_SUBMODULE_STRATEGY", "recursive")])  # fmt: skip
     log, result = await ran(shells, payload)
     assert result.state == "success", log
-    assert "Updating/initializing submodules recursively..." in log
+    assert "Updating/initializing submodules recursively with git depth set to 20..." in log
     assert "\nfrom the module\n" in log
 
 

@@ -17,6 +17,7 @@ from shipline.runner.files.extraction import unpack
 from shipline.runner.files.members import FilesError
 from shipline.runner.files.selection import select
 from shipline.runner.job import Job
+from shipline.runner.settings import attempts
 from shipline.runner.trace.trace import RESET, Trace
 
 DEFAULT_NAME = "artifacts"
@@ -53,13 +54,13 @@ class ArtifactStages:
         if not dependencies:
             return
         self._trace.open_section("download_artifacts", "Downloading artifacts")
-        attempts = min(max(self._job.variables.number("ARTIFACT_DOWNLOAD_ATTEMPTS", 1), 1), 10)
+        tries = attempts(self._job.variables, "ARTIFACT_DOWNLOAD_ATTEMPTS")
         for dependency in dependencies:
             self._trace.info(f"Downloading artifacts for {dependency.name} ({dependency.id})...")
             with tempfile.TemporaryDirectory(dir=self._folder) as folder:
                 archive = Path(folder) / "artifacts.zip"
                 try:
-                    await self._fetch(dependency, archive, attempts * TRIES)
+                    await self._fetch(dependency, archive, tries * TRIES)
                     await unpack(executor.files(), archive)
                 except FilesError as error:
                     self._trace.error(str(error))

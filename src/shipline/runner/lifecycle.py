@@ -24,6 +24,7 @@ from shipline.runner.executor import Executor, Stage
 from shipline.runner.executors import Executors
 from shipline.runner.job_inputs import interpolated
 from shipline.runner.secrets import resolve
+from shipline.runner.settings import attempts, unreadable
 from shipline.runner.trace.trace import Trace
 
 if TYPE_CHECKING:
@@ -156,6 +157,8 @@ class JobRun:
         trace, config = self.trace, self.executors.config
         trace.line(f"Running with shipline {shipline.__version__}")
         trace.line(f"  on {config.name}")
+        for line in unreadable(self.job.variables, "fetch" if self.payload.allow_git_fetch else "clone"):
+            trace.warning(line)
         if self._unready:
             raise self._unready
         self.job.check_place()
@@ -186,8 +189,8 @@ class JobRun:
         if not self.canceling:
             self.job.status = "failed" if failure else "success"
         self.at = "after_script"
-        if began:
-            await self._after_script(self.executor)
+        late = await self._after_script(self.executor) if began else None
+        failure = failure or late
         if caches and (failure is None or failure.reason != "runner_system_failure"):
             await self._save_cache(caches, success=failure is None and not self.canceling)
         await self._keep_files(self.executor, failure)
@@ -218,13 +221,13 @@ class JobRun:
 
     async def _get_sources(self, executor: Executor) -> None:
         """As often as GET_SOURCES_ATTEMPTS allows: a server or a network may come back."""
-        attempts = min(max(self.job.variables.number("GET_SOURCES_ATTEMPTS", 1), 1), 10)
-        for attempt in range(1, attempts + 1):
+        most = attempts(self.job.variables, "GET_SOURCES_ATTEMPTS")
+        for attempt in range(1, most + 1):
             try:
                 await executor.get_sources()
                 return
             except JobFailed as failure:
-                if attempt == attempts or failure.reason != "runner_system_failure":
+                if attempt == most or failure.reason != "runner_system_failure":
                     raise
                 self.trace.warning(f"getting the sources failed ({failure}); trying again")
                 await asyncio.sleep(min(5.0 * 2 ** (attempt - 1), 300))
@@ -277,20 +280,22 @@ class JobRun:
 
         await Functions(self.job, executor, self.trace, run).run(steps)
 
-    async def _after_script(self, executor: Executor) -> None:
+    async def _after_script(self, executor: Executor) -> JobFailed | None:
+        """Gives the job's failure, where one here counts as such."""
         step = next((step for step in self.payload.steps if step.name == "after_script" and step.script), None)
         if step is None:
-            return
+            return None
         stage = self.job.step(step)
         self.trace.open_section(stage.name, stage.title)
         limit = self.job.variables.seconds("RUNNER_AFTER_SCRIPT_TIMEOUT", AFTER_SCRIPT_TIME)
         status = await self._within(limit, executor, stage)
         if status == 0:
-            return
+            return None
         what = executor.exited(status) if status else f"it took longer than {_duration(limit or 0)}"
         if not self.job.variables.is_true("AFTER_SCRIPT_IGNORE_ERRORS", True):
-            raise JobFailed(what, "script_failure", exit_code=status)
+            return JobFailed(what, "script_failure", exit_code=status)
         self.trace.warning(f"after_script failed, but job will continue unaffected: {what}")
+        return None
 
     async def _within(
         self, limit: float | None, executor: Executor, stage: Stage, *, beside: bool = False

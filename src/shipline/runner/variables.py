@@ -16,6 +16,10 @@ _DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ms|h|m|s)")
 _UNIT = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
+YES = frozenset(("1", "t", "true"))
+NO = frozenset(("0", "f", "false"))
+
+
 class Variables:
     """Variables by name. `files` is the folder that file variables are written to inside the job."""
 
@@ -84,9 +88,9 @@ class Variables:
         return {value for name, value in self._values.items() if name not in public} | self.masked()
 
     def is_true(self, name: str, default: bool = False) -> bool:
-        """A yes/no setting, as GitLab reads it."""
+        """A setting that is true or false; the default where it is neither."""
         value = self.get(name).strip().lower()
-        return default if not value else value in ("1", "t", "true", "yes")
+        return value in YES if value in YES or value in NO else default
 
     def number(self, name: str, default: int) -> int:
         """A whole number, or the default where it is none."""

@@ -149,6 +149,26 @@ class Client:
             return ""
         return data.decode(errors="replace") if answer.status == 200 else ""
 
+    async def lines(self, namespace: str, pod: str, container: str) -> AsyncIterator[bytes]:
+        """A container's log from its begin, each line with its time, as long as there comes more. ApiError before
+        the container runs, Unreachable when the connection breaks."""
+        server, headers = await self._ready()
+        query = {"container": container, "follow": "true", "timestamps": "true"}
+        target = with_query(f"/api/v1/namespaces/{namespace}/pods/{pod}/log", query.items())
+        connection = None
+        try:
+            async with asyncio.timeout(CALL_TIME):
+                answer, connection = await server.ask("GET", target, headers)
+            if answer.status != 200:
+                raise ApiError.from_body(answer.status, await answer.read())
+            async for line in _lines(answer.parts()):
+                yield line
+        except OSError as error:
+            raise Unreachable(f"{self.access.server}: the log broke off: {_words(error)}") from None
+        finally:
+            if connection is not None:
+                connection.close()
+
     async def socket(self, path: str, query: Iterable[tuple[str, str]], protocols: tuple[str, ...]) -> WebSocket:
         """A WebSocket to a streaming subresource. ApiError when the server refuses, Unreachable without one."""
         server, headers = await self._ready()

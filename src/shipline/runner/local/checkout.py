@@ -67,7 +67,11 @@ async def _make(repository: Path, git: GitInfo, depth: int, large: bool, folder:
     (own / "logs" / "HEAD").write_text(DETACHED.format(nothing="0" * len(git.sha), sha=git.sha))
     missing = f"the commit {git.sha[:8]} cannot be checked out from {repository}"
     files = run_git(*PLAIN, "-C", str(folder), "read-tree", "--reset", "-u", git.sha, failure=missing)
-    _, history = await asyncio.gather(files, seen_history(repository, git, depth))
+    files_made, history = await asyncio.gather(files, seen_history(repository, git, depth), return_exceptions=True)
+    if isinstance(files_made, BaseException):  # it has the clearer words
+        raise files_made
+    if isinstance(history, BaseException):
+        raise history
     refs = "".join(f"{name} {ref}\n" for ref, name in history.refs.items())
     (own / "packed-refs").write_text(refs, errors="surrogateescape")
     edge = common / "shallow"  # the repository's own, beyond which it knows nothing itself

@@ -120,7 +120,8 @@ class PodExecutor:
         except Unreachable as error:
             raise JobFailed(f"the cluster cannot be reached: {error}") from None
         self._gone, self._warnings = False, None
-        self._services = ServiceWatch(self._client, self._plan, self._trace)
+        aloud = self._job.variables.is_true("CI_DEBUG_SERVICES")
+        self._services = ServiceWatch(self._client, self._plan, self._trace, aloud=aloud)
         self._watcher = PodWatcher(self._client, pod, self._pod_changed)
         self._session = Session(
             self._client,

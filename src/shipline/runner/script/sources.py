@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from shipline.runner.errors import JobFailed
 from shipline.runner.executor import Stage
 from shipline.runner.job import Job
 from shipline.runner.script.submodules import LARGE_FILES, submodules
 from shipline.runner.script.text import GREEN, RESET, Program, quote
+from shipline.runner.settings import STRATEGIES, flags
 
 NOTHING: Mapping[str, str] = {}
-STRATEGIES = ("clone", "fetch", "none", "empty")
 LOCKS = ("index.lock", "shallow.lock", "HEAD.lock", "config.lock", "hooks/post-checkout")
 CREATED = ("  fresh=yes", "  printf '%s\\n' 'Created fresh repository.'", "fi")
 COPIED = "'+refs/remotes/origin/*:refs/remotes/origin/*' '+refs/tags/*:refs/tags/*'"
@@ -30,14 +29,9 @@ class Sources:
         self.job = job
         self.git = job.payload.git_info
         variables = job.variables
-        self.strategy = variables.get("GIT_STRATEGY").lower() or (
-            "fetch" if job.payload.allow_git_fetch else "clone"
-        )
-        if self.strategy not in STRATEGIES:
-            raise JobFailed(
-                f"unknown GIT_STRATEGY {self.strategy!r}: use one of {', '.join(STRATEGIES)}",
-                "runner_configuration_error",
-            )
+        strategy = variables.get("GIT_STRATEGY")
+        usual = "fetch" if job.payload.allow_git_fetch else "clone"
+        self.strategy = strategy if strategy in STRATEGIES else usual
         self.depth = variables.number("GIT_DEPTH", self.git.depth)
         self.checkout = variables.is_true("GIT_CHECKOUT", True)
         self.submodules = variables.get("GIT_SUBMODULE_STRATEGY", "none") not in ("", "none")
@@ -60,7 +54,7 @@ class Sources:
     @property
     def module_depth(self) -> int:
         """How much of their history; 0 is all."""
-        return self.job.variables.number("GIT_SUBMODULE_DEPTH", self.job.variables.number("GIT_DEPTH", 0))
+        return self.job.variables.number("GIT_SUBMODULE_DEPTH", self.depth)
 
     @property
     def plain(self) -> bool:
@@ -119,6 +113,8 @@ class Sources:
         if local:
             lines.append('[protocol "file"]\n\tallow = always')  # for submodules beside the repository
         lines += [f'[url "{_escaped(place)}"]\n\tinsteadOf = "{_escaped(url)}"' for url, place in modules.items()]
+        if self.job.variables.is_true("GIT_SUBMODULE_FORCE_HTTPS"):
+            lines += self._over_https()
         clean, login = split_login(self.git.repo_url)
         if login:
             import base64
@@ -130,6 +126,19 @@ class Sources:
         name = quote(self._settings_file)
         program.add(f"(umask 077; printf '%s\\n' {quote(chr(10).join(lines))} > {name})")
         program.add(f"export GIT_CONFIG_GLOBAL={name}")
+
+    def _over_https(self) -> list[str]:
+        """Settings that lead the server's ssh addresses to its web address, where the job's token counts."""
+        base = self.job.variables.get("CI_SERVER_URL").rstrip("/")
+        host = self.job.variables.get("CI_SERVER_SHELL_SSH_HOST") or self.job.variables.get("CI_SERVER_HOST")
+        port = self.job.variables.get("CI_SERVER_SHELL_SSH_PORT") or "22"
+        if not base.startswith(("http://", "https://")) or not host:
+            return []
+        if port != "22":
+            written = {f"ssh://git@{host}:{port}/": f"{base}/"}
+        else:
+            written = {f"git@{host}:": f"{base}/", f"ssh://git@{host}/": f"{base}/"}
+        return [f'[url "{_escaped(to)}"]\n\tinsteadOf = "{_escaped(url)}"' for url, to in written.items()]
 
     def _fetch(self, program: Program, copy: str | None) -> None:
         clean, _ = split_login(self.git.repo_url)
@@ -158,9 +167,10 @@ class Sources:
         )
         refspecs = " ".join(quote(spec) for spec in self.git.refspecs or self._refspecs())
         unshallow = "" if depth else "if [ -f .git/shallow ]; then set -- --unshallow; else set --; fi; "
-        flags = self.job.variables.get("GIT_FETCH_EXTRA_FLAGS") or "--prune --quiet"
+        extra = flags(self.job.variables, "GIT_FETCH_EXTRA_FLAGS", "--prune --quiet")
+        extra = f" {extra}" if extra else ""
         rest = "" if depth else ' "$@"'
-        program.add(f"{unshallow}git fetch origin --no-recurse-submodules {flags}{depth}{rest} {refspecs}")
+        program.add(f"{unshallow}git fetch origin --no-recurse-submodules{extra}{depth}{rest} {refspecs}")
 
     def _refspecs(self) -> list[str]:
         if self.git.ref_type == "tag":
@@ -173,13 +183,13 @@ class Sources:
             return
         program.say(f"{GREEN}Checking out {self.git.sha[:8]} as detached HEAD (ref is {self.git.ref})...{RESET}")
         program.add(f"git -c submodule.recurse=false checkout -f -q --detach {quote(self.git.sha)}")
-        flags = self.job.variables.get("GIT_CLEAN_FLAGS") or "-ffdx"
-        if flags != "none":
-            program.add(f'if [ -z "$fresh" ]; then git clean -q {flags}; fi')
+        clean = flags(self.job.variables, "GIT_CLEAN_FLAGS", "-ffdx")
+        if clean:
+            program.add(f'if [ -z "$fresh" ]; then git clean -q {clean}; fi')
         if self.large_files:
             program.add(LARGE_FILES)
         if self.submodules:
-            submodules(program, self.job.variables, flags, lfs=self.large_files)
+            submodules(program, self.job.variables, clean, self.module_depth, lfs=self.large_files)
         else:
             program.say("Skipping Git submodules setup")
 

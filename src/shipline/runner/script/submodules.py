@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shipline.runner.errors import JobFailed
 from shipline.runner.script.text import GREEN, RESET, Program, quote
+from shipline.runner.settings import flags as given_flags
 from shipline.runner.variables import Variables
 
 LARGE_FILES = (
@@ -12,7 +13,7 @@ LARGE_FILES = (
 )
 
 
-def submodules(program: Program, variables: Variables, clean_flags: str, *, lfs: bool) -> None:
+def submodules(program: Program, variables: Variables, clean_flags: str, depth: int, *, lfs: bool) -> None:
     """Adds the commands to `program`, which stands in the project's folder."""
     strategy = variables.get("GIT_SUBMODULE_STRATEGY")
     if strategy not in ("normal", "recursive"):
@@ -21,10 +22,12 @@ def submodules(program: Program, variables: Variables, clean_flags: str, *, lfs:
             "runner_configuration_error",
         )
     recursive = " --recursive" if strategy == "recursive" else ""
-    depth = variables.number("GIT_SUBMODULE_DEPTH", variables.number("GIT_DEPTH", 0))
-    flags = (f" --depth {depth}" if depth > 0 else "") + _extra(variables.get("GIT_SUBMODULE_UPDATE_FLAGS"))
+    flags = (f" --depth {depth}" if depth > 0 else "") + _extra(
+        given_flags(variables, "GIT_SUBMODULE_UPDATE_FLAGS")
+    )
     paths = _paths(variables.get("GIT_SUBMODULE_PATHS"))
-    program.say(f"{GREEN}Updating/initializing submodules{' recursively' if recursive else ''}...{RESET}")
+    how = (" recursively" if recursive else "") + (f" with git depth set to {depth}" if depth > 0 else "")
+    program.say(f"{GREEN}Updating/initializing submodules{how}...{RESET}")
     program.add(
         f"git submodule init{paths}",
         f"git submodule sync{recursive}{paths}",
@@ -32,7 +35,7 @@ def submodules(program: Program, variables: Variables, clean_flags: str, *, lfs:
         f"{{ git submodule sync{recursive}{paths}; git submodule update --init{recursive}{flags}{paths}; }}",
         f"git submodule foreach{recursive} 'git reset --hard -q' > /dev/null",
     )
-    if clean_flags != "none":
+    if clean_flags:
         program.add(f"git submodule foreach{recursive} {quote('git clean -q ' + clean_flags)} > /dev/null")
     if lfs:
         program.add(f"git submodule foreach{recursive} {quote(LARGE_FILES)} > /dev/null")
