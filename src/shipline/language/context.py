@@ -72,8 +72,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     a schedule), and then `rules:changes` holds. `files`: the repository's files for `rules:exists`; None asks
     the loader. `variables` are those of this one pipeline (manual, trigger, schedule); the other three are kept
     on the server, the farthest group first; of one key the last wins, and one that is `Scoped` (`language.scopes`)
-    is for jobs of some environments only. `inputs` answer the file's own `spec:inputs`. `pipeline_iid`: which of the
-    project's pipelines it is. `release_description`: of the tag's release, where there is one already.
+    is for jobs of some environments only. `inputs` answer the file's own `spec:inputs`. `pipeline_iid`: which of
+    the project's pipelines it is. `release_description`: of the tag's release, where there is one already.
 
     `mend_quoted_colons`: a script line that YAML reads as a mapping because of a colon inside shell quotes is
     taken as the command it looks like, with a warning. GitLab refuses it.
