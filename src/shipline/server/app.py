@@ -17,7 +17,7 @@ from shipline.objects.objects import ObjectsError
 from shipline.server import api, discovery, health, pages, registry, runner_api
 from shipline.server.api import openapi, uploads
 from shipline.server.api.authentication import authenticate
-from shipline.server.git import smart_http
+from shipline.server.git import lfs, smart_http
 from shipline.server.http.answers import json_response
 from shipline.server.http.routes import AsSent, routes
 from shipline.server.instance import Instance
@@ -74,6 +74,7 @@ def application(settings: Settings, opened: Opened = lambda instance: None) -> A
             *routes("", pages.ENDPOINTS, lambda: instances[0], authenticate),
             *routes("", uploads.LINKED, lambda: instances[0], authenticate),
             *routes("", smart_http.ENDPOINTS, lambda: instances[0], None),
+            *routes("", lfs.ENDPOINTS, lambda: instances[0], None),
             *web_routes(lambda: instances[0]),
         ],
         lifespan=lifespan,

@@ -17,6 +17,7 @@ from shipline.server import permissions as may
 from shipline.server import tables as t
 from shipline.server.database import Database
 from shipline.server.groups import Groups
+from shipline.server.large_files import LargeFiles
 from shipline.server.permissions import Caller
 from shipline.server.prepared import Prepared
 from shipline.server.project_settings import settings_of
@@ -117,6 +118,7 @@ class Projects:
         made = self.create(namespace, path, creator_id, default_branch=source.default_branch, **more)
         refs = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
         git(Path(made.path), "fetch", "--quiet", "--no-tags", "--no-auto-maintenance", source.path, *refs)
+        LargeFiles(Path(source.path)).share(Path(made.path))
         taken = {name: getattr(source, name) for name in ("config_path", "build_timeout", "git_depth", "settings")}
         self.update(made.id, forked_from=source.id, **taken)
         return self.by_id(made.id)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import FileResponse, Response, StreamingResponse
 
 from shipline.engine.git import GitError
 from shipline.server import permissions as may
@@ -24,6 +24,7 @@ from shipline.server.http.answers import no_such, wrong_parameter
 from shipline.server.http.call import Call
 from shipline.server.http.paging import PAGE, paged
 from shipline.server.http.routes import Endpoint
+from shipline.server.large_files import LargeFiles, named_by
 
 KINDS = {
     "tar.gz": "application/gzip",
@@ -47,7 +48,13 @@ async def raw(call: Call) -> Response:
     headers = {key.replace("_", "-"): value for key, value in _headers(shape).items()}
     name = quote(shape["file_name"])
     headers["Content-Disposition"] = f"inline; filename=\"{name}\"; filename*=UTF-8''{name}"
-    return Response(base64.b64decode(shape["content"]), media_type="text/plain", headers=headers)
+    content = base64.b64decode(shape["content"])
+    large = named_by(content) if call.boolean("lfs") else None
+    stored = LargeFiles(Path(project.path))
+    if large is not None and stored.size(large) is not None:
+        disposition = {"Content-Disposition": headers["Content-Disposition"]}
+        return FileResponse(stored.path(large), media_type="application/octet-stream", headers=disposition)
+    return Response(content, media_type="text/plain", headers=headers)
 
 
 async def blame(call: Call) -> Response:

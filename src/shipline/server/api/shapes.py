@@ -120,6 +120,7 @@ def project(call: Call, row: Any) -> Shape:
         "merge_requests_enabled": True,
         "wiki_enabled": False,
         "snippets_enabled": False,
+        "lfs_enabled": True,
         "repository_access_level": "enabled",
         "builds_access_level": "enabled",
         "public_jobs": settings.public_jobs,
