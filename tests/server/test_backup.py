@@ -141,4 +141,11 @@ def test_the_commands(server, tmp_path):
     assert (tmp_path / "new" / "repositories").is_dir()
     made = shipline("token", "root", "--scopes", "api", *home)
     assert server.api("GET", "/user", token=made.stdout.strip()).json()["username"] == "root"
+    assert shipline("password", "root", *home, text="another horse").returncode == 0
+    assert "nothing came on standard input" in shipline("password", "root", *home).stderr
     assert "has no user 'nobody'" in shipline("token", "nobody", *home).stderr
+    unfinished = tmp_path / "unfinished"  # as the first start of a server leaves it for a moment
+    unfinished.mkdir()
+    (unfinished / "key").write_bytes(b"")
+    early = shipline("token", "root", "--home", str(unfinished))
+    assert early.returncode == 3 and "wait until it serves" in early.stderr

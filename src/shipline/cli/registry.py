@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -55,10 +54,11 @@ def add(
       echo "$PASSWORD" | shipline registry add private-registry.example.com --user robot
       shipline registry add registry.example.com --system-images --mirror-of docker.io
     """
+    from shipline.cli.typed import secret
     from shipline.images import Wish
 
     contents = dict(_pair(text) for text in images)
-    login = (user, _password(user)) if user else None
+    login = (user, secret(f"Password of {user}", twice=True)) if user else None
     wish = Wish(name, port or 0, login, mirror_of)
     endpoint = asyncio.run(_add(cluster, wish, contents, system_images))
     click.echo(f"{name} answers; the container engine reaches it at {endpoint}.")
@@ -133,13 +133,6 @@ async def _installation(cluster: str, image: str) -> AsyncIterator[Installation]
         ) from None
     finally:
         await client.close()
-
-
-def _password(user: str) -> str:
-    if sys.stdin.isatty():
-        typed: str = click.prompt(f"Password of {user}", hide_input=True, confirmation_prompt=True, err=True)
-        return typed
-    return sys.stdin.readline().rstrip("\r\n")
 
 
 def _pair(text: str) -> tuple[str, str]:

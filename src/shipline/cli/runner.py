@@ -30,33 +30,35 @@ def config_option(command: click.decorators.FC) -> click.decorators.FC:
 
 @runner.command()
 @click.option("--url", required=True, envvar="CI_SERVER_URL", help="The server.")
-@click.option("--token", envvar="CI_SERVER_TOKEN", prompt=True, hide_input=True, help="Better left to the prompt.")
+@click.option("--token", envvar="CI_SERVER_TOKEN", help="Better left to the prompt, or given on standard input.")
 @click.option("--name", default="", help="What the runner is called here.")
 @click.option("--executor", type=click.Choice(["auto", "kubernetes", "shell"]), default="auto", show_default=True)
 @click.option("--tag-list", default="", help="Tags, with commas; for a registration token.")
 @click.option("--run-untagged/--no-run-untagged", default=True, help="For a registration token.")
 @config_option
 def register(
-    url: str, token: str, name: str, executor: str, tag_list: str, run_untagged: bool, config: Path | None
+    url: str, token: str | None, name: str, executor: str, tag_list: str, run_untagged: bool, config: Path | None
 ) -> None:
     """Add a runner to config.toml, with a runner's token (glrt-...) or a registration token."""
+    from shipline.cli.typed import secret
     from shipline.runner import RunnerConfig, RunnerError
 
     path = _path(config)
     name = name or _host_name()
+    given = token or secret("Token")
 
     async def registered() -> str:
-        entry = RunnerConfig(name=name, url=url, token=token)
+        entry = RunnerConfig(name=name, url=url, token=given)
         coordinator = _coordinator(entry, path)
         try:
-            if not token.startswith(CREATED):
+            if not given.startswith(CREATED):
                 tags = [tag.strip() for tag in tag_list.split(",") if tag.strip()]
                 return await coordinator.register(description=name, tag_list=tags, run_untagged=run_untagged)
             if tag_list:
                 raise RunnerError("--tag-list: the tags of a runner that was made at the server are set there.")
             if not await coordinator.verify():
                 raise RunnerError(f"{url} does not know this token. Make a runner there, and use its token.")
-            return token
+            return given
         finally:
             await coordinator.close()
 

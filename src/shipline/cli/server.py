@@ -113,14 +113,16 @@ def token(user: str, name: str, scopes: str, days: int, home: Path | None, datab
 
 @server.command()
 @click.argument("user")
-@click.password_option(help="Better left to the prompt.")
+@click.option("--password", help="Better left to the prompt, or given on standard input.")
 @of_server
-def password(user: str, password: str, home: Path | None, database: str) -> None:
+def password(user: str, password: str | None, home: Path | None, database: str) -> None:
     """Give USER a new password."""
+    from shipline.cli.typed import secret
     from shipline.server.accounts import hash_password
 
     with _accounts(home, database) as accounts:
-        accounts.set_password(_user(accounts, user).id, hash_password(password))
+        found = _user(accounts, user)
+        accounts.set_password(found.id, hash_password(password or secret(f"New password of {user}", twice=True)))
     click.echo(f"{user} has a new password.")
 
 
@@ -156,6 +158,8 @@ def _private(path: Path) -> IO[bytes]:
 
 @contextlib.contextmanager
 def _accounts(home: Path | None, database: str) -> Iterator[Accounts]:
+    from sqlalchemy.exc import DatabaseError
+
     from shipline.server.accounts import Accounts
     from shipline.server.database import Database
     from shipline.server.errors import ServerError
@@ -166,6 +170,11 @@ def _accounts(home: Path | None, database: str) -> Iterator[Accounts]:
     opened = Database(settings.database_url)
     try:
         yield Accounts(opened)
+    except DatabaseError as error:
+        raise ServerError(
+            f"the database of {settings.home} cannot be used: {error.orig}. A server that starts makes it, or "
+            "brings it to the form of this version: wait until it serves."
+        ) from None
     finally:
         opened.close()
 
