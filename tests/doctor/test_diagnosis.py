@@ -17,6 +17,7 @@ SEEN = {
     "envsubst": "        image: ${DOCKER_IMAGE}",
     "image-name": 'couldn\'t parse image name "Team/App:1": invalid reference format: repository name (Team/App) '
     "must be lowercase",
+    "image-blank": "the image name 'python 3.12' of container build is not valid: invalid reference format",
     "volume": 'MountVolume.SetUp failed for volume "settings" : configmap "settings" not found',
     "mtu": "curl: (35) OpenSSL SSL_connect: SSL_ERROR_SYSCALL in connection to docker:2376",
     "no-room": "timed out waiting for pod to start: 0/3 nodes are available",

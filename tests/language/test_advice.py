@@ -76,6 +76,7 @@ TAKEN = [
     ("a:\n  script:\n    - ! grep b c\n", 3, "`!` is a tag of YAML's"),
     ("a:\n  script:\n    -make\n    -make test\n", 3, "a dash that no space follows"),
     ("a: {script: x, only: [merge_request]}\n", 1, "did you mean `merge_requests`?"),
+    ("a: {script: x, image: python 3.12}\n", 1, "a blank in its name"),
     ("a: {script: x}\n---\nb: {script: x}\n", 3, "only the first document counts"),
     ("a: {script: x, environment: {name: b, auto_stop_in: soon}}\n", 1, "it never stops by itself"),
 ]

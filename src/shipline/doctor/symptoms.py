@@ -99,6 +99,12 @@ SYMPTOMS = [
         unless=rf"{_PULL}({_NO_IMAGE}|{_NO_ANSWER})",
     ),
     Symptom(
+        "image-blank",
+        r"image name '(?P<image>[^'\s]+\s[^'\n]*)'",
+        "The image's name, {image}, has a blank in it.",
+        "An image is written as name:tag, for example python:3.12.",
+    ),
+    Symptom(
         "envsubst",
         r"(couldn't parse image (reference|name) \"?\$\{(?P<name>\w+)\}|InvalidImageName|invalid reference format"
         r"|image: \$\{(?P<left>\w+)\})",
@@ -108,7 +114,7 @@ SYMPTOMS = [
         "Define it under `variables:` globally or in the job, write ${{NAME}} in the manifest, run "
         "`envsubst < in > out`, "
         "and apply the file that it wrote.",
-        unless=r"must be lowercase",
+        unless=r"must be lowercase|image name '[^'\s]+\s",
     ),
     Symptom(
         "image-name",

@@ -36,6 +36,7 @@ def container(entry: Entry, known: tuple[str, ...]) -> dict[str, Any] | None:
         if not entry.value.strip():
             entry.refuse("name can't be blank")
             return None
+        check_name(entry, entry.value)
         return {"name": entry.value}
     if not isinstance(entry.value, Map):
         entry.refuse("config should be a hash or a string")
@@ -46,6 +47,7 @@ def container(entry: Entry, known: tuple[str, ...]) -> dict[str, Any] | None:
     if not required(entry, "name"):
         return None
     found: dict[str, Any] = {"name": text(entry, "name")}
+    check_name(entry.child("name"), found["name"])
     if (entrypoint := strings(entry, "entrypoint")) is not None:
         found["entrypoint"] = entrypoint
     if entry.value.get("pull_policy") is not None and (policy := pull_policy(entry.child("pull_policy"))):
@@ -54,6 +56,12 @@ def container(entry: Entry, known: tuple[str, ...]) -> dict[str, Any] | None:
         if entry.value.get(engine) is not None:
             found[engine] = options(entry.child(engine), keys)
     return found
+
+
+def check_name(entry: Entry, name: str | None) -> None:
+    """Warns of a name that no image can have, unless variables make it up."""
+    if name is not None and "$" not in name and len(name.split()) > 1:
+        entry.warn("has a blank in its name, which no image has: name:tag", check="image-name")
 
 
 def pull_policy(entry: Entry) -> list[str] | None:
