@@ -173,6 +173,7 @@ async def test_git_strategies(shells, source, strategy, expected):
 async def test_settings_that_cannot_be_read_are_named_and_left_aside(shells, source):
     given = {"GIT_STRATEGY": "teleport", "GIT_CHECKOUT": "perhaps", "CI_DEBUG_TRACE": "yes"}
     given |= {"GET_SOURCES_ATTEMPTS": "many", "ARTIFACT_DOWNLOAD_ATTEMPTS": "11"}
+    given |= {"RUNNER_SCRIPT_TIMEOUT": "-5m", "RUNNER_AFTER_SCRIPT_TIMEOUT": "soon"}
     log, result = await ran(shells, job(source, "ls", variables=[Variable(*each) for each in given.items()]))
     assert result.state == "success" and "\nhello.txt\n" in log, log
     either = "expected either 'clone', 'fetch', 'none' or 'empty'"
@@ -181,9 +182,18 @@ async def test_settings_that_cannot_be_read_are_named_and_left_aside(shells, sou
         'GIT_CHECKOUT: expected bool got "perhaps", using default value: true',
         'CI_DEBUG_TRACE: expected bool got "yes", using default value: false',
         'GET_SOURCES_ATTEMPTS: expected int got "many", using default value: 1',
+        "Ignoring relative RUNNER_SCRIPT_TIMEOUT timeout: -5m",
+        "Ignoring malformed RUNNER_AFTER_SCRIPT_TIMEOUT timeout: soon",
         "ARTIFACT_DOWNLOAD_ATTEMPTS: number of attempts out of the range [1, 10], clamping to: 10",
     ):
         assert f"WARNING: {words}" in log
+
+
+async def test_a_script_has_no_more_time_than_its_job(shells, source):
+    longer = [Variable("RUNNER_SCRIPT_TIMEOUT", "20m"), Variable("RUNNER_AFTER_SCRIPT_TIMEOUT", "0s")]
+    log, result = await ran(shells, job(source, "true", after=["echo after"], variables=longer, timeout=600))
+    assert result.state == "success" and "\nafter\n" in log, log
+    assert "RUNNER_SCRIPT_TIMEOUT timeout: 20m is longer than job timeout. Setting to job timeout" in log
 
 
 async def test_flags_of_git_may_be_none(shells, source):

@@ -50,7 +50,7 @@ def test_names_that_no_shell_can_hold_are_not_exported():
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("1h 30m", 5400), ("500ms", 0.5), ("soon", None), ("", None)]
+    ("text", "seconds"), [("90s", 90), ("1h 30m", 5400), ("500ms", 0.5), ("soon", None), ("0s", None), ("", None)]
 )
 def test_durations(text, seconds):
     assert Variables([Variable("T", text)]).seconds("T", None) == seconds

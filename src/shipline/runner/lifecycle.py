@@ -123,10 +123,14 @@ class JobRun:
             return JobFailed(f"{type(error).__name__}: {error}")
         return None
 
+    @property
+    def _job_time(self) -> int:
+        return self.payload.runner_info.timeout if self.payload.runner_info.timeout > 0 else 7200
+
     async def _supervise(self) -> None:
         """Runs the stages until they are done, the time is over or somebody cancels."""
         loop = asyncio.get_running_loop()
-        limit = self.payload.runner_info.timeout if self.payload.runner_info.timeout > 0 else 7200
+        limit = self._job_time
         deadline = loop.time() + limit
         work = asyncio.create_task(self._stages())
         try:
@@ -157,7 +161,8 @@ class JobRun:
         trace, config = self.trace, self.executors.config
         trace.line(f"Running with shipline {shipline.__version__}")
         trace.line(f"  on {config.name}")
-        for line in unreadable(self.job.variables, "fetch" if self.payload.allow_git_fetch else "clone"):
+        usual = "fetch" if self.payload.allow_git_fetch else "clone"
+        for line in unreadable(self.job.variables, usual, self._job_time):
             trace.warning(line)
         if self._unready:
             raise self._unready

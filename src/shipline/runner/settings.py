@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from shipline.protocol.payload import Variable
 from shipline.runner.variables import NO, YES, Variables
 
 STRATEGIES = ("clone", "fetch", "none", "empty")
@@ -19,10 +20,13 @@ SWITCHES = {
 """Settings that are true or false, and what they are otherwise."""
 ATTEMPTS = ("GET_SOURCES_ATTEMPTS", "ARTIFACT_DOWNLOAD_ATTEMPTS")
 MOST_ATTEMPTS = 10
+TIMEOUTS = ("RUNNER_SCRIPT_TIMEOUT", "RUNNER_AFTER_SCRIPT_TIMEOUT")
 
 
-def unreadable(variables: Variables, usual_strategy: str) -> Iterator[str]:
-    """A line for each setting that is not what it has to be. `usual_strategy`: of GIT_STRATEGY."""
+def unreadable(variables: Variables, usual_strategy: str, job_time: float) -> Iterator[str]:
+    """A line for each setting that is not what it has to be. `usual_strategy`: of GIT_STRATEGY; `job_time`: the
+    seconds that the whole job has."""
+    yield from _times(variables, job_time)
     for name, usual in SWITCHES.items():
         if (given := variables.get(name)) and given.strip().lower() not in YES | NO:
             yield f'{name}: expected bool got "{given}", using default value: {str(usual).lower()}'
@@ -40,6 +44,18 @@ def unreadable(variables: Variables, usual_strategy: str) -> Iterator[str]:
                 f"{name}: number of attempts out of the range [1, {MOST_ATTEMPTS}], "
                 f"clamping to: {attempts(variables, name)}"
             )
+
+
+def _times(variables: Variables, job_time: float) -> Iterator[str]:
+    for name in TIMEOUTS:
+        given = variables.get(name).strip()
+        positive = variables.seconds(name, 0) or 0
+        if given.startswith("-") and Variables([Variable(name, given[1:])]).seconds(name, None):
+            yield f"Ignoring relative {name} timeout: {given}"
+        elif given and not positive and given.rstrip("smh") != "0":
+            yield f"Ignoring malformed {name} timeout: {given}"
+        elif positive > job_time:
+            yield f"{name} timeout: {given} is longer than job timeout. Setting to job timeout"
 
 
 def attempts(variables: Variables, name: str) -> int:

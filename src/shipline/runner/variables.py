@@ -100,9 +100,9 @@ class Variables:
             return default
 
     def seconds(self, name: str, default: float | None) -> float | None:
-        """A duration such as `1h30m` or `90s`; the default where it is none."""
+        """A duration such as `1h30m` or `90s`; the default where it is none, or no time at all."""
         text = self.get(name).strip().replace(" ", "")
         parts = _DURATION.findall(text)
         if not parts or "".join(number + unit for number, unit in parts) != text:
             return default
-        return sum(float(number) * _UNIT[unit] for number, unit in parts)
+        return sum(float(number) * _UNIT[unit] for number, unit in parts) or default
