@@ -32,6 +32,7 @@ ADDRESS = "127.0.0.9"
 HELPER = "shipline-conformance-helper:local"
 DOCKERFILE = """\
 FROM shipline/helper
+RUN apt-get -q update && apt-get -qy install --no-install-recommends dumb-init
 COPY gitlab-runner-helper /usr/bin/gitlab-runner-helper
 RUN printf '#!/bin/sh\\nexec bash\\n' > /usr/bin/gitlab-runner-build && chmod +x /usr/bin/gitlab-runner-build
 """
@@ -148,6 +149,11 @@ def pods(step: Step, server: Server, cluster: Cluster) -> None:
         passes("fails", "command terminated with exit code 9", state="failed")
     with step("pod events, deadline, reachability, the image's entry point, labels"):
         passes("told", "with flags", "Scheduled")
+    with step("a first process that hands on signals; the image's own entry point"):
+        passes("dumb", "dumb-init -- sh")
+        passes("entry", "DOCKER_HOST is tcp://docker:2375")
+    with step("services with variables of their own"):
+        passes("told-service", "GREETING=hello", "OTHERS=no")
     with step("a long log comes whole"):
         lines = re.findall(r"line (\d)\.(\d+) of a long", server.trace(project, passes("long")))
         expected = [(str(part), str(line)) for part in range(1, 7) for line in range(1, 4001)]
