@@ -12,7 +12,7 @@ from shipline.engine.hierarchy import ancestors, family
 from shipline.engine.job_variables import Facts
 from shipline.engine.memory_store import MemoryStore
 from shipline.engine.pipelines import Pipelines
-from shipline.engine.records import PipelineVariable
+from shipline.engine.records import PipelineVariable, ProjectVariable
 from shipline.language import LanguageError
 from shipline.language.findings import refuse
 from shipline.language.pipeline import Need, Pipeline, Variable
@@ -372,6 +372,21 @@ def test_what_is_handed_on(pipelines, world):
         PipelineVariable("OWN", "from the top"),
         PipelineVariable("RAW", "$TOP", raw=True),
     ]
+
+
+def test_what_is_handed_on_is_expanded_once_and_files_come_along(pipelines, world):
+    written = [
+        Variable("KIND", "of $CI_PROJECT_ID", "job"),
+        Variable("BOTH", "$CI_PIPELINE_ID $KIND $SETTINGS $NOBODY", "job"),
+    ]
+    number = create(pipelines, trigger(variables=written))
+    world.facts = lambda live: Facts([ProjectVariable("SETTINGS", "the text", kind="file")], "", "")
+    go(pipelines, world, number)
+    assert {v.key: (v.value, v.file) for v in world.asked[0].variables} == {
+        "KIND": ("of ", False),
+        "BOTH": (f"{number} of $CI_PROJECT_ID $SETTINGS ", False),
+        "SETTINGS": ("the text", True),
+    }
 
 
 @pytest.mark.parametrize(

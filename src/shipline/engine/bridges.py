@@ -15,12 +15,12 @@ import msgspec
 from shipline.engine import hierarchy
 from shipline.engine.dependencies import reported, sources
 from shipline.engine.errors import EngineError, Refusal
-from shipline.engine.job_variables import Facts, job_variables
+from shipline.engine.job_variables import Facts, job_variables, unexpanded
 from shipline.engine.live import Live
 from shipline.engine.pipelines import Pipelines
 from shipline.engine.records import JobRecord, PipelineRecord, PipelineVariable
 from shipline.language import LanguageError
-from shipline.language.expansion import expand
+from shipline.language.expansion import expand, named
 from shipline.language.pipeline import Job
 
 MAX_NESTED_CHILDREN = 2
@@ -129,7 +129,7 @@ def asked(live: Live, job: JobRecord, facts: Facts) -> Asked:
         branch=expand(str(branch), values) or None if branch else None,
         includes=includes if isinstance(includes, list) else [includes],
         inputs=trigger.get("inputs") or {},
-        variables=handed_on(live, definition, values),
+        variables=handed_on(live, job, facts),
     )
 
 
@@ -140,23 +140,34 @@ def values_of(live: Live, job: JobRecord, facts: Facts) -> dict[str, str]:
     return {key: value for key, value in found.items() if key not in OF_A_RUNNER}
 
 
-def handed_on(live: Live, definition: Job, values: dict[str, str]) -> list[PipelineVariable]:
+def handed_on(live: Live, job: JobRecord, facts: Facts) -> list[PipelineVariable]:
     """The variables that become the downstream pipeline's own: those of the configuration, unless `forward` says
     no, and those reported by earlier jobs and given to this pipeline, where `forward` says so. Of two of one name
-    the last wins."""
+    the last wins.
+
+    Their values are expanded once: what then is in them is expanded downstream. A file variable is not put in, it
+    comes along.
+    """
+    definition = live.definitions[job.name]
     forward = definition.trigger.get("forward") or {}
+    earlier = reported(sources(live, definition))
+    known = {v.key: v for v in unexpanded(live, job, facts, earlier) if v.key not in OF_A_RUNNER}
+    values = {key: f"${key}" if v.file else v.value for key, v in known.items()}
     found: dict[str, PipelineVariable] = {}
 
     def add(key: str, value: str, file: bool, raw: bool, masked: bool) -> None:
         found.pop(key, None)
         found[key] = PipelineVariable(key, value if raw else expand(value, values), file, raw, masked)
+        for name in () if raw else named(value):
+            if (its := known.get(name)) is not None and its.file:
+                found.setdefault(name, PipelineVariable(name, its.value, True, its.raw, its.masked))
 
     if forward.get("yaml_variables") is not False:
         for written in definition.variables:
             if written.level in YAML_LEVELS:
                 add(written.key, written.value, written.file, written.raw, written.masked)
     if forward.get("pipeline_variables") is True:
-        for given in [*reported(sources(live, definition)), *live.record.variables]:
+        for given in [*earlier, *live.record.variables]:
             add(given.key, given.value, given.file, given.raw, given.masked)
     return list(found.values())
 

@@ -44,6 +44,19 @@ def job_variables(
     live: Live, job: JobRecord, facts: Facts, reported: Sequence[PipelineVariable] = ()
 ) -> list[protocol.Variable]:
     """All variables of the job, weakest first, one a key. `reported`: by the jobs whose artifacts it gets."""
+    expanded = expand_all(
+        unexpanded(live, job, facts, reported),
+        keep_undefined=True,
+        expand_file_refs=False,
+        expand_raw_refs=False,
+    )
+    return [protocol.Variable(v.key, v.value, v.public, v.file, v.masked, v.raw) for v in expanded]
+
+
+def unexpanded(
+    live: Live, job: JobRecord, facts: Facts, reported: Sequence[PipelineVariable] = ()
+) -> list[Variable]:
+    """The same with their values as they were written."""
     definition = live.definitions[job.name]
     written = [v for v in (*live.compiled.predefined, *definition.variables) if v.level not in OUTSIDE]
     predefined = [v for v in written if v.level == "predefined"]
@@ -65,13 +78,7 @@ def job_variables(
         slugged = environment_slug(environment)
         everything.insert(len(predefined), Variable("CI_ENVIRONMENT_SLUG", slugged, "predefined"))
     everything += kept_outside(live, job, facts, environment)
-    expanded = expand_all(
-        [_literal(variable) for variable in _last_of_each(everything)],
-        keep_undefined=True,
-        expand_file_refs=False,
-        expand_raw_refs=False,
-    )
-    return [protocol.Variable(v.key, v.value, v.public, v.file, v.masked, v.raw) for v in expanded]
+    return [_literal(variable) for variable in _last_of_each(everything)]
 
 
 def environment_name(definition: Job, variables: list[Variable]) -> str | None:
