@@ -69,6 +69,8 @@ PARENTS = {
 """Under which keywords of a job a key belongs."""
 
 ELSEWHERE = {
+    "type": "stage",
+    "types": "stages",
     "env": "variables",
     "environment_variables": "variables",
     "depends_on": "needs",
@@ -89,7 +91,7 @@ ELSEWHERE = {
     "timeout_in_minutes": "timeout",
     "continue-on-error": "allow_failure",
 }
-"""What other systems call a keyword of a job."""
+"""What other systems, and GitLab of old, call a keyword."""
 
 
 def form(keyword: str) -> str | None:
@@ -102,6 +104,8 @@ def belongs(key: object, allowed: Collection[str]) -> str | None:
     word = str(key)
     if word == "<<":
         return "what this merges in is no mapping"
+    if word == "cobertura" and "coverage_report" in allowed:
+        return "coverage_report: {coverage_format: cobertura, path: ...}"
     parents = [parent for parent in PARENTS.get(word, ()) if parent.partition(":")[0] in allowed]
     if parents:
         return f"`{word}` belongs under " + " or ".join(f"`{parent}:`" for parent in parents)

@@ -13,6 +13,7 @@ from shipline.language.keywords.inherit import DEFAULT_KEYS
 from shipline.language.keywords.job import ALLOWED, KEYWORDS, JobConfig, Known, job, mirrors, tags
 from shipline.language.keywords.variables import Written, variables
 from shipline.language.keywords.workflow import Workflow, workflow
+from shipline.language.remedies import belongs
 from shipline.language.values import List, Map, Place
 
 RESERVED = (
@@ -165,6 +166,8 @@ def job_advice(name: str, value: Any) -> str | None:
         return "`spec:` is a header of its own: end it with a line `---`"
     if name in ("jobs", "on", "runs-on"):
         return f"jobs stand at the top level of the file, each under its name: there is no `{name}:`"
+    if word := belongs(name, RESERVED):
+        return word
     if isinstance(value, Map):
         unknown = [key for key in value if key not in ALLOWED]
         near = next((hint for key in unknown if (hint := did_you_mean(key, ("script", "trigger")))), None)
