@@ -62,6 +62,14 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         ("/users", {"email": "ada@example.com", "name": "Ada", "username": "ada", "password": "long enough"}),
     ):
         assert running.api("POST", path, json=body).status_code == 201, path
+    file = {"branch": "next", "start_branch": "main", "content": "text", "commit_message": "A file [skip ci]"}
+    request = {"source_branch": "next", "target_branch": "main", "title": "A request"}
+    for path, body in (
+        ("/projects/1/repository/files/another.md", file),
+        ("/projects/1/merge_requests", request),
+        ("/projects/1/merge_requests/1/notes", {"body": "A note"}),
+    ):
+        assert running.api("POST", path, json=body).status_code == 201, path
     for path in ("/projects/1/members", "/groups/group/members"):
         assert running.api("POST", path, json={"user_id": 2, "access_level": 30}).status_code == 201, path
     assert agent.number
@@ -95,6 +103,9 @@ KNOWN = {
     "ref_name": "main",
     "artifact_path": "a",
     "namespace": "root",
+    "merge_request_iid": 1,
+    "note_id": 1,
+    "version_id": 1,
 }
 """What is there, by the names of the paths' parts."""
 
@@ -106,6 +117,7 @@ ABSENT = (
 )
 """What a person has not, or nothing here is."""
 QUERIES = {
+    "search": {"scope": "projects", "search": "app"},
     "{file_path}": {"ref": "main"},
     "download": {"job": "build-job"},
     "{artifact_path}": {"job": "build-job"},

@@ -9,7 +9,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from shipline.server.instance import Instance
-from shipline.server.web import accounts, jobs, pipelines, projects
+from shipline.server.web import accounts, jobs, merge_requests, pipelines, projects
 from shipline.server.web.page import HEADERS, Page, missing, page_route, templates
 
 
@@ -35,6 +35,9 @@ PAGES = [
     ("POST", "/{project:path}/-/settings/ci_cd/reset_cache", pipelines.reset_cache),
     ("GET", "/{project:path}/-/pipelines/{pipeline_id}", pipelines.show),
     ("POST", "/{project:path}/-/pipelines/{pipeline_id}/{action}", pipelines.act),
+    ("GET", "/{project:path}/-/merge_requests", merge_requests.index),
+    ("GET", "/{project:path}/-/merge_requests/{iid}", merge_requests.show),
+    ("POST", "/{project:path}/-/merge_requests/{iid}/{action}", merge_requests.act),
     ("GET", "/{project:path}/-/jobs/{job_id}", jobs.show),
     ("GET", "/{project:path}/-/jobs/{job_id}/events", jobs.events),
     ("POST", "/{project:path}/-/jobs/{job_id}/{action}", jobs.act),
