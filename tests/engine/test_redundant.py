@@ -36,6 +36,29 @@ def test_a_started_job_that_is_not_interruptible_keeps_its_pipeline(pipelines):
     assert statuses(pipelines, number) == {"one": "running", "two": "pending"}
 
 
+def test_a_pipeline_that_waits_for_a_time_is_redundant_too(pipelines):
+    number = create(pipelines, job("one", when="delayed", start_in=3600), job("two", "later"))
+    assert statuses(pipelines, number) == {"one": "scheduled", "two": "created"}
+    newer(pipelines)
+    assert statuses(pipelines, number) == {"one": "canceled", "two": "canceled"}
+
+
+def test_a_pipeline_that_waits_for_a_person_is_left_alone(pipelines):
+    manual = job("one", when="manual", allow_failure=False)
+    number = create(pipelines, manual, job("two", "later"))
+    newer(pipelines)
+    assert statuses(pipelines, number) == {"one": "manual", "two": "created"}
+
+
+def test_a_job_that_was_started_and_cancelled_keeps_nothing(pipelines):
+    number = create(pipelines, job("one", allow_failure=True), job("two"))
+    pipelines.started(pipelines.job(number, "one"), "a runner")
+    pipelines.cancel(number, "one")
+    pipelines.finished(pipelines.job(number, "one"), "failed")
+    newer(pipelines)
+    assert statuses(pipelines, number) == {"one": "canceled", "two": "canceled"}
+
+
 def test_a_started_job_that_is_interruptible_is_cancelled(pipelines):
     number = create(pipelines, job("one", interruptible=True), job("two"))
     pipelines.started(pipelines.job(number, "one"), "a runner")

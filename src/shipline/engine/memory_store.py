@@ -11,7 +11,7 @@ import msgspec
 from shipline.engine.numbering import taken
 from shipline.engine.possessions import Possessions
 from shipline.engine.records import Deployment, JobRecord, PipelineRecord, Project, ProjectVariable
-from shipline.engine.states import ACTIVE, HOLDING, UPCOMING, Status
+from shipline.engine.states import ACTIVE, GOING, HOLDING, UPCOMING, Status
 from shipline.language.pipeline import Pipeline
 
 
@@ -98,7 +98,8 @@ class MemoryStore(Possessions):
         return found[::-1][:limit]
 
     def unfinished(self, project_id: int | None = None, ref: str | None = None) -> list[PipelineRecord]:
-        busy = {job.pipeline_id for job in self._jobs.values() if job.latest and job.status in ACTIVE}
+        going = ACTIVE if ref is None else GOING
+        busy = {job.pipeline_id for job in self._jobs.values() if job.latest and job.status in going}
         found = [self._pipelines[number] for number in sorted(busy)]
         return [p for p in found if project_id in (None, p.project_id) and ref in (None, p.ref)]
 

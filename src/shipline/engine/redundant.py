@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from shipline.engine.live import Live
 from shipline.engine.records import JobRecord, PipelineRecord
-from shipline.engine.states import CANCELABLE
+from shipline.engine.states import CANCELABLE, Status
+
+STARTED: tuple[Status, ...] = ("running", "success", "failed")
+"""What a job is that has begun, and was not cancelled."""
 
 
 def is_older(old: PipelineRecord, new: PipelineRecord) -> bool:
-    """Whether one pipeline is for an earlier commit of the same branch as the other."""
+    """Whether one pipeline is for an earlier commit of the same branch as the other, and still under way."""
     return (
         old.id < new.id
+        and old.status in CANCELABLE
         and old.project_id == new.project_id
         and old.ref == new.ref
         and old.commit.sha != new.commit.sha
@@ -34,4 +38,4 @@ def redundant_jobs(live: Live) -> list[str]:
 
 
 def _holds(live: Live, job: JobRecord) -> bool:
-    return job.started_at is not None and not job.bridge and not live.definitions[job.name].interruptible
+    return job.status in STARTED and not job.bridge and not live.definitions[job.name].interruptible

@@ -20,7 +20,7 @@ from shipline.engine.errors import EngineError
 from shipline.engine.numbering import taken
 from shipline.engine.possessions import Possessions
 from shipline.engine.records import Deployment, JobRecord, PipelineRecord, Project, ProjectVariable
-from shipline.engine.states import ACTIVE, HOLDING, UPCOMING
+from shipline.engine.states import ACTIVE, GOING, HOLDING, UPCOMING
 from shipline.engine.trace_file import read_from, write_at
 from shipline.language.pipeline import Pipeline
 
@@ -174,7 +174,8 @@ class SqliteStore(Possessions):
         ]
 
     def unfinished(self, project_id: int | None = None, ref: str | None = None) -> list[PipelineRecord]:
-        busy = f"select pipeline_id from jobs where latest and status in {_names(ACTIVE)}"
+        going = _names(ACTIVE if ref is None else GOING)
+        busy = f"select pipeline_id from jobs where latest and status in {going}"
         query = f"select record from pipelines where id in ({busy}) order by id"
         found = [msgspec.json.decode(row[0], type=PipelineRecord) for row in self._db.execute(query)]
         return [p for p in found if project_id in (None, p.project_id) and ref in (None, p.ref)]

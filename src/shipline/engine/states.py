@@ -24,6 +24,9 @@ COMPLETED: frozenset[Status] = frozenset({"success", "failed", "canceled", "skip
 ACTIVE: frozenset[Status] = frozenset({"waiting_for_resource", "pending", "running", "canceling"})
 """A runner has the job, or may take it: the pipeline is busy."""
 
+GOING: frozenset[Status] = ACTIVE | {"scheduled"}
+"""Something happens to a pipeline that has such a job without anybody doing anything."""
+
 HOLDING: frozenset[Status] = frozenset({"pending", "running", "canceling"})
 """A job of a resource group that has its resource."""
 

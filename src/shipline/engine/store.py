@@ -61,7 +61,8 @@ class Store(Protocol):
         """The project's pipelines, newest first."""
 
     def unfinished(self, project_id: int | None = None, ref: str | None = None) -> list[PipelineRecord]:
-        """Pipelines of all projects, or of a project's ref, that have a job which a process runs or should run."""
+        """Pipelines of all projects that have a job which a process runs or should run; with a project and its ref,
+        the pipelines of that ref that have one, or one that waits for its time."""
 
     def jobs(self, pipeline_id: int, all_tries: bool = False) -> list[JobRecord]:
         """A pipeline's jobs in the order of their ids; the latest try of each, or all."""

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from shipline.engine.numbering import taken
 from shipline.engine.records import JobRecord, PipelineRecord, Project, ProjectVariable
 from shipline.engine.scopes import is_protected
-from shipline.engine.states import ACTIVE, HOLDING, UPCOMING
+from shipline.engine.states import ACTIVE, GOING, HOLDING, UPCOMING
 from shipline.language.pipeline import Pipeline
 from shipline.server import tables as t
 from shipline.server.database import Database
@@ -147,7 +147,7 @@ class DatabaseStore(DatabasePossessions):
         if project_id is None or ref is None:
             return self._with_latest_in(ACTIVE)
         of_ref = (t.pipelines.c.project_id == project_id) & (t.pipelines.c.ref == ref)
-        busy = sa.select(t.pipelines.c.record).where(of_ref, t.pipelines.c.status.in_(sorted(ACTIVE)))
+        busy = sa.select(t.pipelines.c.record).where(of_ref, t.pipelines.c.status.in_(sorted(GOING)))
         return [self.sealing.pipeline(row[0]) for row in self.database.all(busy.order_by(t.pipelines.c.id))]
 
     def waiting(self) -> list[int]:
