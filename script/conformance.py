@@ -5,7 +5,7 @@ Built and run: GitLab's runner with its shell and its Kubernetes executor, the l
 program of the library that glab is built on (`conformance_client`); glab itself. What cannot be had
 is said by name, and is no failure: nothing of Shipline needs it. Each step is a line; the last counts them.
 
-    script/conformance [shell|kubernetes|client|glab|peers]...      all of them without a word
+    script/conformance [shell|files|kubernetes|client|glab|peers]...      all of them without a word
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 from conformance_build import CACHE, build_client, build_glab, build_runner
+from conformance_files import try_files
 from conformance_glab import try_glab
 from conformance_kubernetes import try_kubernetes
 from conformance_peers import try_peers
@@ -33,7 +34,7 @@ deploy-job:
   when: manual
   script: [echo deployed]
 """
-PARTS = ("shell", "kubernetes", "client", "glab", "peers")
+PARTS = ("shell", "files", "kubernetes", "client", "glab", "peers")
 
 
 def try_library(steps: Steps, home: Path) -> None:
@@ -61,7 +62,7 @@ def main() -> None:
     if shutil.which("go") is None and set(parts) != {"peers"}:
         raise SystemExit("Go is needed to build GitLab's programs: https://go.dev/dl")
     CACHE.mkdir(parents=True, exist_ok=True)
-    programs = build_runner() if {"shell", "kubernetes"} & set(parts) else None
+    programs = build_runner() if {"shell", "files", "kubernetes"} & set(parts) else None
     steps = Steps()
     with tempfile.TemporaryDirectory(prefix="shipline-conformance-") as scratch:
         for part in parts:
@@ -75,6 +76,8 @@ def main() -> None:
                 try_glab(steps, glab, home)
             elif programs is not None and part == "shell":
                 try_shell(steps, programs[0], home)
+            elif programs is not None and part == "files":
+                try_files(steps, programs[0], home)
             elif programs is not None and part == "kubernetes":
                 try_kubernetes(steps, *programs, home)
     for name in steps.failed:
