@@ -125,3 +125,21 @@ def test_a_password_works_as_well_as_a_token(server, project):
         "refs/heads/main"
         in subprocess.run(["git", "ls-remote", with_password], capture_output=True, text=True, check=True).stdout
     )
+
+
+def test_git_shows_why_a_repository_is_not_for_it(server, name, tmp_path):
+    shown = subprocess.run(["git", "ls-remote", server.remote(f"root/no-{name}")], capture_output=True, text=True)
+    assert (
+        "remote: The project you were looking for could not be found or you don't have permission" in shown.stderr
+    )
+
+
+def test_a_job_that_clones_another_project_hears_that_its_token_is_not_let_in(server, project, agent, name):
+    assert server.api("POST", "/projects", json={"name": f"library-{name}"}).status_code == 201
+    job = agent.job()
+    address = server.remote(f"root/library-{name}").replace(
+        f"root:{server.token}", f"gitlab-ci-token:{job['token']}"
+    )
+    shown = subprocess.run(["git", "ls-remote", address], capture_output=True, text=True).stderr
+    told = f"Authentication by CI/CD job token not allowed from {project.full_path} to root/library-{name}."
+    assert f"remote: 403 Forbidden - {told}" in shown

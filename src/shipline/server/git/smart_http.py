@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
 from shipline.server.errors import ServerError
 from shipline.server.git.pkt_line import DATA, FLUSH, PROGRESS, packets, pkt, section, side_band
@@ -47,7 +47,10 @@ async def advertise(call: Call) -> Response:
     if service not in SERVICES:
         raise refusal(403, "Git over HTTP is spoken in its smart form only.")
     who = reader if service == "git-upload-pack" else pusher
-    project, _ = await who(call)
+    try:
+        project, _ = await who(call)
+    except Refusal as why:
+        return _told(why)
     process = await _start(call, project, service, "--http-backend-info-refs")
     output, _ = await process.communicate()
     if _version(call) != "version=2":
@@ -97,6 +100,12 @@ async def receive_pack(call: Call) -> Response:
     changes = [change for change in push.changes if change.ref.encode() in accepted]
     lines = await pushed(call.instance, project, caller, changes, push.options) if changes else []
     return _result(_with_lines(output, lines))
+
+
+def _told(why: Refusal) -> Response:
+    """A refusal as git shows it to people: it keeps JSON to itself."""
+    text = why.body["message"]
+    return PlainTextResponse(f"{text['error'] if isinstance(text, dict) else text}\n", why.status, why.headers)
 
 
 ENDPOINTS = [

@@ -17,6 +17,7 @@ from shipline.server.permissions import DEVELOPER, MAINTAINER, Caller, visible_t
 from shipline.server.projects import Refused
 
 PASSWORDS_A_MINUTE = 20
+NOT_FOUND = "The project you were looking for could not be found or you don't have permission to view it."
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="Shipline"'}
 
 
@@ -29,7 +30,9 @@ async def reader(call: Call) -> tuple[Any, Caller | None]:
     if caller is None:
         raise unknown()
     if project is None or not call.instance.projects.level(project, caller):
-        raise refusal(404, "The project you were looking for could not be found.")
+        if project is not None:
+            call.refuse_job_token(project, caller)
+        raise refusal(404, NOT_FOUND)
     if not caller.has("api", "read_repository", "write_repository"):
         raise refusal(403, "The token has not the scope read_repository.")
     return project, caller
@@ -45,7 +48,7 @@ async def pusher(call: Call) -> tuple[Any, Caller]:
     project = call.instance.projects.find(_project_path(call)) or _new_project(call, caller)
     level = call.instance.projects.level(project, caller)
     if not level and not visible_to_all(project, caller):
-        raise refusal(404, "The project you were looking for could not be found.")
+        raise refusal(404, NOT_FOUND)
     if level < DEVELOPER:
         raise refusal(403, "You are not allowed to push code to this project.")
     return project, caller
@@ -59,7 +62,7 @@ def _new_project(call: Call, caller: Caller) -> Any:
     namespace_path, _, path = _project_path(call).rpartition("/")
     namespace = call.instance.projects.namespace(namespace_path)
     if namespace is None or call.instance.groups.level(namespace.id, caller) < MAINTAINER:
-        raise refusal(404, "The project you were looking for could not be found.")
+        raise refusal(404, NOT_FOUND)
     try:
         project = call.instance.projects.create(namespace, path, caller.user_id)
     except Refused as why:

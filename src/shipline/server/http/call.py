@@ -121,15 +121,14 @@ class Call(Parameters):
             if level and self.caller is None:
                 raise refusal(401)
             if project is not None:
-                self._refuse_job_token(project)
+                self.refuse_job_token(project, self.caller)
             raise no_such("Project")
         if level and own < level:
             raise refusal(401 if self.caller is None else 403)
         return project
 
-    def _refuse_job_token(self, project: Any) -> None:
+    def refuse_job_token(self, project: Any, caller: Caller | None) -> None:
         """A job whose user would see the project hears that its token does not reach it."""
-        caller = self.caller
         if caller is None or caller.job_id is None:
             return
         projects = self.instance.projects
