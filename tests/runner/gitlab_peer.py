@@ -77,6 +77,8 @@ class Peer:
         self.log_limit = 1 << 20
         self.troubles: list[int] = []
         """What the next parts of a log are answered with."""
+        self.busy: list[str] = []
+        """For how long the next questions for jobs are refused (`Retry-After`)."""
         self.infos: list[dict[str, Any]] = []
         self.asked: list[str | None] = []
         self.stored: dict[str, bytes] = {}
@@ -119,6 +121,10 @@ class Peer:
             return web.json_response({"error": "token is missing"}, status=400)
         if body["token"] != TOKEN:
             return refused("403 Forbidden")
+        if self.busy:
+            text = '{"message":"Executing database migrations. Please retry later."}'
+            headers = {"Retry-After": self.busy.pop(0)}
+            return web.Response(status=429, text=text, content_type="application/json", headers=headers)
         self.infos.append(body["info"])
         self.asked.append(body.get("last_update"))
         tick = f"tick-{self._ticks}"

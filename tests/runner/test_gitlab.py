@@ -242,3 +242,36 @@ async def test_tokens_are_verified_with_servers_of_every_age(peer):
         coordinator = HttpCoordinator(peer.url, token, "s_0123456789ab")
         assert await coordinator.verify() is known
         await coordinator.close()
+
+
+async def test_a_server_that_is_busy_says_for_how_long(peer, commit):
+    peer.busy = ["60", "soon"]
+    job = peer.add(gitlab_job(commit, "echo a"))
+    coordinator = HttpCoordinator(peer.url, TOKEN, "s_0123456789ab")
+    waits = []
+    for _ in range(3):
+        payload = await coordinator.ask(hold=True)
+        waits.append(coordinator.told_to_wait)
+    await coordinator.close()
+    assert waits == [60.0, 0.0, 0.0]
+    assert payload is not None and payload.id == job.id
+
+
+async def test_what_a_runner_says_of_itself(peer, commit):
+    """And the value that lets the server hold a question comes back as it was given."""
+    coordinator = HttpCoordinator(peer.url, TOKEN, "s_0123456789ab", executor="shell")
+    for _ in range(2):
+        assert await coordinator.ask(hold=True) is None
+    await coordinator.close()
+    assert peer.asked == [None, "tick-0"]
+    info = peer.infos[0]
+    assert (info["name"], info["executor"]) == ("shipline", "shell")
+    needed = ["multi_build_steps", "fallback_cache_keys", "refspecs", "return_exit_code", "artifacts_exclude"]
+    needed += [
+        "upload_multiple_artifacts",
+        "vault_secrets",
+        "cancel_gracefully",
+        "two_phase_job_commit",
+        "job_inputs",
+    ]
+    assert all(info["features"][name] is True for name in needed)

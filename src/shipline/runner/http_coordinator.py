@@ -87,6 +87,8 @@ class HttpCoordinator:
         self._refused = 0
         self.wait = 0.0
         """Seconds to let pass after a question without a job."""
+        self.told_to_wait = 0.0
+        """Seconds for which the server, which is asked too often, wants no more questions."""
         self._session: aiohttp.ClientSession | None = None
         self._orders: dict[int, asyncio.Future[Canceled]] = {}
         self._heard: dict[int, float] = {}
@@ -118,7 +120,7 @@ class HttpCoordinator:
         """Tags are the server's business: it knows the runner's."""
         payload = await self.ask(hold=True)
         if payload is None:
-            await asyncio.sleep(self.wait)
+            await asyncio.sleep(max(self.wait, self.told_to_wait))
         return payload
 
     async def ask(self, *, hold: bool) -> JobPayload | None:
@@ -128,7 +130,7 @@ class HttpCoordinator:
         body: dict[str, Any] = {"token": self._token, "system_id": self._system_id, "info": self._info()}
         if before and hold:
             body["last_update"] = before
-        self.wait = ASK_AGAIN_AFTER
+        self.wait, self.told_to_wait = ASK_AGAIN_AFTER, 0.0
         try:
             status, headers, text = await self._call("POST", "/jobs/request", json=body, attempts=1)
         except (OSError, TimeoutError):
@@ -137,6 +139,8 @@ class HttpCoordinator:
         if status == 201:
             self._refused = 0
             return await self._accepted(text)
+        if status in AGAIN:
+            self.told_to_wait = min(_seconds(headers.get("Retry-After", "")), LONGEST_PAUSE)
         if status == 403:
             self._refused += 1
             if self._refused >= REFUSALS:

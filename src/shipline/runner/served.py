@@ -86,7 +86,7 @@ class ServedRunner(HttpCoordinator):
             if payload is None:
                 await self._places.free()
         if payload is None:
-            await asyncio.sleep(self.wait and self._places.pause)
+            await asyncio.sleep(max(self.wait and self._places.pause, self.told_to_wait))
             return None
         self._running.add(payload.id)
         if self._metrics:
