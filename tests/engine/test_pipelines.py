@@ -69,6 +69,12 @@ def test_a_failure_is_tried_again_for_the_reasons_given(pipelines):
     assert [(t.attempt, t.failure_reason) for t in tries] == [(1, "runner_system_failure"), (2, "script_failure")]
 
 
+def test_what_another_try_would_meet_again_is_not_tried_again(pipelines):
+    number = create(pipelines, job("test", retry={"max": 2, "when": ["always"]}))
+    run(pipelines, number, "test", "failed", failure_reason="missing_dependency_failure")
+    assert statuses(pipelines, number) == {"test": "failed"}
+
+
 def test_a_failure_is_tried_again_for_exit_codes(pipelines):
     number = create(pipelines, job("test", retry={"max": 1, "exit_codes": [75]}))
     run(pipelines, number, "test", "failed", failure_reason="script_failure", exit_code=75)

@@ -5,10 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 
+NEVER = frozenset(
+    (
+        *("ci_quota_exceeded", "no_matching_runner", "missing_dependency_failure", "forward_deployment_failure"),
+        "environment_creation_failure",
+    )
+)
+"""Failures that another try would meet again, whatever the job says."""
+
+
 def tried_again(retry: dict[str, Any], attempt: int, reason: str | None, exit_code: int | None) -> bool:
     """Whether the failure of try number `attempt` (from 1) leads to another. With exit codes and no `when`,
     only these exit codes do; with neither, every failure does."""
-    if attempt > int(retry.get("max", 0)):
+    if reason in NEVER or attempt > int(retry.get("max", 0)):
         return False
     exit_codes = _listed(retry.get("exit_codes"))
     reasons = _listed(retry.get("when")) or ([] if exit_codes else ["always"])
