@@ -37,6 +37,7 @@ SEEN = {
     "log-limit": "Job's log exceeded limit of 4194304 bytes.",
     "no-shell": 'exec: "sh": executable file not found in $PATH',
     "permission": "error: could not lock config file //.gitconfig: Permission denied",
+    "powershell": "step_script.sh: line 101: New-Item: command not found",
     "not-executable": "/tmp/job-1/step_script.sh: line 101: ./scripts/lint.sh: Permission denied",
     "line-ends": "step_script.sh: line 100: ./run.sh: cannot execute: required file not found",
     "left-open": "step_script.sh: line 102: unexpected EOF while looking for matching `\"'",
@@ -54,6 +55,11 @@ def test_each_symptom_is_recognised_by_what_users_see(symptom):
     found = {diagnosis.name: diagnosis for diagnosis in diagnose(f"before\n{SEEN[symptom.name]}\nafter\n")}
     assert found[symptom.name].line == SEEN[symptom.name].strip()
     assert "{" not in found[symptom.name].cause.replace("${", "")
+
+
+def test_a_command_is_not_taken_for_powershell():
+    assert [d.name for d in diagnose("run.sh: line 1: start-server: command not found")] == ["command-missing"]
+    assert [d.name for d in diagnose("run.sh: line 1: :X: command not found")] == ["powershell"]
 
 
 def test_what_failed_is_named_in_the_cause():

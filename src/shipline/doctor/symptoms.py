@@ -19,6 +19,7 @@ class Symptom(msgspec.Struct, frozen=True):
 
 _PULL = r"(image pull failed|Failed to pull image)[^\n]*"
 _NO_IMAGE = r"(: not found|manifest unknown|name unknown)"
+_POWERSHELL = r"(?-i:: :[A-Za-z_]\w*|\b(Get|Set|New|Remove|Test|Write|Import|Invoke|Copy|Move|Start)-[A-Z]\w+)"
 _NO_ANSWER = r"(no such host|dial tcp|i/o timeout|context deadline exceeded)"
 
 SYMPTOMS = [
@@ -252,6 +253,12 @@ SYMPTOMS = [
         "Set HOME to a folder that user owns, or let the job run as another user (image:kubernetes:user).",
     ),
     Symptom(
+        "powershell",
+        rf"{_POWERSHELL}: (command )?not found",
+        "The script is written for PowerShell, and jobs run in a shell of Unix here.",
+        "Leave the jobs for Windows out: name the others with --job or --stage.",
+    ),
+    Symptom(
         "not-executable",
         r"(line \d+|sh: \d+|sh): (?P<script>[\w.-]*/[\w./-]+): Permission denied",
         "The file {script} is not marked as executable in git.",
@@ -291,7 +298,7 @@ SYMPTOMS = [
         r"(?P<command>[\w./-]+): (command )?not found(?!:)",
         "The command {command} is not where the job runs: in its image, or for a job in a shell on this machine.",
         "Install it in before_script or choose an image that has it.",
-        unless=r"image .* not found|manifest",
+        unless=rf"image .* not found|manifest|{_POWERSHELL}: ",
     ),
     Symptom(
         "no-space",

@@ -233,7 +233,8 @@ class Sources:
             read = ((file, project.read(file, ref)) for file in files if ref is not None)
             found = next(((file, text) for file, text in read if text is not None), None)
         except NotLoaded as error:
-            raise NotLoaded(f"Component `{origin}` could not be fetched. {error}", error.hint) from None
+            near = error.hint or f"a copy of its project on this disk will do: {given_as(path or address)}"
+            raise NotLoaded(f"Component `{origin}` could not be fetched. {error}", near) from None
         if ref is None:
             newest = ", ".join(released(versions)[-5:]) or "none"
             raise NotThere(f"Component `{origin}` - no version fits", f"its newest versions: {newest}")
