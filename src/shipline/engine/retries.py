@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 NEVER = frozenset(
     (
         *("ci_quota_exceeded", "no_matching_runner", "missing_dependency_failure", "forward_deployment_failure"),
