@@ -30,6 +30,7 @@ from shipline.server.errors import ServerError
 from shipline.server.handout import Handout
 from shipline.server.limits import Limits
 from shipline.server.merge_requests import MergeRequests
+from shipline.server.mirrored_requests import Told
 from shipline.server.notes import Notes
 from shipline.server.permissions import Caller
 from shipline.server.projects import Projects
@@ -118,6 +119,7 @@ class Instance:
         self.cleaned_at = time.monotonic()
         self.stopping = asyncio.Event()
         self.mirror_updates: dict[int, Update] = {}
+        self.mirrored_requests: dict[int, list[Told]] = {}
         self.short_traces: set[int] = set()
         self.pipelines.owned.update(record.id for record in self.store.unfinished())
 

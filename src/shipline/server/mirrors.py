@@ -1,7 +1,7 @@
 """Projects whose repository lives elsewhere: what has changed there is fetched, and makes pipelines as a push does.
 
 A webhook of the other side says when; otherwise it is looked at every now and then. Pipelines run in the name of
-whoever set the mirror up.
+whoever set the mirror up. A merge request there, of which a webhook tells, has one here, so that it gets pipelines.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from shipline.server import tables as t
 from shipline.server.accounts import caller_of
 from shipline.server.git.pushes import Change, pushed
 from shipline.server.instance import Instance, Update
+from shipline.server.merge_pipelines import pipeline_lines
+from shipline.server.merge_requests import Facts, Refused
+from shipline.server.mirrored_requests import Told
 
 SCHEMES = ("http", "https")
 LONGEST_MESSAGE = 500
@@ -54,6 +57,13 @@ def update(instance: Instance, project_id: int) -> None:
     running[project_id].task.add_done_callback(lambda _: _ended(instance, project_id))
 
 
+def update_with(instance: Instance, project_id: int, told: Told | None) -> None:
+    """Starts an update; what was told of a merge request follows when the branches are there."""
+    if told is not None:
+        instance.mirrored_requests.setdefault(project_id, []).append(told)
+    update(instance, project_id)
+
+
 def _ended(instance: Instance, project_id: int) -> None:
     if instance.mirror_updates.pop(project_id).again:
         update(instance, project_id)
@@ -80,6 +90,7 @@ async def _update(instance: Instance, project_id: int) -> None:
     if mirror is None or project is None:
         return
     url, path = url_of(instance, mirror), Path(project.path)
+    waiting = instance.mirrored_requests.pop(project_id, [])
     _note(instance, project_id, status="started", started_at=time.time())
     try:
         found = await asyncio.to_thread(Remote(url).fetch, path)
@@ -87,6 +98,7 @@ async def _update(instance: Instance, project_id: int) -> None:
         if mirror.succeeded_at is None:
             changes = await _at_first(instance, project, url, changes)
         wrong = await _pipelines(instance, project_id, mirror.user_id, changes)
+        wrong = await _requests(instance, project_id, mirror.user_id, waiting) or wrong
     except EngineError as error:
         text = str(error).replace(url, shown(url))[:LONGEST_MESSAGE]
         _note(instance, project_id, status="failed", error=text, updated_at=time.time())
@@ -111,6 +123,40 @@ async def _pipelines(instance: Instance, project_id: int, user_id: int, changes:
     lines = await pushed(instance, instance.projects.by_id(project_id), caller_of(user), changes, [])
     text = "\n".join(lines)
     return text[:LONGEST_MESSAGE] if "could not be created" in text else None
+
+
+async def _requests(instance: Instance, project_id: int, user_id: int, waiting: list[Told]) -> str | None:
+    """Follows what was told of merge requests before the branches were fetched; gives what is wrong."""
+    wrong = [
+        text
+        for told in waiting
+        if (text := await _follow(instance, instance.projects.by_id(project_id), user_id, told)) is not None
+    ]
+    return "\n".join(wrong)[:LONGEST_MESSAGE] or None
+
+
+async def _follow(instance: Instance, project: Any, user_id: int, told: Told) -> str | None:
+    """Brings the mirror's own merge request between two branches to what it is there; gives what is wrong."""
+    requests, user = instance.merge_requests, instance.accounts.user(user_id)
+    if user is None or user.state != "active":
+        return None
+    known = [row for row in requests.of_source(project.id, told.source) if row.target_branch == told.target]
+    for row in known:
+        if told.state == "closed":
+            requests.close(row, user_id)
+        elif told.state == "merged":
+            requests.merged(row, user_id)
+        else:
+            requests.change(row, {"description": told.description, "labels": told.labels}, title=told.title)
+    if known or told.state != "opened":
+        return None
+    facts = Facts(description=told.description, labels=told.labels)
+    try:
+        row = requests.create(project, user_id, told.source, told.target, told.title, facts)
+    except Refused as refused:
+        return f"No merge request for {told.source}: {refused}"
+    lines = await pipeline_lines(instance, project, caller_of(user), row)
+    return "\n".join(lines) if "could not be created" in "\n".join(lines) else None
 
 
 def _note(instance: Instance, project_id: int, **values: Any) -> None:

@@ -17,6 +17,7 @@ from shipline.server.api.triggers import token_of
 from shipline.server.http.answers import Refusal, refusal, time_text
 from shipline.server.http.call import BODY_LIMIT, Call
 from shipline.server.http.routes import Endpoint
+from shipline.server.mirrored_requests import told_of
 
 _PATH = "/projects/{id}/mirror/pull"
 HOOK = "/projects/{id}/webhook"
@@ -60,7 +61,7 @@ async def hook(call: Call) -> Response:
         raise refusal(404)
     if mirrors.mirror_of(call.instance, project.id) is None:
         raise refusal(400, "The project is not mirrored")
-    mirrors.update(call.instance, project.id)
+    mirrors.update_with(call.instance, project.id, told_of(call.request.headers, body))
     return call.json({"message": "An update has been started."}, 202)
 
 
