@@ -72,7 +72,7 @@ def test_chunks_make_no_difference(secret, text, cuts):
 def test_a_million_lines_are_masked_in_bulk():
     masker = Masker([f"secret-number-{number}" for number in range(20)])
     chunk = b"".join(b"line %d of the log\n" % number for number in range(10_000))
-    start = time.monotonic()
+    start = time.process_time()
     for _ in range(100):
         masker.mask(chunk)
-    assert time.monotonic() - start < 1.5
+    assert time.process_time() - start < 5  # a line at a time takes many times as long

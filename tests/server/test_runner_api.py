@@ -40,10 +40,9 @@ def test_a_held_question_is_answered_by_a_push(server, project, agent, repositor
     time.sleep(0.3)
     assert not answers
     repository.commit({})
-    pushed_at = time.monotonic()
     repository.push()
-    asking.join(10)
-    assert answers[0].status_code == 201 and time.monotonic() - pushed_at < 2
+    asking.join(30)  # it would be held for 50 s
+    assert answers[0].status_code == 201
 
 
 def test_tags_and_pause_decide_who_gets_a_job(server, project, agent):
@@ -158,8 +157,8 @@ def test_the_server_stops_while_runners_wait(tmp_path):
     time.sleep(0.2)
     started = time.monotonic()
     server.stop()
-    until(lambda: not waiting.is_alive())
-    assert time.monotonic() - started < 3
+    until(lambda: not waiting.is_alive(), 20)
+    assert time.monotonic() - started < 30  # it would be held for 50 s
 
 
 def test_cleared_caches_are_not_found_any_more(server, project, agent, repository):

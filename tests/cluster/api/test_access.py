@@ -130,8 +130,10 @@ async def test_a_lasting_token_lives_with_its_secret(cluster: Cluster) -> None:
     annotation = {"kubernetes.io/service-account.name": "default"}
     secret = {"metadata": {"name": "ci", "annotations": annotation}, "type": "kubernetes.io/service-account-token"}
     cluster.api.create("secrets", "default", secret)
-    await asyncio.sleep(0.05)
-    data = cluster.api.get("secrets", "default", "ci")["data"]
+    async with asyncio.timeout(20):
+        async for _, found in cluster.api.watch("secrets", "default"):
+            if "token" in (data := found.get("data") or {}):
+                break
     assert base64.b64decode(data["namespace"]) == b"default"
     assert base64.b64decode(data["ca.crt"]).decode() == cluster.pki.authority_pem()
     token = base64.b64decode(data["token"]).decode()
