@@ -9,7 +9,10 @@ from shipline.engine import events
 from shipline.engine.graph import Graph, Node
 from shipline.engine.processing import States, enqueue, new_states, process
 
-CASES = [json.loads(line) for line in Path(__file__).with_name("data").joinpath("processing.jsonl").open()]
+DATA = Path(__file__).with_name("data")
+CASES = [
+    json.loads(line) for name in ("processing.jsonl", "processing_more.jsonl") for line in (DATA / name).open()
+]
 DEFAULT_STAGES = [".pre", "build", "test", "deploy", ".post"]
 
 
