@@ -1,4 +1,4 @@
-"""Whatever a job does about it: five seconds after Ctrl-C nothing of it runs."""
+"""Whatever a job does about it: soon after Ctrl-C nothing of it runs."""
 
 import signal
 import subprocess
@@ -10,6 +10,8 @@ from tests.cli.test_later import goes_on, nap, started, wait_for_line
 
 __all__ = ["nap"]  # a fixture
 
+SOON = 30.0
+"""Seconds on a busy machine; on a quiet one it is less than five. What nobody ends goes on for 90."""
 STUBBORN = """
 stubborn:
   script:
@@ -37,8 +39,8 @@ def test_a_job_that_ignores_every_signal(repository, nap, number):
     wait_for_line(process, "| ready")
     begun = time.monotonic()
     process.send_signal(number)
-    text, _ = process.communicate(timeout=20)
-    assert time.monotonic() - begun < 5
+    text, _ = process.communicate(timeout=60)
+    assert time.monotonic() - begun < SOON
     assert process.returncode == 130 and "never" not in text
     assert not goes_on(nap)
 
@@ -57,7 +59,7 @@ def test_the_second_ctrl_c_does_not_wait_for_the_after_script(repository, nap):
     process.send_signal(signal.SIGINT)
     wait_for_line(process, "Ctrl-C again")
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=SOON)
     assert process.returncode == 130 and not goes_on(nap)
 
 
@@ -68,7 +70,7 @@ def test_while_nobody_reads_what_is_printed(repository, nap, tmp_path):
         time.sleep(0.05)
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=5) == 130
+    assert process.wait(timeout=SOON) == 130
     assert not goes_on(nap)
 
 
@@ -81,8 +83,8 @@ def test_while_it_cleans_up_after_a_failure(repository, nap):
     wait_for_line(process, "| ready")
     begun = time.monotonic()
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
-    assert time.monotonic() - begun < 5 and not goes_on(nap)
+    process.communicate(timeout=60)
+    assert time.monotonic() - begun < SOON and not goes_on(nap)
 
 
 def test_a_terminal_that_is_closed(repository, nap, tmp_path):
@@ -92,7 +94,7 @@ def test_a_terminal_that_is_closed(repository, nap, tmp_path):
     wait_for_line(process, "| ready")
     process.stdout.close()
     process.send_signal(signal.SIGHUP)
-    assert process.wait(timeout=5) == 130
+    assert process.wait(timeout=SOON) == 130
     assert (tmp_path / "after").exists() and not goes_on(nap)
     done = subprocess.run(
         ["git", "status", "--short"], cwd=repository.directory, stdout=subprocess.PIPE, text=True, check=True
