@@ -2,7 +2,7 @@
 
 import pytest
 
-from shipline.language import Context, LanguageError, MemoryLoader, MergeRequest, compile, lint
+from shipline.language import Context, LanguageError, MemoryLoader, MergeRequest, Variable, compile, lint
 from shipline.language.versions import chosen_version
 
 JOB = "included: {script: x}\n"
@@ -51,6 +51,36 @@ def test_a_remote_file_has_no_repository_in_which_files_exist():
     remote = "include: [{local: more.yml, rules: [{exists: [Dockerfile]}]}]\nremote: {script: x}\n"
     loader = MemoryLoader({"Dockerfile": "", "more.yml": JOB}, remotes={"https://example.com/a.yml": remote})
     assert names("include: {remote: 'https://example.com/a.yml'}\nown: {script: x}\n", loader) == ["remote", "own"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "include: lib/$TOKEN.yml\n",
+        "include: [{project: group/$TOKEN, file: a.yml}]\n",
+        "include: ['https://$TOKEN.example.com/a.yml']\n",
+        "a: {script: x, rules: [{exists: {project: group/$TOKEN, paths: [a]}}]}\n",
+        "a: {script: x, rules: [{changes: {compare_to: $TOKEN, paths: [a]}}]}\n",
+        "include: ['missing/$TOKEN/*.yml']\na: {script: x}\n",
+    ],
+)
+def test_a_masked_value_is_not_told_where_an_include_or_rule_names_it(text):
+    context = Context(project_variables=[Variable("TOKEN", "s3cret-value", masked=True)])
+    told = lint(text, context, MemoryLoader())
+    assert told and not any("s3cret-value" in f"{item} {item.source}" for item in told)
+    if told[0].severity == "error":
+        with pytest.raises(LanguageError, match=r"\[MASKED\]") as refused:
+            compile(text, context, MemoryLoader())
+        assert "s3cret-value" not in str(refused.value)
+
+
+def test_a_component_takes_its_inputs_from_no_other_file():
+    component = "spec: {include: [{local: inputs.yml}]}\n---\na: {script: x}\n"
+    loader = MemoryLoader(projects={"group/parts": {"templates/one.yml": component, "empty.yml": ""}})
+    with pytest.raises(LanguageError, match="Component `group/parts/one@1` cannot use `spec:include`"):
+        names("include: [{component: example.com/group/parts/one@1}]", loader)
+    with pytest.raises(LanguageError, match=r"Project `group/parts` file `empty\.yml` is empty!"):
+        names("include: [{project: group/parts, file: empty.yml}]", loader)
 
 
 @pytest.mark.parametrize(

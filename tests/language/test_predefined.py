@@ -84,6 +84,10 @@ def test_a_merge_request():
     assert (found["CI_MERGE_REQUEST_IID"], found["CI_MERGE_REQUEST_LABELS"]) == ("7", "a,b")
     assert found["CI_MERGE_REQUEST_TARGET_BRANCH_NAME"] == "main"
     assert "CI_COMMIT_BRANCH" not in found
+    request = MergeRequest(description="d" * 2701)
+    assert values(source="merge_request_event", merge_request=request)["CI_MERGE_REQUEST_DESCRIPTION"] == (
+        "d" * 2697 + "..."
+    )
 
 
 def test_other_sources():

@@ -27,6 +27,7 @@ from shipline.language.keywords.root import FIRST, LAST, Root, root
 from shipline.language.keywords.rules import Rule
 from shipline.language.keywords.workflow import MAX_NAME
 from shipline.language.loader import Loader, MemoryLoader
+from shipline.language.masking import masked, secrets
 from shipline.language.pipeline import Job, Pipeline, Variable
 from shipline.language.predefined import before_workflow, predefined
 from shipline.language.references import resolve
@@ -53,6 +54,11 @@ class Compilation(msgspec.Struct):
     pipeline: Pipeline | None = None
     blocks: dict[str, list[tuple[int, str]]] = {}
     missing: list[Finding] | None = None
+
+    def told(self, findings: list[Finding]) -> list[Finding]:
+        """Findings as they are told: each once, with the line that it is about, and without secrets."""
+        values = secrets(self.context)
+        return [masked(sourced(item, self.texts), values) for item in distinct(findings)]
 
     def workflow_verdicts(self) -> list[Verdict]:
         """What each rule of the workflow came to."""
@@ -87,11 +93,11 @@ def run(done: Compilation, text: str, loader: Loader) -> Pipeline:
         made = steps(done, text, loader)
     except LanguageError as error:
         noted = [item for item in done.missing or [] if item not in error.findings]
-        error.findings = [sourced(item, done.texts) for item in distinct([*noted, *error.findings])]
+        error.findings = done.told([*noted, *error.findings])
         raise
     except RecursionError:
         raise refuse("The configuration is nested too deep", Place(done.context.config_path, 0, 0)) from None
-    made.warnings = [sourced(item, done.texts) for item in distinct(done.warnings)]
+    made.warnings = done.told(done.warnings)
     return made
 
 

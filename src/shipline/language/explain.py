@@ -16,6 +16,7 @@ from shipline.language.job_variables import by_name, written_variables
 from shipline.language.jobs import DECIDED_BY_RULES, Builder
 from shipline.language.keywords.job import JobConfig
 from shipline.language.loader import Loader, MemoryLoader
+from shipline.language.masking import hidden, secrets
 from shipline.language.matrix import Instance
 from shipline.language.pipeline import Job, Pipeline, Variable
 from shipline.language.policies import DEFAULT_ONLY, admitted
@@ -72,6 +73,18 @@ def explain(text: str, context: Context, name: str, loader: Loader | None = None
 
 def explained(done: Compilation, name: str) -> Explanation:
     """The explanation of one job of a compilation; the name is a written one or an instance's."""
+    found = unmasked(done, name)
+    values = secrets(done.context)
+    return msgspec.structs.replace(
+        found,
+        why=hidden(found.why, values),
+        rules=[msgspec.structs.replace(item, why=hidden(item.why, values)) for item in found.rules],
+        workflow=[msgspec.structs.replace(item, why=hidden(item.why, values)) for item in found.workflow],
+    )
+
+
+def unmasked(done: Compilation, name: str) -> Explanation:
+    """The same, in whose reasons the values of masked variables may stand."""
     if done.root is None or done.pipeline is None:
         raise refuse("there is no pipeline to explain")
     workflow = done.workflow_verdicts()
@@ -190,7 +203,7 @@ def losers(done: Compilation, config: JobConfig) -> list[Variable]:
     return [*top.values(), *written_variables(won, "workflow").values(), *own.values()]
 
 
-def hidden(variable: Variable) -> Variable:
+def showable(variable: Variable) -> Variable:
     """The variable as it may be shown, alone and inside others."""
     return msgspec.structs.replace(variable, value="[MASKED]") if variable.masked else variable
 
@@ -202,7 +215,7 @@ def traces(variables: list[Variable]) -> list[VariableTrace]:
         found = levels.setdefault(variable.key, [])
         found[:] = [other for other in found if other.level != variable.level or other.value != variable.value]
         found.append(variable)
-    shown = {key: hidden(found[-1]) for key, found in levels.items()}
+    shown = {key: showable(found[-1]) for key, found in levels.items()}
     final = {item.key: item.value for item in expand_all(list(shown.values()), keep_undefined=True)}
     return [
         VariableTrace(

@@ -73,7 +73,10 @@ class LanguageError(Exception):
 
     def __init__(self, findings: list[Finding] | Finding) -> None:
         self.findings = [findings] if isinstance(findings, Finding) else findings
-        super().__init__("\n".join(str(f) for f in self.findings))
+        super().__init__()
+
+    def __str__(self) -> str:
+        return "\n".join(str(item) for item in self.findings)
 
 
 def refuse(message: str, place: Place = NOWHERE, hint: str | None = None, check: str = "config") -> LanguageError:

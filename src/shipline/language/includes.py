@@ -77,8 +77,9 @@ class Includes:
         if not documents:
             if place is NOWHERE:
                 raise refuse("Please provide content of .gitlab-ci.yml", whole, "it is empty")
-            raise refuse(f"{kind_name(loaded.origin)} file `{file}` is empty!", place)
+            raise refuse(f"{kind_name(loaded.origin)} file `{loaded.origin.path}` is empty!", place)
         known = self.plain_values()
+        check_component(loaded, documents[0].value)
         value = interpolated(documents, inputs, known, loaded.component, place, self.header_file, self.masked)
         if not isinstance(value, Map):
             told = "Invalid configuration format" if place is NOWHERE else f"`{file}`: Invalid configuration format"
@@ -240,14 +241,25 @@ class Includes:
         origin = self.origins_of(written, place, Origin("local", ""))[0]
         documents = read_documents(self.load(origin, place).text, str(origin), self.warnings)
         if not documents:
-            raise refuse(f"{kind_name(origin)} file `{origin}` is empty!", place)
+            raise refuse(f"{kind_name(origin)} file `{origin.path}` is empty!", place)
         if not isinstance(documents[0].value, Map):
             raise refuse(f"`{origin}`: Invalid configuration format", place)
         header: Map = documents[0].value
         return header
 
 
+def check_component(loaded: Loaded, header: Any) -> None:
+    """Raises LanguageError for a component whose header includes files."""
+    spec = header.get("spec") if loaded.origin.kind == "component" and isinstance(header, Map) else None
+    if isinstance(spec, Map) and spec.get("include") is not None:
+        name = f"{loaded.origin.project}/{loaded.component.get('name')}@{loaded.component.get('reference')}"
+        text = f"Component `{name}` cannot use `spec:include`. This keyword is not supported in components"
+        raise refuse(text, spec.key_at("include"))
+
+
 def kind_name(origin: Origin) -> str:
+    if origin.kind == "project":
+        return f"Project `{origin.project}`"
     return {"local": "Local", "remote": "Remote", "template": "Template"}.get(origin.kind, "Included")
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from shipline.language.compiler import Compilation, run, sourced
+from shipline.language.compiler import Compilation, run
 from shipline.language.context import Context
-from shipline.language.findings import Finding, LanguageError, distinct
+from shipline.language.findings import Finding, LanguageError
 from shipline.language.loader import Loader, MemoryLoader
 
 
@@ -21,8 +21,7 @@ def lint(text: str, context: Context, loader: Loader | None = None) -> list[Find
         run(done, text, loader or MemoryLoader())
     except LanguageError as error:
         errors = error.findings
-    found = [*distinct(errors), *distinct(done.warnings)]
-    return [sourced(item, done.texts) for item in found]
+    return [*errors, *done.told(done.warnings)]
 
 
 def valid(findings: list[Finding]) -> bool:

@@ -161,11 +161,15 @@ def commit(context: Context) -> dict[str, Any]:
 
 
 def release_description(context: Context) -> str | None:
-    """What the release of the pipeline's tag says, at most 1,024 characters of it."""
-    text = context.release_description
-    if not context.tag or text is None or len(text) <= MAX_RELEASE_DESCRIPTION:
-        return text if context.tag else None
-    return text[: MAX_RELEASE_DESCRIPTION - 3] + "..."
+    """What the release of the pipeline's tag says."""
+    if not context.tag or context.release_description is None:
+        return None
+    return truncated(context.release_description, MAX_RELEASE_DESCRIPTION)
+
+
+def truncated(text: str, limit: int) -> str:
+    """A text of at most that many characters, dots at its end where there was more."""
+    return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def event(context: Context) -> dict[str, Any]:
@@ -209,7 +213,7 @@ def merge_request(context: Context) -> dict[str, Any]:
         "ID": request.id,
         "IID": request.iid,
         "TITLE": request.title,
-        "DESCRIPTION": request.description[:MAX_DESCRIPTION],
+        "DESCRIPTION": truncated(request.description, MAX_DESCRIPTION),
         "DESCRIPTION_IS_TRUNCATED": "true" if len(request.description) > MAX_DESCRIPTION else "false",
         "REF_PATH": f"refs/merge-requests/{request.iid}/head",
         "EVENT_TYPE": request.event_type,

@@ -28,12 +28,21 @@ FORMS = {
     "id_tokens": "id_tokens: {NAME: {aud: https://example.com}}",
     "run": "a list of steps; shell commands stand under `script:`",
     "extends": "extends: .template",
+    "key": "key: $CI_COMMIT_REF_SLUG, or key: {files: [package-lock.json]}",
+    "aud": "id_tokens: {NAME: {aud: https://example.com}}",
+    "coverage_report": "coverage_report: {coverage_format: cobertura, path: coverage.xml}",
+    "release": "release: {tag_name: $CI_COMMIT_TAG, description: ...}",
+    "auto_cancel": "auto_cancel: {on_new_commit: interruptible}",
+    "forward": "forward: {pipeline_variables: true}",
     "hooks": "hooks: {pre_get_sources_script: [...]}",
     "script": "a list of commands, each behind a `- `",
     "before_script": "a list of commands, each behind a `- `",
     "after_script": "a list of commands, each behind a `- `",
 }
 """What a keyword may look like, by its name."""
+
+JOB_ONLY = ("image", "services", "script", "before_script", "after_script", "artifacts", "cache", "tags", "timeout")
+"""What a job that starts another pipeline does not know."""
 
 PARENTS = {
     "paths": ("artifacts", "cache"),
@@ -69,6 +78,9 @@ PARENTS = {
 """Under which keywords of a job a key belongs."""
 
 ELSEWHERE = {
+    "tier": "deployment_tier",
+    "count": "max",
+    "environment": "variables",
     "type": "stage",
     "types": "stages",
     "env": "variables",
@@ -106,6 +118,17 @@ def belongs(key: object, allowed: Collection[str]) -> str | None:
         return "what this merges in is no mapping"
     if word == "cobertura" and "coverage_report" in allowed:
         return "coverage_report: {coverage_format: cobertura, path: ...}"
+    if word == "include":
+        return "`include:` stands at the top level of the file"
+    if word in ("tag", "version") and "entrypoint" in allowed:
+        return "an image's tag is a part of its name: name: image:tag"
+    if "trigger" in allowed and "script" not in allowed and word in JOB_ONLY:
+        return f"a trigger job runs nothing itself: it takes no `{word}`"
+    if "identity" in allowed and "script" not in allowed:  # the defaults
+        if word == "variables":
+            return "`variables:` of all jobs stand at the top level of the file"
+        if word in JOB_ONLY or word in ("stage", "rules", "only", "except", "needs", "when", "script"):
+            return f"`{word}` has no default: it stands in each job"
     parents = [parent for parent in PARENTS.get(word, ()) if parent.partition(":")[0] in allowed]
     if parents:
         return f"`{word}` belongs under " + " or ".join(f"`{parent}:`" for parent in parents)

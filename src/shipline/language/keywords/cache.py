@@ -76,6 +76,9 @@ def policy(entry: Entry) -> str | None:
     value = text(entry, "policy")
     if value and not POLICY.search(value):
         entry.refuse_key("policy", f"should be a variable or one of: {', '.join(POLICIES)}")
+    elif value and "$" not in value and value not in POLICIES:
+        place = entry.value.at("policy")
+        entry.warn(f"policy {value} is no policy: one of {', '.join(POLICIES)}", place, "cache-policy")
     return value
 
 

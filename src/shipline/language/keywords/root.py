@@ -170,8 +170,10 @@ def job_advice(name: str, value: Any) -> str | None:
         return word
     if isinstance(value, Map):
         unknown = [key for key in value if key not in ALLOWED]
-        near = next((hint for key in unknown if (hint := did_you_mean(key, ("script", "trigger")))), None)
-        near = near or did_you_mean(name, RESERVED)
+        near = next(
+            (hint for key in unknown if (hint := did_you_mean(key, ("script", "trigger", "extends")))), None
+        )
+        near = near or did_you_mean(name, (*RESERVED, "spec"))
         return near or f"give it a `script:`; if it is only a template, call it `.{name}`"
     if name in ALLOWED and name not in RESERVED:
         near = "did you mean `stages`?" if name == "stage" and isinstance(value, List) else None

@@ -48,6 +48,8 @@ def flatten(items: List, into: list[str], depth: int) -> tuple[Any, Place] | Non
 
 def advice(item: Any) -> str | None:
     """What to do about an item that is no text."""
+    if isinstance(item, Map) and not item.keys().isdisjoint(("script", "before_script", "image", "stage")):
+        return "this is a whole job: name one of its keywords, as in !reference [.job, script]"
     if isinstance(item, Map):
         hint = "a colon and a space, or braces, make this line a mapping: put the whole line in quotes"
         return hint + " (shipline run takes it as the command it looks like)" if command(item) else hint

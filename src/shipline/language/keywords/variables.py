@@ -66,6 +66,9 @@ def other(entry: Entry, name: str, keys: tuple[str, ...]) -> Written | None:
     if unknown:
         names = ", ".join(str(key) for key in unknown)
         hint = did_you_mean(unknown[0], keys)
+        if hint is None and unknown[0] in ("description", "options"):
+            hint = "only variables of the whole file are described: a job's have value and expand"
+        hint = hint or f"a variable is one text, or has {', '.join(keys)}"
         entry.refuse(f"config uses invalid data keys: {names}", value.key_at(unknown[0]), hint)
         return None
     return mapping(entry, name)
