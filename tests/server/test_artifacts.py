@@ -8,6 +8,7 @@ import zipfile
 
 import msgspec
 import pytest
+from tests.server.conftest import Repository
 
 PIPELINE = """\
 stages: [build, test, other]
@@ -120,6 +121,32 @@ def test_a_project_and_a_type_of_files_have_limits_of_their_own(desk, server):
     assert server.call("POST", authorize, asked, headers=headers).status_code == 200
     plan = asked | {"artifact_type": "terraform", "filesize": 6 << 20}
     assert server.call("POST", authorize, plan, headers=headers).status_code == 413
+
+
+def test_a_group_has_a_limit_which_the_closest_group_and_the_project_replace(server, tmp_path):
+    outer = server.api("POST", "/groups", json={"name": "Sizes", "path": "sizes"}).json()
+    within = {"name": "Inner", "path": "inner", "parent_id": outer["id"]}
+    inner = server.api("POST", "/groups", json=within).json()
+    clone = Repository(tmp_path / "sized", server.remote("sizes/inner/app"))
+    clone.commit({".gitlab-ci.yml": "job:\n  script: [make]\n"})
+    clone.push()
+    project = server.api("GET", "/projects/sizes%2Finner%2Fapp").json()["id"]
+    job = server.runner(kind="project_type", projects=[project], run_untagged=True).job()
+
+    def taken(size):
+        asked, headers = {"artifact_type": "archive", "filesize": size << 20}, {"JOB-TOKEN": job["token"]}
+        answer = server.call("POST", f"/jobs/{job['id']}/artifacts/authorize", asked, headers=headers)
+        return answer.status_code == 200
+
+    assert taken(50)
+    group = f"/groups/{outer['id']}"
+    assert server.api("PUT", group, json={"max_artifacts_size": 0}).status_code == 400
+    assert server.api("PUT", group, json={"max_artifacts_size": 10}).json()["max_artifacts_size"] == 10
+    assert (taken(10), taken(11)) == (True, False)
+    server.api("PUT", f"/groups/{inner['id']}", json={"max_artifacts_size": 20})
+    assert (taken(20), taken(21)) == (True, False)
+    server.api("PUT", f"/projects/{project}", json={"max_artifacts_size": 30})
+    assert (taken(30), taken(31)) == (True, False)
 
 
 def test_what_is_too_large_is_refused_also_when_its_length_is_not_told(desk, server):

@@ -75,6 +75,11 @@ class Groups:
             namespace_id = row.parent_id
         return line
 
+    def max_artifacts_size(self, namespace_id: int | None) -> int | None:
+        """In MiB, as the closest group says that says something."""
+        sizes = [group.max_artifacts_size for group in reversed(self.lineage(namespace_id))]
+        return next((size for size in sizes if size is not None), None)
+
     def below(self, group: Any) -> sa.Select[Any]:
         """The numbers of the group and of all groups in it."""
         inside = t.namespaces.c.path.startswith(f"{group.path}/", autoescape=True)

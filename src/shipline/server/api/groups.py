@@ -105,9 +105,15 @@ async def show(call: Call) -> Response:
 
 async def change(call: Call) -> Response:
     group = wanted_group(call, may.OWNER)
-    values = {name: call.text(name) for name in ("name", "description", "visibility") if call.given(name)}
+    texts = ("name", "description", "visibility")
+    values: dict[str, Any] = {name: call.text(name) for name in texts if call.given(name)}
     if "name" in values and not values["name"].strip():
         raise Refusal(400, {"message": {"name": ["can't be blank"]}})
+    if "max_artifacts_size" in call.values and call.user().admin:
+        size = call.integer("max_artifacts_size")
+        if size is not None and size < 1:
+            raise Refusal(400, {"message": {"max_artifacts_size": ["must be greater than 0"]}})
+        values["max_artifacts_size"] = size
     if values:
         changed = sa.update(t.namespaces).where(t.namespaces.c.id == group.id)
         call.instance.database.execute(changed.values(**values))
@@ -181,12 +187,13 @@ def shape(call: Call, row: Any) -> shapes.Shape:
         "parent_id": row.parent_id,
         "request_access_enabled": False,
         "lfs_enabled": False,
+        "max_artifacts_size": row.max_artifacts_size,
     }
 
 
 _ONE = "/groups/{group}"
 _LISTED = f"search top_level_only:bool order_by:id|name|path sort:asc|desc pagination:keyset|legacy {PAGE}"
-_CHANGED = "name description visibility:private|internal|public"
+_CHANGED = "name description visibility:private|internal|public max_artifacts_size:int"
 ENDPOINTS = [
     Endpoint("GET", "/groups", list_groups, takes=_LISTED, gives="[Group]"),
     Endpoint(

@@ -45,7 +45,7 @@ _ACCESS_TOKEN = _TOKEN + " access_level~:int resource_type:project|group resourc
 _MEMBER = _USER_BASIC + " access_level:int created_at:ts expires_at~:date membership_state"
 _GROUP = (
     "id:int web_url name path description~ visibility avatar_url~ full_name full_path created_at:ts parent_id~:int "
-    "projects*:[Project]"
+    "max_artifacts_size~:int projects*:[Project]"
 )
 _DIFF_VERSION = (
     "id:int head_commit_sha base_commit_sha~ start_commit_sha~ created_at:ts merge_request_id:int state real_size "

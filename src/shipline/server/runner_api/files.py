@@ -74,6 +74,8 @@ def _limit(call: Call, running: RunningJob, file_type: str) -> int:
     record = call.instance.store.pipeline(running.job.pipeline_id)
     project = call.instance.projects.by_id(record.project_id) if record is not None else None
     own = settings_of(project).max_artifacts_size if project is not None else None
+    if own is None and project is not None:
+        own = call.instance.groups.max_artifacts_size(project.namespace_id)
     limit = own * MIB if own is not None else call.instance.settings.artifact_limit
     return min(limit, SMALLER.get(file_type, limit))
 

@@ -50,7 +50,9 @@ namespaces = numbered(
     Column("parent_id", Integer, index=True),
     Column("description", String),
     Column("visibility", String),
+    Column("max_artifacts_size", Integer),
 )
+"""`max_artifacts_size`: of one file that a job leaves in a project of the group, in MiB; None: as above it."""
 group_members = Table(
     "group_members",
     metadata,

@@ -1,0 +1,13 @@
+"""How large the files of a group's jobs may be"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("namespaces", sa.Column("max_artifacts_size", sa.Integer(), nullable=True))
