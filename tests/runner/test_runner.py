@@ -11,7 +11,7 @@ import pytest
 from tests.runner.desk import Desk, job, run
 
 from shipline.protocol.coordinator import Answer
-from shipline.protocol.payload import Features, Secret
+from shipline.protocol.payload import Features, Secret, Variable, VaultAuth, VaultEngine, VaultSecret, VaultServer
 from shipline.runner import Runner
 
 
@@ -103,6 +103,18 @@ async def test_a_cancel_heard_in_the_answer_to_a_log_counts(shells, source):
     await run(shells, desk)
     assert desk.results[payload.id].failure_reason == "job_canceled"
     assert time.monotonic() - start < 30
+
+
+async def test_secrets_are_asked_for_as_often_as_the_job_says(shells, source, monkeypatch):
+    monkeypatch.setattr("shipline.runner.lifecycle.PAUSE", 0.01)
+    nobody = VaultServer("http://127.0.0.1:1", VaultAuth(data={"jwt": "x"}))
+    secret = Secret(VaultSecret(nobody, VaultEngine("kv-v2", "kv"), "app", "password"))
+    thrice = [Variable("SECRETS_RETRIEVAL_ATTEMPTS", "3")]
+    payload = job(source, "true", secrets={"PASSWORD": secret}, variables=thrice)
+    desk = Desk(payload)
+    await run(shells, desk)
+    assert desk.results[payload.id].failure_reason == "runner_system_failure"
+    assert desk.log(payload).count("getting the secrets failed") == 2
 
 
 async def test_reasons_that_a_coordinator_does_not_list_are_told_in_its_terms(shells, source):

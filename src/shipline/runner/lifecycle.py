@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import shipline
@@ -38,6 +39,7 @@ NEAREST: dict[FailureReason, FailureReason] = {
     "runner_configuration_error": "script_failure",
 }
 OUTPUT_LIMIT = 4096  # KiB of log, where the configuration says nothing: gitlab-runner's
+PAUSE = 5.0  # seconds before the second attempt at something, twice as many before the third
 LAST_CLEANUP = 2.5  # seconds for removing what was made, when the runner is stopped by force
 AFTER_SCRIPT_TIME = 300.0  # seconds, unless RUNNER_AFTER_SCRIPT_TIMEOUT says otherwise
 
@@ -168,8 +170,7 @@ class JobRun:
             raise self._unready
         self.job.check_place()
         if self.payload.secrets:
-            found = await resolve(self.payload.secrets, self.job.variables, trace)
-            self.job.variables = self.job.variables.extended(found)
+            await self._tried("SECRETS_RETRIEVAL_ATTEMPTS", "getting the secrets", self._get_secrets)
         name = self.executors.name_for(self.payload)
         trace.open_section("prepare_executor", f'Preparing the "{name}" executor')
         self.executor = await self.executors.make(self.job, trace)
@@ -179,7 +180,7 @@ class JobRun:
         began = False
         try:
             trace.open_section("get_sources", "Getting source from Git repository")
-            await self._get_sources(self.executor)
+            await self._tried("GET_SOURCES_ATTEMPTS", "getting the sources", self.executor.get_sources)
             caches = await self._restore_cache(self.executor)
             if any(each.artifacts_file for each in self.payload.dependencies):
                 await self._files().download(self.executor)
@@ -224,18 +225,22 @@ class JobRun:
         if failure:
             raise failure
 
-    async def _get_sources(self, executor: Executor) -> None:
-        """As often as GET_SOURCES_ATTEMPTS allows: a server or a network may come back."""
-        most = attempts(self.job.variables, "GET_SOURCES_ATTEMPTS")
+    async def _get_secrets(self) -> None:
+        found = await resolve(self.payload.secrets or {}, self.job.variables, self.trace)
+        self.job.variables = self.job.variables.extended(found)
+
+    async def _tried(self, setting: str, what: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Does it as often as the setting allows: a server or a network may come back."""
+        most = attempts(self.job.variables, setting)
         for attempt in range(1, most + 1):
             try:
-                await executor.get_sources()
+                await work()
                 return
             except JobFailed as failure:
                 if attempt == most or failure.reason != "runner_system_failure":
                     raise
-                self.trace.warning(f"getting the sources failed ({failure}); trying again")
-                await asyncio.sleep(min(5.0 * 2 ** (attempt - 1), 300))
+                self.trace.warning(f"{what} failed ({failure}); trying again")
+                await asyncio.sleep(min(PAUSE * 2 ** (attempt - 1), 300))
 
     async def _restore_cache(self, executor: Executor) -> Caches | None:
         """Takes in the job's caches; gives what will save them, if there are any."""
