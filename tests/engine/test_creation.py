@@ -21,6 +21,11 @@ def test_tags_and_resource_groups_may_name_variables():
     assert (job.tags, job.resource_group) == (["big", "x"], "on/side")
 
 
+def test_what_is_in_no_variable_is_in_no_resource_group():
+    text = "a: {script: [a], resource_group: on/$NOBODY}\nb: {script: [a], resource_group: $NOBODY}\n"
+    assert [job.resource_group for job in lean(compile(text, Context())).jobs] == ["on/", None]
+
+
 def test_chosen_jobs_want_nobody_else():
     compiled = compile(TEXT, Context())
     one = chosen(compiled, ["test"])

@@ -180,9 +180,9 @@ def placed(job: Job) -> Job:
     if "$" not in "".join((*job.tags, job.resource_group or "")):
         return job
     values = {variable.key: variable.value for variable in expand_all(job.variables)}
-    group = expand(job.resource_group, values, keep_undefined=True) if job.resource_group else None
+    group = expand(job.resource_group, values) if job.resource_group else None
     tags = [expand(tag, values, keep_undefined=True) for tag in job.tags]
-    return msgspec.structs.replace(job, tags=tags, resource_group=group)
+    return msgspec.structs.replace(job, tags=tags, resource_group=group or None)
 
 
 def _no_configuration(repository: Repository, commit: Commit, path: str) -> str:

@@ -15,6 +15,7 @@ from shipline.engine.numbering import upcoming
 from shipline.engine.repository import Repository
 from shipline.engine.supported import cautions
 from shipline.language import Context, LanguageError, compile, lint, merged
+from shipline.language.masking import hidden, secrets
 from shipline.language.merge import as_yaml
 from shipline.language.pipeline import Job, Pipeline
 from shipline.language.policies import DEFAULT_ONLY
@@ -93,7 +94,11 @@ async def _linted(call: Call, wanted: Wanted) -> Response:
         shape = await asyncio.to_thread(_shape, repository, wanted, context, loader)
     finally:
         repository.close()
-    shape["includes"] = _includes(call, wanted, loader)
+    values = secrets(context)
+    shape["includes"] = [
+        {key: hidden(value, values) if isinstance(value, str) else value for key, value in included.items()}
+        for included in _includes(call, wanted, loader)
+    ]
     if not call.boolean("include_jobs"):
         shape.pop("jobs", None)
     return call.json(shape)
