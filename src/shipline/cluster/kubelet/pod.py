@@ -25,6 +25,7 @@ from shipline.cluster.kubelet.runtime import Found
 from shipline.cluster.kubelet.sandbox import Sandbox, SandboxError
 from shipline.cluster.kubelet.state import ContainerState
 from shipline.cluster.kubelet.status import Verdict, report
+from shipline.cluster.kubelet.tasks import all_ended, ended
 from shipline.cluster.kubelet.unhonoured import tell_unhonoured
 from shipline.cluster.kubelet.volumes import PodVolumes
 
@@ -143,7 +144,7 @@ class PodWorker:
         self._living = tasks[0]
         deleted = asyncio.create_task(self._deleted.wait())
         try:
-            await self._until(deleted, tasks)
+            await ended(deleted, tasks)
         finally:
             for task in (*tasks, deleted):
                 task.cancel()
@@ -154,14 +155,6 @@ class PodWorker:
         if not self._removed:
             self._remove_object()
         await self._clean()
-
-    async def _until(self, deleted: asyncio.Task[Any], tasks: list[asyncio.Task[None]]) -> None:
-        """Wait for the deletion; raise when one of the tasks fails before."""
-        left: set[asyncio.Task[Any]] = {deleted, *tasks}
-        while not deleted.done():
-            done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
-            for task in (one for one in done if not one.cancelled()):
-                task.result()
 
     def abandon(self) -> None:
         """Let go of everything without touching it, so that another worker can take it over."""
@@ -200,12 +193,12 @@ class PodWorker:
             if worker.state.sidecar:
                 await worker.begun(task)
                 continue
-            await _all_ended({task})
+            await all_ended({task})
             if not worker.state.passed:
                 return
         for worker in self._containers:
             self._start(worker, sandbox)
-        await _all_ended({self._tasks[worker.state.name] for worker in self._containers})
+        await all_ended({self._tasks[worker.state.name] for worker in self._containers})
 
     def _start(self, worker: ContainerWorker, sandbox: Sandbox) -> asyncio.Task[None]:
         task = self._tasks.get(worker.state.name)
@@ -391,10 +384,3 @@ class PodWorker:
         )
         if written is not None:
             self.pod = written
-
-
-async def _all_ended(tasks: set[asyncio.Task[None]]) -> None:
-    """Wait for tasks and raise what one of them raised. Unlike `gather`, being cancelled does not cancel them."""
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-    for task in done:
-        task.result()
