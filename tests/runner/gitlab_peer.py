@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import itertools
+import ssl
 import zlib
 from typing import Any
 
@@ -83,6 +84,8 @@ class Peer:
         self.asked: list[str | None] = []
         self.stored: dict[str, bytes] = {}
         """What is in the store of objects, by path."""
+        self.shown: list[Any] = []
+        """Whom the certificates name that the runner has shown."""
         self._ticks = 0
         app = web.Application(client_max_size=1 << 26)
         api = "/gitlab/api/v4"
@@ -95,10 +98,11 @@ class Peer:
         app.router.add_get("/store/{path}", self.store)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
 
-    async def start(self) -> None:
+    async def start(self, tls: ssl.SSLContext | None = None) -> None:
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/gitlab"
+        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=tls).start()
+        scheme = "https" if tls else "http"
+        self.url = f"{scheme}://127.0.0.1:{self._runner.addresses[0][1]}/gitlab"
 
     async def close(self) -> None:
         await self._runner.cleanup()
@@ -112,6 +116,9 @@ class Peer:
     async def verify(self, request: web.Request) -> web.Response:
         """As GitLab answered before it had runners made at the server: no object."""
         body = await request.json()
+        assert request.transport is not None
+        if certificate := request.transport.get_extra_info("peercert"):
+            self.shown.append(certificate["subject"])
         return web.Response(text="200") if body["token"] == TOKEN else refused("403 Forbidden")
 
     async def request(self, request: web.Request) -> web.Response:

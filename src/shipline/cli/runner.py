@@ -161,9 +161,10 @@ def _entries(path: Path) -> list[RunnerConfig]:
 def _coordinator(entry: RunnerConfig, path: Path) -> HttpCoordinator:
     from shipline.runner.http_coordinator import HttpCoordinator
     from shipline.runner.system_id import system_id
+    from shipline.runner.tls import Tls
 
     own = system_id(path.parent / ".runner_system_id")
-    return HttpCoordinator(entry.url, entry.token, own, executor=entry.executor, clone_url=entry.clone_url)
+    return HttpCoordinator(entry.url, entry.token, own, executor=entry.executor, tls=Tls.of(entry))
 
 
 def _host_name() -> str:

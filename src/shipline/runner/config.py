@@ -174,6 +174,9 @@ class RunnerConfig(msgspec.Struct):
     url: str = ""
     token: str = ""
     clone_url: str = ""
+    tls_ca_file: str = msgspec.field(default="", name="tls-ca-file")
+    tls_cert_file: str = msgspec.field(default="", name="tls-cert-file")
+    tls_key_file: str = msgspec.field(default="", name="tls-key-file")
     executor: ExecutorName = "auto"
     tags: list[str] = []
     run_untagged: bool = True

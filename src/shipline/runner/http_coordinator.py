@@ -29,6 +29,7 @@ from shipline.protocol.payload import (
 from shipline.runner.errors import RunnerError
 from shipline.runner.http_files import fetch, send
 from shipline.runner.http_files import reason as _reason
+from shipline.runner.tls import Tls
 
 FEATURES = (
     "variables",
@@ -77,12 +78,22 @@ Canceled = Literal["canceling", "canceled"]
 class HttpCoordinator:
     """Implements `shipline.protocol.coordinator.Coordinator` for one runner's token. `close` ends connections."""
 
-    def __init__(self, url: str, token: str, system_id: str, *, executor: str = "", clone_url: str = "") -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        system_id: str,
+        *,
+        executor: str = "",
+        clone_url: str = "",
+        tls: Tls | None = None,
+    ) -> None:
         self._base = f"{url.rstrip('/').removesuffix('/ci')}/api/v4"
         self._token = token
         self._system_id = system_id
         self._executor = executor
         self._clone_url = clone_url.rstrip("/")
+        self._tls = tls or Tls()
         self._last_update = ""
         self._refused = 0
         self.wait = 0.0
@@ -223,6 +234,7 @@ class HttpCoordinator:
         except ValueError as error:
             await self._refuse(text, error)
             return None
+        payload.variables += self._tls.variables()
         if self._clone_url:
             payload.git_info.repo_url = _at(self._clone_url, payload.git_info.repo_url)
         return payload
@@ -273,7 +285,10 @@ class HttpCoordinator:
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             agent = f"shipline {shipline.__version__}"
-            self._session = aiohttp.ClientSession(timeout=TIMEOUT, trust_env=True, headers={"User-Agent": agent})
+            connector = aiohttp.TCPConnector(ssl=self._tls.context() or True)
+            self._session = aiohttp.ClientSession(
+                timeout=TIMEOUT, trust_env=True, headers={"User-Agent": agent}, connector=connector
+            )
         return self._session
 
     async def _call(

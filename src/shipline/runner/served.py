@@ -14,6 +14,7 @@ from shipline.protocol.coordinator import Answer, JobUpdate
 from shipline.protocol.payload import JobPayload
 from shipline.runner.config import RunnerConfig
 from shipline.runner.http_coordinator import ASK_AGAIN_AFTER, HttpCoordinator
+from shipline.runner.tls import Tls
 
 if TYPE_CHECKING:
     from shipline.runner.metrics import Metrics
@@ -67,7 +68,10 @@ class ServedRunner(HttpCoordinator):
         metrics: Metrics | None = None,
         notify: Callable[[str], None] | None = None,
     ) -> None:
-        super().__init__(entry.url, entry.token, system_id, executor=entry.executor, clone_url=entry.clone_url)
+        tls = Tls.of(entry)
+        super().__init__(
+            entry.url, entry.token, system_id, executor=entry.executor, clone_url=entry.clone_url, tls=tls
+        )
         self.entry = entry
         self.heard_at = asyncio.get_running_loop().time()
         """When the server last answered anything."""

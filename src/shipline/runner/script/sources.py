@@ -123,6 +123,9 @@ class Sources:
             lines.append(f'[http "{_site(clean)}"]\n\textraHeader = Authorization: Basic {header}')
         if authority := self.job.variables.get("CI_SERVER_TLS_CA_FILE"):
             lines.append(f"[http]\n\tsslCAInfo = {authority}")
+        if certificate := self.job.variables.get("CI_SERVER_TLS_CERT_FILE"):
+            key = self.job.variables.get("CI_SERVER_TLS_KEY_FILE")
+            lines.append(f'[http "{_site(clean)}"]\n\tsslCert = {certificate}\n\tsslKey = {key}')
         name = quote(self._settings_file)
         program.add(f"(umask 077; printf '%s\\n' {quote(chr(10).join(lines))} > {name})")
         program.add(f"export GIT_CONFIG_GLOBAL={name}")
