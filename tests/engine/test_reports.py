@@ -135,6 +135,24 @@ def test_coverage(tmp_path):
         assert summarise(kind, tmp_path / kind, "gzip").coverage == 75.0
 
 
+def test_coverage_of_lines_where_no_totals_are_written(tmp_path):
+    def named(name: str, *hits: int) -> str:
+        lines = "".join(f'<line number="{number}" hits="{count}"/>' for number, count in enumerate(hits))
+        return f'<class filename="{name}"><methods/><lines>{lines}</lines></class>'
+
+    classes = named("a.rb", 2, 0) + named("a.rb", 0, 1) + named("b.rb", 0, 0) + named("", 1)
+    report = '<report><package><sourcefile name="A.java"><line nr="1" mi="0" ci="3"/><line nr="2" mi="2" ci="0"/>'
+    texts = {
+        "cobertura": f"<coverage><packages>{classes}</packages></coverage>",
+        "jacoco": f"{report}</sourcefile></package></report>",
+    }
+    for kind, text in texts.items():
+        (tmp_path / kind).write_bytes(gzip.compress(text.encode()))
+        assert summarise(kind, tmp_path / kind, "gzip").coverage == 50.0
+    (tmp_path / "c").write_bytes(gzip.compress(b"<coverage/>"))
+    assert summarise("cobertura", tmp_path / "c", "gzip").coverage is None
+
+
 def test_findings_are_counted_by_severity(tmp_path):
     quality = [{"severity": "minor"}, {"severity": "minor"}, {"severity": "blocker"}, {}]
     (tmp_path / "q").write_text(json.dumps(quality))

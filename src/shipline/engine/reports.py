@@ -86,19 +86,35 @@ def _cobertura(kind: str, files: list[bytes]) -> Report:
     covered = sum(_number(root.get("lines-covered")) for root in roots)
     if valid:
         return Report(kind, total=int(valid), coverage=round(100 * covered / valid, 2))
-    rates = [_number(root.get("line-rate")) for root in roots]
-    return Report(kind, coverage=round(100 * sum(rates) / len(rates), 2) if rates else None)
+    rates = [_number(rate) for root in roots if (rate := root.get("line-rate")) is not None]
+    if rates:
+        return Report(kind, coverage=round(100 * sum(rates) / len(rates), 2))
+    hits: dict[tuple[str, str], float] = {}  # the totals are not written: a file's line counts once
+    for each in (each for root in roots for each in root.iter("class")):
+        name = each.get("filename")
+        for line in each.iterfind("lines/line") if name else ():
+            place = (name or "", line.get("number") or "")
+            hits[place] = hits.get(place, 0) + _number(line.get("hits"))
+    return _covered(kind, sum(count > 0 for count in hits.values()), len(hits))
+
+
+def _covered(kind: str, covered: float, total: float) -> Report:
+    """The report of so many lines."""
+    return Report(kind, total=int(total), coverage=round(100 * covered / total, 2) if total else None)
 
 
 def _jacoco(kind: str, files: list[bytes]) -> Report:
     missed = covered = 0.0
     for text in files:
-        for counter in _xml(text).findall("counter"):
-            if counter.get("type") == "LINE":
-                missed += _number(counter.get("missed"))
-                covered += _number(counter.get("covered"))
-    total = missed + covered
-    return Report(kind, total=int(total), coverage=round(100 * covered / total, 2) if total else None)
+        root = _xml(text)
+        counters = [each for each in root.findall("counter") if each.get("type") == "LINE"]
+        for counter in counters:
+            missed += _number(counter.get("missed"))
+            covered += _number(counter.get("covered"))
+        for line in () if counters else root.iterfind(".//sourcefile/line"):
+            hit = _number(line.get("ci")) > 0
+            covered, missed = covered + hit, missed + (not hit)
+    return _covered(kind, covered, missed + covered)
 
 
 def _findings(kind: str, files: list[bytes]) -> Report:
