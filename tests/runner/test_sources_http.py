@@ -6,7 +6,10 @@ import asyncio
 import base64
 import json
 import os
+import ssl
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -20,8 +23,14 @@ LOGIN = "gitlab-ci-token", "job-token-secret"
 
 @pytest.fixture
 async def server(tmp_path, source):
-    """The repository of `source` at http://127.0.0.1:port/repository, for LOGIN only; gives that URL with the
-    login."""
+    """The repository of `source`: its URL and commit."""
+    async with git_server(tmp_path) as url:
+        yield url, source[1]
+
+
+@asynccontextmanager
+async def git_server(folder: Path, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    """The folder `repository` in this one, for LOGIN only; gives its URL with the login."""
     core = subprocess.check_output(["git", "--exec-path"], text=True).strip() + "/git-http-backend"  # noqa: ASYNC221
     wanted = "Basic " + base64.b64encode(":".join(LOGIN).encode()).decode()
 
@@ -29,7 +38,7 @@ async def server(tmp_path, source):
         if request.headers.get("Authorization") != wanted:
             return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="git"'})
         environment = os.environ | {
-            "GIT_PROJECT_ROOT": str(tmp_path),
+            "GIT_PROJECT_ROOT": str(folder),
             "GIT_HTTP_EXPORT_ALL": "1",
             "PATH_INFO": request.path,
             "QUERY_STRING": request.query_string,
@@ -55,10 +64,10 @@ async def server(tmp_path, source):
     app.router.add_route("*", "/{path:.*}", handle)
     runner = web.AppRunner(app)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
-    port = runner.addresses[0][1]
-    yield f"http://{LOGIN[0]}:{LOGIN[1]}@127.0.0.1:{port}/repository", source[1]
+    scheme, port = "https" if tls else "http", runner.addresses[0][1]
+    yield f"{scheme}://{LOGIN[0]}:{LOGIN[1]}@127.0.0.1:{port}/repository"
     await runner.cleanup()
 
 

@@ -11,7 +11,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from tests.runner.desk import job
 from tests.runner.gitlab_peer import TOKEN, Peer, gitlab_job
+from tests.runner.test_sources_http import git_server, ran
 
 from shipline.runner.config import ConfigFile
 from shipline.runner.errors import RunnerError
@@ -84,6 +86,20 @@ async def test_a_certificate_of_the_runners_own(peer, own):
     await coordinator.close()
     assert peer.shown == [((("commonName", "a company's server"),),)]
     assert [each.key for each in given.variables()][1:] == ["CI_SERVER_TLS_CERT_FILE", "CI_SERVER_TLS_KEY_FILE"]
+
+
+@pytest.mark.parametrize("keys", [("tls-ca-file", "tls-cert-file", "tls-key-file"), ("tls-ca-file",), ()])
+async def test_git_believes_the_server_as_the_runner_does(own, shells, source, keys):
+    """The server wants a certificate, and git shows it the runner's."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(own[0]))
+    context.load_cert_chain(*own)
+    context.verify_mode = ssl.CERT_REQUIRED if len(keys) > 1 else ssl.CERT_NONE
+    folder = Path(source[0].removeprefix("file://")).parent
+    async with git_server(folder, context) as url:
+        given = tls(own, url, *keys).variables()
+        log, result = await ran(shells, job((url, source[1]), "cat hello.txt", variables=given))
+    assert (result.state == "success") == bool(keys), log
+    assert ("hello from the commit" if keys else "certificate") in log
 
 
 def test_a_file_that_is_none_is_named(tmp_path):
