@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from conformance_glab_pipelines import ended
+from conformance_glab_pipelines import ended, made
 from conformance_server import Server
 from conformance_steps import Steps, expect, until
 
@@ -172,6 +172,14 @@ def try_releases(steps: Steps, glab: Glab, server: Server) -> None:
         expect([one["tag_name"] for one in server.api("GET", path)] == ["v1.1"])
         tags = [one["name"] for one in glab.json("api", "projects/:id/repository/tags")]
         expect(tags == ["v1.1"], tags)
+
+    with steps.step("glab", "in a job, with the job's token: release create, ci list"):
+        project = server.project("app")
+        number = made(glab("ci", "run", "--branch", "main", "--variables-env", f"GLAB:{glab.program}"))
+        log = server.trace(project, server.job(project, number, "release-job", "success"))
+        expect("Release created" in log and f"(running) • #{number}" in log, log)
+        found = server.api("GET", f"{path}/v2.0")
+        expect(found["description"] == "By a job" and found["author"]["username"] == "root", found)
 
 
 def try_tokens(steps: Steps, glab: Glab, server: Server) -> None:
