@@ -11,18 +11,6 @@ from shipline.engine.records import PipelineVariable
 from shipline.language.pipeline import Need
 
 
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def pipelines(store):
-    return Pipelines(store, Clock())
-
-
 def statuses(pipelines: Pipelines, number: int) -> dict[str, str]:
     return {record.name: record.status for record in pipelines.store.jobs(number)}
 

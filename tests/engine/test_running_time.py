@@ -8,18 +8,6 @@ from shipline.engine.running_time import running_time, together
 from shipline.language.pipeline import Pipeline
 
 
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def pipelines(store):
-    return Pipelines(store, Clock())
-
-
 def run(pipelines: Pipelines, number: int, name: str, start: float, end: float, status: str = "success") -> None:
     pipelines.clock.now = start
     assert pipelines.started(pipelines.job(number, name), "a runner")

@@ -76,6 +76,13 @@ class Running:
         headers = {"PRIVATE-TOKEN": self.token if token is None else token} | options.pop("headers", {})
         return requests.request(method, f"{self.url}/api/v4{path}", headers=headers, timeout=60, **options)
 
+    def person(self, name: str, password: str = "correct horse battery") -> int:
+        """Somebody who may sign in; gives the user's number."""
+        about = {"username": name, "name": name, "email": f"{name}@example.com", "skip_confirmation": True}
+        made = self.api("POST", "/users", json=about | {"password": password})
+        assert made.status_code == 201, made.text
+        return int(made.json()["id"])
+
     def call(self, method: str, path: str, body: Any = None, **options: Any) -> requests.Response:
         """A call of the runner API."""
         return requests.request(method, f"{self.url}/api/v4{path}", json=body, timeout=60, **options)

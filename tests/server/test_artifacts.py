@@ -298,13 +298,7 @@ def test_artifacts_may_be_for_some_people_only(desk, server, access, reporter, o
         "/jobs/artifacts/main/download?job=build",
     ]
     assert [desk.get(way).status_code for way in ways] == [owner] * 3
-    name = f"user{build['id']}"
-    person = server.api(
-        "POST",
-        "/users",
-        json={"username": name, "name": name, "email": f"{name}@x.com", "password": "correct horse battery"},
-    )
-    member = {"user_id": person.json()["id"], "access_level": may.REPORTER}
+    member = {"user_id": server.person(f"user{build['id']}"), "access_level": may.REPORTER}
     assert server.api("POST", f"{desk.api}/members", json=member).status_code == 201
     token = server.inside(lambda i: i.accounts.create_token(member["user_id"], "t", ("api",))[1])
     assert [desk.get(way, token=token).status_code for way in ways] == [reporter] * 3

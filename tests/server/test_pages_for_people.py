@@ -150,17 +150,7 @@ def test_nothing_is_done_for_another_site_or_without_a_form_of_ours(server, brow
 
 def test_what_one_may_not_see_is_not_there(server, browser, project):
     name = f"visitor-{project.id}"
-    server.api(
-        "POST",
-        "/users",
-        json={
-            "email": f"{name}@example.com",
-            "name": name,
-            "username": name,
-            "password": PASSWORD,
-            "skip_confirmation": True,
-        },
-    )
+    server.person(name, PASSWORD)
     visitor = Browser(server)
     visitor.open("/")
     visitor.send("/users/sign_in", login=name, password=PASSWORD, to="/")

@@ -29,17 +29,7 @@ def access(server, scope: str, *login: str) -> list[dict]:
 
 def member(server, project, name: str, level: int) -> str:
     """A user of that level in the project; gives a token for registries."""
-    user = server.api(
-        "POST",
-        "/users",
-        json={
-            "email": f"{name}@example.com",
-            "name": name,
-            "username": name,
-            "password": "correct horse",
-            "skip_confirmation": True,
-        },
-    ).json()["id"]
+    user = server.person(name, "correct horse")
     server.api("POST", f"/projects/{project.id}/members", json={"user_id": user, "access_level": level})
     scopes = {"name": "registry", "scopes": ["write_registry"]}
     return server.api("POST", f"/users/{user}/personal_access_tokens", json=scopes).json()["token"]

@@ -4,7 +4,9 @@ import json
 import threading
 import time
 
-from tests.server.conftest import until
+from tests.server.conftest import Repository, Running, free_port, until
+
+from shipline.server.settings import Settings
 
 
 def test_a_job_from_request_to_end(server, project, agent):
@@ -31,18 +33,23 @@ def test_nothing_to_do_is_204_with_the_queues_value(server, project, agent):
     assert answer.headers["X-GitLab-Last-Update"]
 
 
-def test_a_held_question_is_answered_by_a_push(server, project, agent, repository):
-    agent.job()
-    last = agent.request().headers["X-GitLab-Last-Update"]
-    answers = []
-    asking = threading.Thread(target=lambda: answers.append(agent.request(last_update=last)))
-    asking.start()
-    time.sleep(0.3)
-    assert not answers
-    repository.commit({})
-    repository.push()
-    asking.join(30)  # it would be held for 50 s
-    assert answers[0].status_code == 201
+def test_a_held_question_is_answered_by_a_push(tmp_path):
+    server = Running(Settings(home=tmp_path / "home", port=free_port()))  # which holds a question for 50 s
+    try:
+        repository = Repository(tmp_path / "clone", server.remote("root/held"))
+        repository.commit({".gitlab-ci.yml": "job: {script: [make]}\n"})
+        agent = server.runner()
+        last = agent.request().headers["X-GitLab-Last-Update"]
+        answers = []
+        asking = threading.Thread(target=lambda: answers.append(agent.request(last_update=last)))
+        asking.start()
+        time.sleep(0.3)
+        assert not answers
+        repository.push()
+        asking.join(40)
+        assert [answer.status_code for answer in answers] == [201]
+    finally:
+        server.stop()
 
 
 def test_tags_and_pause_decide_who_gets_a_job(server, project, agent):
@@ -145,10 +152,6 @@ def test_artifacts_up_and_down(server, agent):
 
 
 def test_the_server_stops_while_runners_wait(tmp_path):
-    from tests.server.conftest import Running, free_port
-
-    from shipline.server.settings import Settings
-
     server = Running(Settings(home=tmp_path, port=free_port()))
     agent = server.runner()
     tick = agent.request().headers["X-GitLab-Last-Update"]
