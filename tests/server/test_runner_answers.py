@@ -243,3 +243,24 @@ def test_questions_of_runners_that_tell_strange_things_of_themselves(server, age
     for body in ({}, {"token": None}):
         assert server.call("POST", "/jobs/request", body).status_code == 400
     assert server.call("POST", "/jobs/request", {"token": "invalid"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("keys", "options"),
+    [
+        ("", {}),
+        (", docker: {user: dave}", {"docker": {"user": "dave"}}),
+        (", docker: {platform: linux/amd64}", {"docker": {"platform": "linux/amd64"}}),
+        (", kubernetes: {user: '1001:2'}", {"kubernetes": {"user": "1001:2"}}),
+        (", kubernetes: {user: 1001}", {"kubernetes": {"user": 1001}}),
+    ],
+    ids=["none", "user", "platform", "uid", "number"],
+)
+def test_options_of_images_pass_through(project, agent, repository, keys, options):
+    agent.update(agent.job(), "success")
+    own = f"{{name: alpine{keys}}}"
+    pushed(repository, f"a: {{tags: [kubernetes], script: [a], image: {own}, services: [{own}]}}\n")
+    job = agent.job()
+    for image in (job["image"], *job["services"]):
+        wanted = {"name": "alpine", "entrypoint": None, "executor_opts": options, "ports": [], "pull_policy": None}
+        assert {key: image[key] for key in wanted} == wanted
