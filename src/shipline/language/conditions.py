@@ -158,7 +158,9 @@ def changed(changes: Changes, place: Place, circumstances: Circumstances) -> tup
         ref = circumstances.written_out(changes.compare_to)
         paths = repository.differs(ref)
         if paths is None:
-            raise refuse("rules:changes:compare_to is not a valid ref", place, f"there is no `{ref}`")
+            name = ref.removeprefix("refs/heads/").removeprefix("origin/")
+            hint = f"there is no `{ref}` here; where the server has it: git fetch origin {name}:{name}"
+            raise refuse("rules:changes:compare_to is not a valid ref", place, hint)
     if paths is None:
         return True, "changes: what changed cannot be known here, so it holds"
     if changes.regexp is not None:
