@@ -252,7 +252,7 @@ def test_questions_of_runners_that_tell_strange_things_of_themselves(server, age
         (", docker: {user: dave}", {"docker": {"user": "dave"}}),
         (", docker: {platform: linux/amd64}", {"docker": {"platform": "linux/amd64"}}),
         (", kubernetes: {user: '1001:2'}", {"kubernetes": {"user": "1001:2"}}),
-        (", kubernetes: {user: 1001}", {"kubernetes": {"user": 1001}}),
+        (", kubernetes: {user: 1001}", {"kubernetes": {"user": "1001"}}),  # as text, which older runners read too
     ],
     ids=["none", "user", "platform", "uid", "number"],
 )
