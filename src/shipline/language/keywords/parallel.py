@@ -49,8 +49,10 @@ def matrix(entry: Entry) -> list[dict[str, list[str]]] | None:
     for row, place in entry.value.entries():
         values = {str(key): axis(value) for key, value in row.items()}
         if not values or any(not items for items in values.values()):
+            wrong = next((key for key in row if not values[str(key)]), None)
             hint = "each value is text or a whole number: put others in quotes"
-            entry.refuse("config should be a hash of key value pairs, value can be an array", place, hint)
+            at = place if wrong is None else row.at(wrong)
+            entry.refuse("config should be a hash of key value pairs, value can be an array", at, hint)
             return None
         kept = {key: items for key, items in values.items() if items}
         size = 1
