@@ -74,16 +74,19 @@ def test_files_that_nobody_knows_go_when_they_are_old(tmp_path):
     server = started(tmp_path)
     home = tmp_path / "home"
     unknown = [home / "traces" / "0" / "999", home / "artifacts" / "0" / "998", home / "repositories" / "997.git"]
+    unknown.append(home / "uploads" / "1" / "996")
+    kept = server.api("POST", "/projects/1/uploads", files={"file": ("a.txt", b"a")}).json()
     for path in unknown:
         path.parent.mkdir(exist_ok=True)
         path.mkdir() if path.suffix else path.write_bytes(b"x")
     cleaned(server, time.time())
     assert all(path.exists() for path in unknown), "they may belong to what is being written"
-    for path in unknown:
+    for path in [*unknown, *(home / "uploads" / "1").iterdir()]:
         os.utime(path, (time.time() - 2 * YOUNG,) * 2)
     cleaned(server, time.time())
     assert not any(path.exists() for path in unknown)
     assert (home / "repositories" / "1.git").exists()
+    assert server.api("GET", f"/projects/1{kept['url']}").content == b"a"
     server.stop()
 
 

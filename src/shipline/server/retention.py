@@ -6,6 +6,7 @@ A little at a time, between other work: a round removes at most `AT_ONCE` of eac
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import time
 from collections.abc import Collection
@@ -36,6 +37,7 @@ async def clean(instance: Instance, now: float | None = None) -> None:
     for folder, table in ((instance.traces.home, t.jobs), (instance.artifacts.home, t.jobs)):
         await _unknown_files(instance, folder, table, now)
     await _unknown_repositories(instance, now)
+    await _unknown_uploads(instance, now)
     await instance.depot.sweep(lambda numbers: _known(instance, t.jobs, numbers), now)
 
 
@@ -97,6 +99,27 @@ async def _unknown_repositories(instance: Instance, now: float) -> None:
     found = await asyncio.to_thread(_old_numbers, home, now, ".git")
     for number in set(found) - _known(instance, t.projects, found):
         await asyncio.to_thread(_remove, home / f"{number}.git")
+
+
+async def _unknown_uploads(instance: Instance, now: float) -> None:
+    """Removes what was written and never noted: a server was killed in between."""
+    for folder in await asyncio.to_thread(lambda: sorted(instance.uploads.home.glob("[0-9]*"))):
+        old = await asyncio.to_thread(_old_files, folder, now)
+        for start in range(0, len(old), AT_ONCE):
+            some = list(old)[start : start + AT_ONCE]
+            rows = instance.database.all(sa.select(t.uploads.c.secret).where(t.uploads.c.secret.in_(some)))
+            for secret in set(some) - {row[0] for row in rows}:
+                await asyncio.to_thread(_remove, old[secret])
+
+
+def _old_files(folder: Path, now: float) -> dict[str, Path]:
+    """The files here that are not young, by their names without ending."""
+    found: dict[str, Path] = {}
+    for path in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if now - path.stat().st_mtime > YOUNG:
+                found[path.stem] = path
+    return found
 
 
 def _known(instance: Instance, table: sa.Table, numbers: Collection[int]) -> set[int]:

@@ -10,7 +10,7 @@ merge_requests = numbered(
     "merge_requests",
     Column("project_id", Integer, nullable=False),
     Column("iid", Integer, nullable=False),
-    Column("state", String, nullable=False),
+    Column("state", String, nullable=False, index=True),
     Column("source_branch", String, nullable=False),
     Column("target_branch", String, nullable=False),
     Column("author_id", Integer, nullable=False),

@@ -1,4 +1,4 @@
-"""How large the files of a group's jobs may be"""
+"""How large the files of a group's jobs may be; open merge requests are found without looking at all"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,3 +11,4 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("namespaces", sa.Column("max_artifacts_size", sa.Integer(), nullable=True))
+    op.create_index("merge_requests_by_state", "merge_requests", ["state"])
