@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from shipline.runner.config import KubernetesConfig
 from shipline.runner.job import Job
 from shipline.runner.pod.agent import loop
 from shipline.runner.pod.containers import build_container, helper_container, resources, service_container
@@ -57,22 +58,39 @@ def plan(job: Job, identity: Identity, namespace: str, suffix: str, attempt: int
         helper_container(config, [*everywhere, *shared], loop("helper", scripts, log, key)),
         *(service_container(service, config, everywhere, hidden, secret_name, attempt) for service in beside),
     ]
-    names = [{"ip": "127.0.0.1", "hostnames": [alias for service in beside for alias in service.aliases]}]
-    own_names = [{"ip": entry.ip, "hostnames": entry.hostnames} for entry in config.host_aliases]
-    pull = [*({"name": each} for each in config.image_pull_secrets), *([{"name": secret_name}] if logins else [])]
     sources = {mount.name: {"name": mount.name} | mount.source() for mount in volumes}
     for own in ("repo", "scripts", "logs"):
         if own != "repo" or builds["name"] == "repo":
             sources.setdefault(own, {"name": own, "emptyDir": {}})
-    spec: Object = {
+    pull = [*({"name": each} for each in config.image_pull_secrets), *([{"name": secret_name}] if logins else [])]
+    spec = {
+        "containers": containers,
+        "volumes": list(sources.values()),
+        "imagePullSecrets": pull,
+        "hostAliases": _host_names(beside, config),
+        **_settings(job),
+    }
+    about = {"name": name, "labels": labels_of(job, identity, name), "annotations": annotations_of(job)}
+    body = patched(without_empty(spec), config.pod_spec)
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": about, "spec": body}
+    return PodPlan(name, namespace, pod, secret, beside, scripts, log, key)
+
+
+def _host_names(beside: list[Service], config: KubernetesConfig) -> list[Object]:
+    """All services are in the pod itself; the rest is as the runner's configuration says."""
+    names = [alias for service in beside for alias in service.aliases]
+    own = ({"ip": entry.ip, "hostnames": entry.hostnames} for entry in config.host_aliases)
+    return [entry for entry in ({"ip": "127.0.0.1", "hostnames": names}, *own) if entry["hostnames"]]
+
+
+def _settings(job: Job) -> Object:
+    """What the runner's configuration says of the pod as a whole."""
+    config = job.config.kubernetes
+    return {
         "restartPolicy": "Never",
         "activeDeadlineSeconds": _deadline(job),
         "terminationGracePeriodSeconds": config.pod_termination_grace_period_seconds,
         "enableServiceLinks": False,
-        "containers": containers,
-        "volumes": list(sources.values()),
-        "imagePullSecrets": pull,
-        "hostAliases": [entry for entry in (*names, *own_names) if entry["hostnames"]],
         "serviceAccountName": config.service_account,
         "automountServiceAccountToken": config.automount_service_account_token,
         "nodeSelector": config.node_selector,
@@ -88,18 +106,6 @@ def plan(job: Job, identity: Identity, namespace: str, suffix: str, attempt: int
         ),
         "dnsConfig": msgspec.to_builtins(config.dns_config) if config.dns_config else None,
     }
-    metadata = {
-        "name": name,
-        "labels": labels_of(job, identity, name),
-        "annotations": annotations_of(job),
-    }
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": metadata,
-        "spec": patched(without_empty(spec), config.pod_spec),
-    }
-    return PodPlan(name, namespace, pod, secret, beside, scripts, log, key)
 
 
 def _deadline(job: Job) -> int:
