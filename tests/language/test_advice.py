@@ -62,7 +62,7 @@ MISTAKES = [
     (".b: {script: [x]}\na: {script: [!reference [.b]]}\n", 1, 5, "name one of its keywords"),
     ("variables: {A: {HOST: b}}\na: {script: x}\n", 1, 17, "a variable is one text"),
     ("a: {extend: .b}\n.b: {script: x}\n", 1, 1, "`extends`"),
-    ("a: {script: x, parallel: {matrix: [{B: c, PY: [3.10, 3.11]}]}}\n", 1, 48, "put others in quotes"),
+    ("a: {script: x, parallel: {matrix: [{B: c, PY: [3.10, 3.11]}]}}\n", 1, 47, "put others in quotes"),
     ("types: [build]\na: {script: x, type: build}\n", 2, 16, "GitLab's word for it is `stage`"),
     ("env: {A: b}\n", 1, 1, "GitLab's word for it is `variables`"),
     ("a: {script: x, artifacts: {reports: {cobertura: x}}}\n", 1, 38, "coverage_format: cobertura"),
