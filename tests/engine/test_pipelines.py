@@ -8,6 +8,7 @@ from shipline.engine.errors import EngineError
 from shipline.engine.memory_store import MemoryStore
 from shipline.engine.pipelines import Pipelines
 from shipline.engine.records import PipelineVariable
+from shipline.engine.retries import tried_again
 from shipline.language.pipeline import Need
 
 
@@ -55,6 +56,21 @@ def test_a_failure_is_tried_again_for_the_reasons_given(pipelines):
     assert statuses(pipelines, number) == {"test": "failed"}
     tries = pipelines.store.jobs(number, all_tries=True)
     assert [(t.attempt, t.failure_reason) for t in tries] == [(1, "runner_system_failure"), (2, "script_failure")]
+
+
+@pytest.mark.parametrize(
+    ("when", "reason", "again"),
+    [
+        ("stuck_or_timeout_failure", "no_updates_running", True),
+        ("stuck_or_timeout_failure", "stuck_pending_no_matching_runners", True),
+        ("stuck_or_timeout_failure", "server_timeout_running", False),
+        ("job_execution_timeout", "server_timeout_canceling", True),
+        ("job_execution_timeout", "job_execution_timeout", True),
+        ("server_timeout_running", "job_execution_timeout", False),
+    ],
+)
+def test_older_reasons_stand_for_the_failures_that_took_their_place(when, reason, again):
+    assert tried_again({"max": 1, "when": [when]}, 1, reason, None) == again
 
 
 def test_what_another_try_would_meet_again_is_not_tried_again(pipelines):

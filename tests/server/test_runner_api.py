@@ -111,6 +111,20 @@ def test_a_runner_that_never_starts_its_job_loses_it(server, agent):
     assert (record.status, record.failure_reason) == ("failed", "runner_provisioning_timeout")
 
 
+def test_a_runner_that_falls_silent_loses_its_job_which_is_tried_again_if_it_says_so(server, agent, repository):
+    from shipline.server.tending import give_up_on_silent_runners
+
+    agent.update(agent.job(), "success")
+    again = "retry: {max: 1, when: stuck_or_timeout_failure}"
+    repository.commit({".gitlab-ci.yml": f"a:\n  script: x\n  {again}\n"})
+    repository.push()
+    job = agent.job()
+    server.inside(lambda instance: give_up_on_silent_runners(instance, now=time.time() + 7200))
+    record = server.inside(lambda instance: instance.store.job(job["id"]))
+    assert (record.status, record.failure_reason) == ("failed", "no_updates_running")
+    assert agent.job()["job_info"]["name"] == "a"
+
+
 def test_a_job_token_opens_its_own_running_job_only(server, project, agent, repository):
     first = agent.job()
     repository.commit({})

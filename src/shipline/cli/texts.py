@@ -105,6 +105,8 @@ def outcome(job: JobRecord) -> str:
         "runner_configuration_error": "it could not be set up as it is written",
         "runner_external_dependency_failure": "something outside did not answer",
         "runner_interrupted": "it was interrupted",
+        "no_updates_running": "its runner was not heard of for long",
+        "no_updates_canceling": "its runner was not heard of for long after it was canceled",
         "no_matching_runner": "no runner has its tags",
         "failed_outdated_deployment_job": "it is older than what is deployed",
         "downstream_pipeline_creation_failed": "its pipeline could not be created",

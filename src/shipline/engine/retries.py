@@ -11,6 +11,16 @@ NEVER = frozenset(
     )
 )
 """Failures that another try would meet again, whatever the job says."""
+MEANT = {
+    "stuck_or_timeout_failure": frozenset(
+        (
+            *("stuck_pending_with_matching_runners", "stuck_pending_no_matching_runners"),
+            *("no_updates_running", "no_updates_canceling"),
+        )
+    ),
+    "job_execution_timeout": frozenset(("server_timeout_running", "server_timeout_canceling")),
+}
+"""The failures that older reasons of `retry:when` stand for."""
 
 
 def tried_again(retry: dict[str, Any], attempt: int, reason: str | None, exit_code: int | None) -> bool:
@@ -20,7 +30,9 @@ def tried_again(retry: dict[str, Any], attempt: int, reason: str | None, exit_co
         return False
     exit_codes = _listed(retry.get("exit_codes"))
     reasons = _listed(retry.get("when")) or ([] if exit_codes else ["always"])
-    return "always" in reasons or (reason or "unknown_failure") in reasons or exit_code in exit_codes
+    failure = reason or "unknown_failure"
+    named = any(failure == known or failure in MEANT.get(known, ()) for known in reasons)
+    return "always" in reasons or named or exit_code in exit_codes
 
 
 def _listed(value: Any) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 
 import sqlalchemy as sa
 
@@ -52,17 +52,41 @@ def _look(instance: Instance) -> None:
 
 
 async def _round(instance: Instance) -> None:
-    give_up_on_silent_runners(instance)
+    """One thing after the other; what goes wrong in one of them is logged, and holds up none of the others."""
+    for duty in DUTIES:
+        try:
+            begun = duty(instance)
+            if begun is not None:
+                await begun
+        except Exception:
+            log.exception("tending: %s", duty.__name__)
+
+
+def expire_files(instance: Instance) -> None:
+    """Removes artifacts and sites whose time is over."""
     for job_id in instance.artifacts.expire():
         instance.pipelines.files_gone(job_id)
-    stop_due(instance.pipelines)
     expire(instance.store, instance.publisher.sites, time.time())
+
+
+def stop_environments(instance: Instance) -> None:
+    """Stops the environments whose `auto_stop_in` has passed."""
+    stop_due(instance.pipelines)
+
+
+def look_after_pipelines(instance: Instance) -> None:
+    """Starts trigger jobs that wait, and lets go of pipelines in which nothing happens."""
     instance.downstream.round()
     instance.pipelines.forget_settled()
-    await merge_due(instance)
-    update_due(instance)
-    await run_due(instance)
+
+
+async def move_objects(instance: Instance) -> None:
+    """Brings the files of jobs that have ended to the bucket."""
     await instance.depot.round(lambda numbers: ended_jobs(instance, numbers))
+
+
+async def clean_up(instance: Instance) -> None:
+    """Removes what is too old to be kept, now and then."""
     if time.monotonic() - instance.cleaned_at > EVERY:
         instance.cleaned_at = time.monotonic()
         await clean(instance)
@@ -86,5 +110,19 @@ def give_up_on_silent_runners(instance: Instance, now: float | None = None) -> N
     for row in instance.database.all(query.where(late | silent)):
         job = instance.store.job(row.job_id)
         if job is not None:
-            reason = "runner_provisioning_timeout" if row.status == "pending" else "stuck_or_timeout_failure"
+            reason = "runner_provisioning_timeout" if row.status == "pending" else f"no_updates_{row.status}"
             instance.pipelines.finished(job, "failed", reason)
+
+
+DUTIES: tuple[Callable[[Instance], Awaitable[None] | None], ...] = (
+    give_up_on_silent_runners,
+    expire_files,
+    stop_environments,
+    look_after_pipelines,
+    merge_due,
+    update_due,
+    run_due,
+    move_objects,
+    clean_up,
+)
+"""What a round does, in this order."""
