@@ -20,6 +20,7 @@ SEEN = {
     "image-blank": "the image name 'python 3.12' of container build is not valid: invalid reference format",
     "volume": 'MountVolume.SetUp failed for volume "settings" : configmap "settings" not found',
     "mtu": "curl: (35) OpenSSL SSL_connect: SSL_ERROR_SYSCALL in connection to docker:2376",
+    "sandbox": "FailedCreatePodSandBox: Failed to create pod sandbox: network shipline-default not found",
     "no-room": "timed out waiting for pod to start: 0/3 nodes are available",
     "out-of-memory": "container build of pod default/runner-1 ran out of memory: exit code: 137, "
     "reason: 'OOMKilled'",
@@ -96,6 +97,11 @@ def test_a_name_that_the_node_cannot_resolve_is_not_the_jobs():
 def test_a_volume_that_is_missing_is_not_taken_for_a_full_cluster():
     said = 'timed out waiting for pod to start after 180s: FailedMount: configmap "settings" not found'
     assert [each.name for each in diagnose(said)] == ["volume"]
+
+
+def test_a_node_that_makes_no_sandbox_is_not_taken_for_a_full_cluster():
+    said = "timed out waiting for pod to start after 180s: FailedCreatePodSandBox: network x not found"
+    assert [each.name for each in diagnose(said)] == ["sandbox"]
 
 
 def test_a_field_that_kubernetes_refuses_is_no_command():

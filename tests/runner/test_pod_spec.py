@@ -170,6 +170,22 @@ def test_services_do_not_see_the_scripts():
     assert [mount["name"] for mount in container(made, "svc-0")["volumeMounts"]] == ["repo"]
 
 
+@pytest.mark.parametrize(
+    ("entrypoint", "command", "arguments"),
+    [
+        (["/bin/sh", "-c"], ["/bin/sh", "-c"], 1),
+        (["/usr/bin/env", "bash", "-ec"], ["/usr/bin/env", "bash", "-ec"], 1),
+        (["bash", "-c", 'prepare; exec "$@"', "--"], ["bash", "-c", 'prepare; exec "$@"', "--"], 3),
+        (["/bin/bash", "-c", "ln -snf /bin/bash /bin/sh && /bin/bash -c $0"], None, 0),
+        (["ionice", "-c", "3"], ["ionice", "-c", "3"], 3),
+    ],
+)
+def test_an_entrypoint_that_is_a_shell_gets_a_text(entrypoint, command, arguments):
+    build = container(planned(job(SOURCE, "true", image=Image("a", entrypoint=entrypoint))), "build")
+    assert build["command"] == (command or ["sh", "-c", build["command"][-1]])
+    assert len(build.get("args", [])) == arguments
+
+
 def test_an_entrypoint_is_given_the_shell_as_its_arguments():
     made = planned(job(SOURCE, "true", image=Image("a", entrypoint=["/init", "--"])))
     build = container(made, "build")

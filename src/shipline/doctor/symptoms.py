@@ -142,13 +142,20 @@ SYMPTOMS = [
         "Start the dind service with `--mtu=1450` (or the value of the node's network).",
     ),
     Symptom(
+        "sandbox",
+        r"FailedCreatePodSandBox",
+        "The node could not set up the pod itself: its container engine or its network is at fault, not the job.",
+        "The line says what the node met. An embedded cluster whose network is gone is made anew: "
+        "`shipline cluster delete NAME`, then run the job again.",
+    ),
+    Symptom(
         "no-room",
         r"(timed out waiting for pod to start|\d+/\d+ nodes are available|FailedScheduling|Unschedulable)",
         "No node had room for the job's pod, or none fits its selectors and tolerations.",
         "Lower cpu_request and memory_request, add nodes, correct node_selector, or raise "
         "poll_timeout where nodes are "
         "added on demand.",
-        unless=r"FailedMount|persistentvolumeclaim",
+        unless=r"FailedMount|persistentvolumeclaim|FailedCreatePodSandBox",
     ),
     Symptom(
         "out-of-memory",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 
 import msgspec
 
@@ -57,22 +58,41 @@ def _allowed(image: str, patterns: list[str], key: str) -> None:
         )
 
 
+SHELLS = frozenset(("sh", "ash", "bash", "dash", "ksh", "zsh"))
+_TEXT_FOLLOWS = re.compile(r"-[a-z]*c")
+"""What a shell is given before a text to run: `-c`, `-ec`."""
+
+
 def build_container(job: Job, mounts: list[Object], command: list[str], attempt: int) -> Object:
     config = job.config.kubernetes
     image = job.payload.image
     policies = pull_policies(config, image.pull_policy if image else None)
     entrypoint = [word for word in (image.entrypoint if image else None) or [] if word]
-    started = {"command": entrypoint, "args": command} if entrypoint else {"command": command}
     container = {
         "name": "build",
         "image": image_of(job),
-        **started,
+        **_started(entrypoint, command),
         "volumeMounts": mounts,
         "resources": resources(config, ""),
         "securityContext": _security(config, config.build_container_security_context, _user(job)),
         "imagePullPolicy": _policy(policies, attempt),
     }
     return without_empty(container)
+
+
+def _started(entrypoint: list[str], command: list[str]) -> Object:
+    """How the container starts with `command`, a shell's: through the entrypoint, unless that could not start it.
+    One that ends in a shell's `-c` gets the text; one that brings a text of its own has to go on to what follows."""
+    if not entrypoint:
+        return {"command": command}
+    if SHELLS.isdisjoint(word.rpartition("/")[2] for word in entrypoint):
+        return {"command": entrypoint, "args": command}
+    if _TEXT_FOLLOWS.fullmatch(entrypoint[-1]):
+        return {"command": entrypoint, "args": command[-1:]}
+    own_text = any(_TEXT_FOLLOWS.fullmatch(word) for word in entrypoint)
+    if own_text and not any("$@" in word or "$*" in word for word in entrypoint):
+        return {"command": command}
+    return {"command": entrypoint, "args": command}
 
 
 def _user(job: Job) -> Object:
