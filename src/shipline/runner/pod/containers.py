@@ -82,7 +82,7 @@ def build_container(job: Job, mounts: list[Object], command: list[str], attempt:
 
 def _started(entrypoint: list[str], command: list[str]) -> Object:
     """How the container starts with `command`, a shell's: through the entrypoint, unless that could not start it.
-    One that ends in a shell's `-c` gets the text; one that brings a text of its own has to go on to what follows."""
+    One that ends in a shell's `-c` gets the text; one with a text of its own has to go on to what follows."""
     if not entrypoint:
         return {"command": command}
     if SHELLS.isdisjoint(word.rpartition("/")[2] for word in entrypoint):
