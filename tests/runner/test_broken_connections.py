@@ -102,6 +102,25 @@ async def test_a_cluster_that_is_away_for_a_while_costs_nothing(cut_point, sourc
     assert "\nended while nobody listened\n" in desk.log(payload)
 
 
+async def test_a_job_waits_for_a_cluster_that_is_away_when_it_begins(cut_point, source, monkeypatch):
+    monkeypatch.setattr("shipline.runner.kubernetes.client.ATTEMPTS", 1)
+    relay, through_relay = cut_point
+
+    class AwayForTheSecond(Desk):
+        async def request_job(self, tags, run_untagged):
+            if len(self.waiting) == 1 and relay.open:
+                relay.open = False
+                relay.cut()
+                asyncio.get_running_loop().call_later(3, setattr, relay, "open", True)
+            return await super().request_job(tags, run_untagged)
+
+    first, second = job(source, "echo one"), job(source, "echo two")
+    desk = AwayForTheSecond(first, second)
+    await asyncio.wait_for(run(msgspec.structs.replace(through_relay, limit=1), desk, 2), 90)
+    assert "WARNING: the cluster: it does not answer, and is asked again" in desk.log(second)
+    assert desk.results[second.id].state == "success", desk.log(second)
+
+
 async def test_what_cannot_be_deleted_while_the_cluster_is_away_is_deleted_when_it_is_back(cut_point, monkeypatch):
     monkeypatch.setattr("shipline.runner.kubernetes.client.ATTEMPTS", 1)
     monkeypatch.setattr("shipline.runner.pod.cluster.FIRST_PAUSE", 0.1)

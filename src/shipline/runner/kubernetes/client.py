@@ -39,6 +39,8 @@ class Client:
     def __init__(self, access: Access) -> None:
         self.access = access
         self.credentials = Credentials(access)
+        self.answered = False
+        """Whether the cluster has answered anything yet."""
         self._server: Server | None = None
 
     async def _ready(self) -> tuple[Server, dict[str, str]]:
@@ -81,6 +83,7 @@ class Client:
                     raise Unreachable(f"{self.access.server} ({self.access.source}): {_words(error)}") from None
                 await asyncio.sleep(0.1 * 2**attempt)
                 continue
+            self.answered = True
             if answer.status == 401 and not renewed and await self.credentials.renew():
                 renewed = True
                 continue

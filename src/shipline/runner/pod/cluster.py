@@ -114,10 +114,21 @@ def identity() -> Identity:
 
 
 async def _settle_quietly(cluster: Cluster) -> None:
-    try:
-        await settle(cluster)
-    except (ApiError, Unreachable) as error:
-        cluster.notify(f"what an earlier runner may have left in {cluster.namespace} was not looked for: {error}")
+    """A cluster that is away is looked into when it is back."""
+    pause, told = FIRST_PAUSE, False
+    while True:
+        try:
+            await settle(cluster)
+            return
+        except (ApiError, Unreachable) as error:
+            if not told:
+                what = f"what an earlier runner may have left in {cluster.namespace} was not looked for"
+                cluster.notify(f"{what}: {error}")
+                told = True
+            if isinstance(error, ApiError):
+                return
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE)
 
 
 async def settle(cluster: Cluster) -> list[str]:

@@ -18,6 +18,7 @@ from shipline.runner.modules import local_modules
 from shipline.runner.pod import states
 from shipline.runner.pod.cluster import Cluster
 from shipline.runner.pod.containers import image_of, pull_policies
+from shipline.runner.pod.creation import Creation
 from shipline.runner.pod.files import PodFiles
 from shipline.runner.pod.labels import KEPT_LABEL
 from shipline.runner.pod.late import late
@@ -55,8 +56,7 @@ class PodExecutor:
         self._trace = trace
         self._namespace = cluster.namespace
         self._plan: PodPlan | None = None
-        self._making: asyncio.Task[Object] | None = None
-        self._made: list[str] = []  # the paths of what may be in the cluster
+        self._creation: Creation | None = None
         self._watcher: PodWatcher | None = None
         self._session: Session | None = None
         self._services: ServiceWatch | None = None
@@ -112,9 +112,10 @@ class PodExecutor:
         `every` container's image has to be had before it is too late for another pull policy."""
         suffix = "".join(secrets.choice(LETTERS) for _ in range(8))
         self._plan = plan(self._job, self._cluster.identity, self._namespace, suffix, attempt)
-        self._making = asyncio.create_task(self._make(self._plan))
+        served = bool(self._job.config.url)  # a manager, whose next job would fail as quickly
+        self._creation = Creation(self._cluster, self._plan, self._warned, patient=served)
         try:
-            pod = await asyncio.shield(self._making)
+            pod = await self._creation.pod()
         except ApiError as error:
             raise refused(error, self._plan.namespace) from None
         except Unreachable as error:
@@ -134,34 +135,11 @@ class PodExecutor:
         )
         await self._wait_until_started(self._plan, every=every)
 
-    async def _make(self, made: PodPlan) -> Object:
-        """Creates Secret and pod. The pod owns the Secret, so neither outlives the other."""
-        base = f"/api/v1/namespaces/{made.namespace}"
-        if made.secret is not None:
-            await self._create(f"{base}/secrets", made.secret)
-        pod = await self._create(f"{base}/pods", made.pod)
-        if made.secret is not None:
-            owner = {"apiVersion": "v1", "kind": "Pod", "name": made.name, "uid": pod["metadata"]["uid"]}
-            await self._client.patch(
-                f"{base}/secrets/{made.secret['metadata']['name']}", {"metadata": {"ownerReferences": [owner]}}
-            )
-        return pod
-
-    async def _create(self, path: str, body: Object) -> Object:
-        place = f"{path}/{body['metadata']['name']}"
-        self._made.append(place)  # at once: what got no answer may have been made
-        try:
-            return await self._client.create(path, body, warned=self._warned)
-        except ApiError as error:
-            if error.code < 500:
-                self._made.remove(place)
-            raise
-
     def _warned(self, text: str) -> None:
-        """What the cluster has to say of what it takes: a policy that will refuse it one day, an old field."""
+        """What is to be said of the cluster, once: a policy that will refuse one day what it takes now, silence."""
         if text not in self._said:
             self._said.add(text)
-            self._trace.warning(f"the cluster warns: {text}")
+            self._trace.warning(f"the cluster: {text}")
 
     async def _wait_until_started(self, made: PodPlan, *, every: bool) -> None:
         """The stream to the helper is opened as soon as the helper runs."""
@@ -373,20 +351,13 @@ class PodExecutor:
 
     async def _remove_pod(self) -> None:
         """Deletes the pod; what it owns goes with it."""
-        if self._making is not None:
-            await asyncio.wait([self._making])
+        if self._creation is not None:
+            await self._creation.settled()
         await self._let_go()
-        if self._plan is None or self._making is None:
-            return
-        config = self._job.config.kubernetes
-        grace = config.cleanup_grace_period_seconds
-        grace = config.pod_termination_grace_period_seconds if grace is None else grace
-        owned = self._making.exception() is None  # the Secret, which goes with its pod
-        for place in reversed(self._made):
-            pod = "/pods/" in place
-            if pod or not owned:
-                await self._cluster.remove(place, grace=grace if pod else None)
-        self._made.clear()
+        if self._creation is not None:
+            config = self._job.config.kubernetes
+            grace = config.cleanup_grace_period_seconds
+            await self._creation.undo(config.pod_termination_grace_period_seconds if grace is None else grace)
 
 
 class _PullFailed(JobFailed):
