@@ -64,8 +64,8 @@ def test_a_state_directory_that_cannot_be_written(repository):
 def test_a_disk_that_fills_up_while_a_job_runs(repository):
     """/dev/full is what a full disk looks like to the writer of a log."""
     repository.commit(ci="job: {script: ['true']}\n")
-    (repository.home / "state" / "jobs" / "1").mkdir(parents=True)
-    (repository.home / "state" / "jobs" / "1" / "trace").symlink_to("/dev/full")
+    (repository.home / "state" / "jobs").mkdir(parents=True)
+    (repository.home / "state" / "jobs" / "1.log").symlink_to("/dev/full")
     output = repository.shipline("run", code=3)
     assert "Error: no space left" in output and "SHIPLINE_HOME" in output
     assert "Nothing of it is running" in repository.shipline("cancel")

@@ -84,8 +84,11 @@ def test_a_database_of_the_first_form_still_opens(tmp_path):
         db.executescript(SCHEMA + "insert into projects (path) values ('/old'); pragma user_version = 1;")
         pipeline = msgspec.json.encode(Pipeline(stages=["test"], jobs=[]))
         db.execute("insert into pipelines values (7, 1, 1, x'', ?)", (pipeline,))
+    (tmp_path / "jobs" / "3").mkdir(parents=True)
+    (tmp_path / "jobs" / "3" / "trace").write_text("what job 3 said")
     store = SqliteStore(tmp_path)
     assert store.compiled(7).stages == ["test"]
+    assert store.read_trace(3) == b"what job 3 said"
     assert store.project("/old").id == 1
     store.possess(1, Environment("production"))
     assert store.possessions(1, Environment) == [Environment("production")]

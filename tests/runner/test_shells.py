@@ -249,8 +249,14 @@ async def test_the_project_may_have_another_folder_of_the_builds(shells, source)
     log, result = await ran(
         shells, job(source, 'test "$PWD" = "$CI_PROJECT_DIR"; pwd; cat hello.txt', variables=other)
     )
-    assert result.state == "success" and "/builds/other/place\nhello from the commit\n" in log, log
+    assert result.state == "success" and "/other/place\nhello from the commit\n" in log, log
     for way, strategy in (("/elsewhere", "fetch"), ("$CI_BUILDS_DIR/..", "clone"), ("$CI_BUILDS_DIR", "none")):
         wrong = [Variable("GIT_CLONE_PATH", way), Variable("GIT_STRATEGY", strategy)]
         log, result = await ran(shells, job(source, "pwd", variables=wrong))
         assert result.failure_reason == "runner_configuration_error" and "has to be within" in log, log
+
+
+async def test_a_job_may_remove_all_builds(shells, source):
+    log, result = await ran(shells, job(source, 'rm -rf "$CI_BUILDS_DIR"', after=["echo here"]))
+    assert result.state == "success", log
+    assert "No such file or directory" in log and "after_script failed, but job will continue unaffected" in log

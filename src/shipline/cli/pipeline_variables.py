@@ -18,12 +18,13 @@ def pipeline_variables(given: Given, *, protected: bool) -> list[PipelineVariabl
     else what a file calls protected is left out."""
     import msgspec
 
-    from shipline.cli.variables_file import entries_of
     from shipline.engine.records import PipelineVariable, ProjectVariable
     from shipline.engine.variable_rules import check
 
     found: dict[str, PipelineVariable] = {}
     for path in given.variables_files:
+        from shipline.cli.variables_file import entries_of
+
         for entry in entries_of(path):
             if entry.get("environment_scope", "*") != "*":
                 raise click.UsageError(

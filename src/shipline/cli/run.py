@@ -70,7 +70,6 @@ def run(
         )
     if needs and not (jobs or stages):
         raise click.UsageError("--needs is about the jobs of --job or --stage: name some.")
-    from shipline.cli.environments import stop_due
     from shipline.cli.requests import asked_for
     from shipline.cli.runners import runners
     from shipline.cli.screens import chosen_screen
@@ -81,7 +80,10 @@ def run(
     selection = Selection(jobs, stages, needs, tuple(name for name in manual if name != ALL), ALL in manual)
     with opened_repository() as repository, opened_pipelines() as pipelines:
         tell_settled(pipelines)
-        stop_due(pipelines, repository, where)
+        if pipelines.store.due_environments(pipelines.clock()):
+            from shipline.cli.environments import stop_due
+
+            stop_due(pipelines, repository, where)
         commit, request = asked_for(given, repository, selection, dirty)
         with planned(pipelines, repository, commit, request) as plan:
             tell_warnings(plan.warnings)
@@ -148,7 +150,7 @@ def tell_missing(pipelines: Pipelines, plan: Plan) -> None:
 
 def tell_warnings(warnings: list[Finding]) -> None:
     """What GitLab would complain of, and what was taken for something else than it says."""
-    from shipline.cli.findings import one
-
     for warning in warnings:
+        from shipline.cli.findings import one
+
         click.echo(one(warning), err=True)

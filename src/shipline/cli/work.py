@@ -22,6 +22,7 @@ from shipline.engine.local_publisher import LocalPublisher
 from shipline.engine.payload import Origin, make_payload
 from shipline.engine.publishing import Publishing
 from shipline.engine.shelf import LocalShelf
+from shipline.engine.sqlite_store import put_away
 from shipline.engine.states import Status
 from shipline.engine.tending import tend
 from shipline.runner import Runner, RunnerConfig
@@ -182,7 +183,8 @@ class Work:
             self.coordinator.close()
             if aborted:
                 self._running.cancel()
-            await asyncio.wait({self._running})
+            putting_away = asyncio.create_task(asyncio.to_thread(put_away, home()))
+            await asyncio.wait({self._running, putting_away})
             tending.cancel()
             ticking.cancel()
             triggering.cancel()

@@ -7,6 +7,7 @@ names still lives is told by a lock on a file, which the system lets go when a p
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import sqlite3
@@ -24,7 +25,7 @@ from shipline.engine.states import ACTIVE, GOING, HOLDING, UPCOMING
 from shipline.engine.trace_file import read_from, write_at
 from shipline.language.pipeline import Pipeline
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 SCHEMA = """
 create table projects (id integer primary key autoincrement, path text not null unique);
 create table pipelines (
@@ -57,8 +58,9 @@ create table compiled (pipeline_id integer primary key, pipeline blob not null);
 insert into compiled select id, compiled from pipelines;
 update pipelines set compiled = x''
 """
-STEPS = {1: SCHEMA, 2: POSSESSIONS, 3: COMPILED}
-"""What each version has more than the one before."""
+LOGS_OF_THEIR_OWN = ""
+STEPS = {1: SCHEMA, 2: POSSESSIONS, 3: COMPILED, 4: LOGS_OF_THEIR_OWN}
+"""What each version has more than the one before; of the fourth, logs were moved (`_move_logs`)."""
 
 
 class SqliteStore(Possessions):
@@ -284,7 +286,7 @@ class SqliteStore(Possessions):
         self._db.execute("update pipelines set record = ? where id = ?", (record, pipeline.id))
 
     def _trace_path(self, job_id: int) -> str:
-        return f"{self._home}/jobs/{job_id}/trace"
+        return f"{self._home}/jobs/{job_id}.log"
 
     def _lock_path(self, process: str) -> Path:
         return self._home / "processes" / process
@@ -317,16 +319,30 @@ def _open(path: Path) -> sqlite3.Connection:
         )
     db.execute("pragma synchronous = normal")
     if version < SCHEMA_VERSION:
-        _create(db)
+        _create(db, path.parent)
     return db
 
 
-def _create(db: sqlite3.Connection) -> None:
+def put_away(home: Path) -> None:
+    """Takes what was written into the database's file, as the last `close` would; in any thread, at any time."""
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(home / "shipline.db")) as db:
+        db.execute("pragma wal_checkpoint(passive)")
+
+
+def _create(db: sqlite3.Connection, home: Path) -> None:
     """Two processes may come here at once: the second finds the work done."""
     db.execute("pragma journal_mode = wal")
     db.execute("begin immediate")
     for version in range(db.execute("pragma user_version").fetchone()[0] + 1, SCHEMA_VERSION + 1):
         for statement in STEPS[version].strip().split(";\n"):
             db.execute(statement)
+        if STEPS[version] == LOGS_OF_THEIR_OWN:
+            _move_logs(home)
         db.execute(f"pragma user_version = {version}")
     db.execute("commit")
+
+
+def _move_logs(home: Path) -> None:
+    """Each log lay in its job's folder, where the job's files are; now it lies beside it."""
+    for log in (home / "jobs").glob("*/trace"):
+        log.rename(f"{log.parent}.log")

@@ -49,7 +49,7 @@ class Executors:
             parent: str | Path = self.config.builds_dir or self._workspace.path
             if self.config.keep_failed and (sites := Sites.of(self.config)):
                 parent = sites.folders
-            builds = f"{parent}/job-{payload.id}-{os.urandom(4).hex()}/builds"
+            builds = f"{parent}/job-{payload.id}-{os.urandom(4).hex()}"
         return Job(payload, self.config, builds=builds, number=number)
 
     def release(self, job: Job) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import posixpath
 
@@ -100,7 +101,8 @@ def _configured(environment: list[str]) -> list[Variable]:
     return [Variable(name, value, public=True) for name, equals, value in pairs if equals]
 
 
-def _offered() -> list[Variable]:
+@functools.cache
+def _offered() -> tuple[Variable, ...]:
     """What a coordinator may say better."""
     machine = os.uname().machine
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
@@ -109,4 +111,4 @@ def _offered() -> list[Variable]:
         "CI_RUNNER_VERSION": shipline.__version__,
         "CI_RUNNER_EXECUTABLE_ARCH": f"linux/{machine}",
     }
-    return [Variable(key, value, public=True, raw=True) for key, value in offered.items()]
+    return tuple(Variable(key, value, public=True, raw=True) for key, value in offered.items())

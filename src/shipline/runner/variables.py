@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from shipline.protocol.payload import Variable
 from shipline.runner.expansion import expand
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ms|h|m|s)")
 _UNIT = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
@@ -26,7 +25,10 @@ class Variables:
     def __init__(self, variables: Iterable[Variable], files: str = "") -> None:
         self._given = {variable.key: variable for variable in variables}
         self._files = files
-        self._values = {key: self._value(variable) for key, variable in self._given.items()}
+        self._values = {
+            key: self._value(variable) if variable.file or "$" in variable.value else variable.value
+            for key, variable in self._given.items()
+        }
 
     def _value(self, variable: Variable) -> str:
         if variable.file:
@@ -53,7 +55,7 @@ class Variables:
 
     def exports(self) -> dict[str, str]:
         """What the job's shell exports. Names that no shell can hold are left out."""
-        return {name: value for name, value in self._values.items() if _NAME.match(name)}
+        return {name: value for name, value in self._values.items() if _is_name(name)}
 
     def public(self) -> dict[str, str]:
         """What may be seen in a pod's spec."""
@@ -68,7 +70,7 @@ class Variables:
         return {
             name: variable.value if variable.raw else expand(variable.value, self._reference)
             for name, variable in self._given.items()
-            if variable.file and _NAME.match(name)
+            if variable.file and _is_name(name)
         }
 
     def text(self, name: str) -> str:
@@ -106,3 +108,8 @@ class Variables:
         if not parts or "".join(number + unit for number, unit in parts) != text:
             return default
         return sum(float(number) * _UNIT[unit] for number, unit in parts) or default
+
+
+def _is_name(text: str) -> bool:
+    """Whether a shell can have a variable of that name."""
+    return text.isidentifier() and text.isascii()

@@ -11,6 +11,8 @@ import os
 import signal
 from pathlib import Path
 
+from shipline.runner.local.stragglers import builds_in
+
 PREFIX = "shipline-runner-"
 GET_FLAGS, SET_FLAGS, TOP_DIRECTORY = 0x80086601, 0x40086602, 0x20000  # of linux/fs.h: FS_IOC_GETFLAGS and others
 
@@ -73,11 +75,10 @@ def remove_abandoned() -> list[Path]:
 def end_processes(folder: Path) -> None:
     """Kills what still runs of jobs whose runner was killed: processes that work in the folder, or were told of it
     as their builds folder."""
-    told = f"CI_BUILDS_DIR={folder}/".encode()
     for process in Path("/proc").glob("[0-9]*"):
         try:
             works_there = (process / "cwd").readlink().is_relative_to(folder)
-            if works_there or told in (process / "environ").read_bytes():
+            if works_there or builds_in(process.name, folder):
                 os.kill(int(process.name), signal.SIGKILL)
         except OSError:
             continue  # it has ended, or is somebody else's

@@ -56,7 +56,7 @@ class ShellExecutor:
         self._copies = copies
         self._job = job
         self._trace = trace
-        self._folder = Path(job.places.builds).parent
+        self._folder = job.places.builds
         self._processes: list[StageProcess] = []
         self._began = time.monotonic()
         self._shell = _program(job.config.shell or "bash")
@@ -85,18 +85,17 @@ class ShellExecutor:
             self._sites.put(self._site())
         elif self._sites is not None:
             self._telling = asyncio.get_running_loop().call_later(SOON_OVER, self._tell, self._sites)
-        path = str(self._folder)
+        path = self._folder
         try:
             os.mkdir(path, 0o700)
         except FileNotFoundError:
-            self._folder.mkdir(parents=True, mode=0o700)
+            Path(path).mkdir(parents=True, mode=0o700)
         for name in self._job.places.temporary[len(path) + 1 :].split("/"):
             path = f"{path}/{name}"
             os.mkdir(path)
 
     def _site(self) -> Site:
-        folder = str(self._folder)
-        return site_of(self._job, folder, folder=folder, shell=self._shell)
+        return site_of(self._job, self._folder, folder=self._folder, shell=self._shell)
 
     def _tell(self, sites: Sites) -> None:
         self._telling = None
@@ -113,7 +112,7 @@ class ShellExecutor:
             return
         copy: Path | None = None
         if repository and sources.fetches:
-            copy = self._folder / "sources.git"
+            copy = Path(self._job.places.temporary, "sources.git")
             import shutil
 
             shutil.copytree(await self._copies.copy(repository, git, sources.depth, sources.large_files), copy)
@@ -133,8 +132,11 @@ class ShellExecutor:
 
     def _start(self, stage: Stage) -> StageProcess:
         script = f"{self._folder}/{stage.name}.sh"
-        with open(script, "w", opener=_private) as file:
-            file.write(stage.text)
+        try:
+            _write(script, stage.text)
+        except FileNotFoundError:  # an earlier stage has removed all builds
+            os.mkdir(self._folder, 0o700)
+            _write(script, stage.text)
         places = self._job.places
         folder = places.project if os.path.isdir(places.project) else places.builds
         process = StageProcess([self._shell, script], job_environment(), folder, self._trace.write)
@@ -164,15 +166,17 @@ class ShellExecutor:
         if self._telling is not None:
             self._telling.cancel()
         if self._job.config.keep_failed:  # its folder is not in the runner's own, which goes with the runner
-            await asyncio.to_thread(remove_tree, self._folder)
+            await asyncio.to_thread(remove_tree, Path(self._folder))
         else:
-            await self._removal.add(str(self._folder))
+            await self._removal.add(self._folder)
         if self._sites is not None and self._telling is None:
             self._sites.forget(self._job.payload.id)
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+def _write(path: str, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "wb", buffering=0) as file:
+        file.write(text.encode(errors="surrogateescape"))
 
 
 @functools.cache

@@ -11,9 +11,9 @@ import subprocess
 
 from shipline.runner.local.stage_process import ended
 
-PAUSE = 0.1
+PAUSE = 0.05
 """Seconds in which folders come together before a process is started for them."""
-AT_ONCE = 4
+AT_ONCE = 2
 """Processes that share what has come together: the disk keeps each waiting more than working."""
 SHARE = 8
 """Folders that are worth a process."""

@@ -13,7 +13,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 
-READ_AT_ONCE = 1 << 18
+READ_AT_ONCE, MOST_AT_ONCE = 1 << 15, 1 << 18  # bytes; a larger buffer costs more than what most jobs print
 PIPE_SIZE = 1 << 20
 TERM_TIME = 5.0  # seconds from SIGTERM to SIGKILL
 
@@ -25,6 +25,7 @@ class StageProcess:
         self, command: list[str], environment: dict[str, str], folder: str, output: Callable[[bytes], None]
     ) -> None:
         self._output = output
+        self._at_once = READ_AT_ONCE
         self._loop = asyncio.get_running_loop()
         self._process = subprocess.Popen(
             command,
@@ -45,7 +46,7 @@ class StageProcess:
     def _read(self) -> bool:
         """Takes what is there; False when there is nothing (more)."""
         try:
-            data = os.read(self._pipe, READ_AT_ONCE)
+            data = os.read(self._pipe, self._at_once)
         except BlockingIOError:
             return False
         except OSError:
@@ -53,6 +54,8 @@ class StageProcess:
         if not data:
             self._loop.remove_reader(self._pipe)
             return False
+        if len(data) == self._at_once:
+            self._at_once = MOST_AT_ONCE
         self._output(data)
         return True
 

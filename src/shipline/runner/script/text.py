@@ -13,7 +13,7 @@ GREEN, RESET = "\x1b[32;1m", "\x1b[0;m"
 
 def quote(text: str) -> str:
     """`text` as one word of shell."""
-    return "'" + text.replace("'", "'\\''") + "'"
+    return f"'{text}'" if "'" not in text else "'" + text.replace("'", "'\\''") + "'"
 
 
 class Program:
@@ -34,7 +34,7 @@ class Program:
         return self
 
     def export(self, variables: Mapping[str, str]) -> Program:
-        return self.add(*(f"export {name}={quote(value)}" for name, value in variables.items()))
+        return self.add(*[f"export {name}={quote(value)}" for name, value in variables.items()])
 
     def write_files(self, folder: str, files: Mapping[str, str]) -> Program:
         """Writes each text to `folder`/name, byte for byte."""
