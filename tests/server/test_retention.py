@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -126,3 +127,21 @@ def test_no_question_is_asked_of_all_that_has_ever_been(tmp_path):
     }
     assert not walks
     server.stop()
+
+
+def test_a_duty_that_fails_holds_up_no_other(tmp_path, monkeypatch):
+    done = threading.Event()
+
+    def fails(instance):
+        raise RuntimeError("nobody foresaw it")
+
+    async def follows(instance):
+        done.set()
+
+    monkeypatch.setattr("shipline.server.tending.ROUND", 0.0)
+    monkeypatch.setattr("shipline.server.tending.DUTIES", (fails, follows))
+    server = Running(Settings(home=tmp_path / "home", port=free_port()))
+    try:
+        assert done.wait(30)
+    finally:
+        server.stop()
