@@ -45,6 +45,14 @@ def test_no_commit_and_no_configuration(repository):
     assert "Pipeline 1 success" in repository.shipline("run", "--dirty")
 
 
+def test_a_file_that_is_not_utf8_has_the_place_of_the_byte(repository):
+    repository.commit()
+    (repository.directory / ".gitlab-ci.yml").write_bytes(b"job:\n  script: echo h\xe9llo\n")
+    assert ".gitlab-ci.yml:2:17: warning: the character here is not UTF-8" in repository.shipline("lint")
+    (repository.directory / ".gitlab-ci.yml").write_bytes("job: {script: x}\n".encode("utf-16"))
+    assert "looks like UTF-16" in repository.shipline("lint", code=1)
+
+
 def test_a_pipeline_without_jobs(repository):
     repository.commit(ci="job:\n  rules: [{if: '$NEVER'}]\n  script: ['true']\n")
     assert "nothing to run" in repository.shipline("run", code=2)

@@ -98,14 +98,7 @@ def read(file: str | None) -> tuple[Path, str]:
         near = f"There is {other.name}: name it, or call it {path.name}, which GitLab looks for."
         todo = near if other.is_file() else "Name one, or go to a repository that has one."
         raise click.UsageError(f"There is no file {path}. {todo}")
-    content = path.read_bytes()
-    try:
-        return path.absolute(), content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = content[: error.start].decode("utf-8", "replace")
-        where = f"{path}:{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
-        byte = f"byte {content[error.start]:#04x} cannot be read"
-        raise click.UsageError(f"{where}: this is not UTF-8 text: {byte}. Save the file as UTF-8.") from None
+    return path.absolute(), path.read_bytes().decode("utf-8-sig", "replace")
 
 
 def nearest(directory: Path) -> Path:

@@ -21,6 +21,8 @@ MAX_BYTES = 2 * 1024 * 1024
 MAX_DEPTH = 100
 MAX_DOCUMENTS = 2
 NODE_COST = 8
+UNDECODED = "\ufffd"
+"""What stands in a text for bytes that are not UTF-8."""
 PLACE = tuple.__new__  # a Place without the detour through its constructor: there are very many
 
 STR_TAGS = {"!", "!str", "tag:yaml.org,2002:str"}
@@ -40,13 +42,18 @@ def read_documents(text: str, file: str, warnings: list[Finding] | None = None) 
     """The documents of a file that are not empty, at most two. Raises LanguageError with the place."""
     if len(text) > MAX_BYTES or len(text.encode("utf-8", "replace")) > MAX_BYTES:
         raise refuse("The parsed YAML is too big", Place(file, 0, 0), f"a file may hold {MAX_BYTES // 2**20} MB")
+    if UNDECODED in text and warnings is not None:
+        place = Place(file, *line_and_column(text, text.index(UNDECODED)))
+        told = "the character here is not UTF-8: GitLab guesses what it is"
+        warnings.append(finding(told, place, "save the file as UTF-8", "warning", "encoding"))
     try:
         return Reader(file, events(text), warnings if warnings is not None else []).documents()
     except yaml.MarkedYAMLError as error:
         raise unreadable(error, text.split("\n"), file) from None
     except yaml.reader.ReaderError as error:
         place = Place(file, *line_and_column(text, error.position))
-        raise refuse(f"{error.reason}: character {error.character!r}", place, check="yaml") from None
+        hint = "this looks like UTF-16: save the file as UTF-8" if text.startswith(UNDECODED) else None
+        raise refuse(f"{error.reason}: character {error.character!r}", place, hint, "yaml") from None
     except (yaml.YAMLError, UnicodeError) as error:
         raise refuse(f"invalid YAML: {error}", Place(file, 0, 0), check="yaml") from None
 
