@@ -263,7 +263,7 @@ class Reader:
     def check_key(self, key: Any, place: Place, own: Collection[Any], values_at: dict[Any, Place]) -> None:
         """Warns of a key that is there already, unless it is a template: its anchor still reaches that one."""
         if isinstance(key, Map | List | Reference):
-            raise refuse("a key must be text", place, check="yaml")
+            raise refuse("a key must be text", place, "a value that begins with a brace stands in quotes", "yaml")
         if key in own and not (str(key).startswith(".") and self.is_anchored(values_at[key])):
             text = f"`{key}` is defined twice; the last one counts"
             self.warnings.append(finding(text, place, None, "warning", "duplicate-key"))

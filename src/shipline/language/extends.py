@@ -70,6 +70,8 @@ class Extender:
         elif unknown:
             listed = ", ".join(str(base) for base in unknown)
             hint = did_you_mean(unknown[0], [str(key) for key in self.config if key != name])
+            if isinstance(unknown[0], Map):
+                hint = "`extends` takes names, as in extends: .a; an anchor is merged in by <<: *a"
             raise self.error(name, f"unknown keys in `extends` ({listed})", unknown[0], hint)
         invalid = [base for base in names if not isinstance(self.config[base], Map)]
         if invalid:

@@ -24,6 +24,7 @@ ADVICE = {
     "the text of a `|` is indented deeper; a quote inside quotes is written twice",
     "block sequence entries are not allowed": "a list begins on a line of its own",
     "found unexpected end of stream": "a quote or a bracket is never closed",
+    "did not find expected node content": "a comma too many, or a value with brackets in it that lacks its quotes",
     "did not find expected ',' or": "a bracket is never closed, or a value with brackets in it lacks its quotes",
     "found undefined tag handle": "put a value that begins with an exclamation mark in quotes",
     "unknown escape character": "between double quotes a backslash has a meaning of its own: use single quotes",
@@ -34,6 +35,8 @@ ADVICE = {
 CONFLICT = re.compile(r"<<<<<<<( |\r?$)|>>>>>>> |=======\r?$")
 KEY = re.compile(r"\s*(- )?[\w.-]+:(\s|$)")
 NO_SPACE = re.compile(r"\s*(- )?([\w.-]+):(?!//)[^\s:]")
+BLOCK_BEGIN = re.compile(r".*[:-]\s+[|>][-+\d]*\s*$")
+TAG_APART = re.compile(r"\s*(?:- )?(?:image|name):\s+([\w./-]+):\s+([\w.-]+)\s*$")
 BARE_NAME = re.compile(r"\s*([\w.-]+)\s*$")
 QUOTED_START = re.compile(r"""\s*(?:- )*(?:[\w.-]+:\s+)?(?P<quote>["']).*(?P=quote)\s*$""")
 BRACKET_START = re.compile(r"\s*(?:- )*(?:[\w.-]+:\s+)?\[.*\]\s*$")
@@ -57,6 +60,16 @@ def unreadable(error: yaml.MarkedYAMLError, lines: list[str], file: str) -> Lang
     if opened and in_brackets and opened.line != mark.line:
         todo = f"the bracket that opens in line {opened.line + 1} is never closed, or a value in it needs quotes"
     return refuse(told, Place(file, mark.line + 1, mark.column + 1), todo, check="yaml")
+
+
+def is_block_text(lines: list[str], number: int) -> bool:
+    """Whether a line may be meant for the text of a `|` above it, though it is not indented so."""
+    for line in reversed(lines[:number]):
+        if BLOCK_BEGIN.match(line):
+            return len(line) - len(line.lstrip()) >= len(lines[number]) - len(lines[number].lstrip())
+        if line.strip() and KEY.match(line):
+            return False
+    return False
 
 
 def shown_at_begin(told: str, mark: yaml.Mark, lines: list[str]) -> bool:
@@ -87,6 +100,10 @@ def advice(problem: str, lines: list[str], number: int, column: int) -> str | No
         )
     if "expected key" in problem and not before.strip() and indent < indent_above:
         return f"no line above begins in column {indent + 1}: indent it as the line that it belongs beside"
+    if "could not find expected ':'" in problem and is_block_text(lines, number):
+        return "the text of a `|` is indented deeper than the name that it belongs to"
+    if "mapping values are not allowed" in problem and (tagged := TAG_APART.match(line)):
+        return f"an image's tag follows its colon without a space: {tagged[1]}:{tagged[2]}"
     if "mapping values are not allowed" in problem:
         if missing := NO_SPACE.match(above):
             return f"a space is missing in the line above, after `{missing[2]}:`"

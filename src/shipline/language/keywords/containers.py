@@ -115,6 +115,11 @@ def services(entry: Entry) -> list[dict[str, Any]] | None:
 
 def service(entry: Entry) -> dict[str, Any] | None:
     """One service."""
+    if isinstance(entry.value, Map) and len(entry.value) == 1 and entry.value.keys().isdisjoint(SERVICE_KEYS):
+        ((key, value),) = entry.value.items()
+        hint = f"an image's tag follows its colon without a space: {key}:{value}"
+        entry.refuse(f"config contains unknown keys: {key}", hint=hint)
+        return None
     found = container(entry, SERVICE_KEYS)
     if not isinstance(entry.value, Map):
         return found

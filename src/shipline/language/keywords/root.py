@@ -174,6 +174,7 @@ def job_advice(name: str, value: Any) -> str | None:
             (hint for key in unknown if (hint := did_you_mean(key, ("script", "trigger", "extends")))), None
         )
         near = near or did_you_mean(name, (*RESERVED, "spec"))
+        near = near or next((hint for key in unknown if (hint := belongs(key, ALLOWED))), None)
         return near or f"give it a `script:`; if it is only a template, call it `.{name}`"
     if name in ALLOWED and name not in RESERVED:
         near = "did you mean `stages`?" if name == "stage" and isinstance(value, List) else None
