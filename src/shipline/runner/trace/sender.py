@@ -45,11 +45,13 @@ class Sender:
     async def _send(self) -> None:
         async with self._lock:
             self._pause = None
-            await self._send_all()
+            await self._send_up_to(self._spool.size)
+            if self._sent < self._spool.size:  # what came meanwhile waits for as long as the coordinator wants
+                self.wake()
 
-    async def _send_all(self) -> None:
+    async def _send_up_to(self, end: int) -> None:
         failures = 0
-        while self._sent < self._spool.size:
+        while self._sent < end:
             data = self._spool.read(self._sent, LARGEST)
             try:
                 answer = await self._coordinator.append_trace(self._job, self._sent, data)
@@ -73,4 +75,4 @@ class Sender:
                 self._pause.cancel()
             if self._sending is not None:
                 self._sending.cancel()
-            await self._send_all()
+            await self._send_up_to(self._spool.size)
