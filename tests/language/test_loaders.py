@@ -30,6 +30,15 @@ def test_without_a_way_to_the_network_a_remote_file_is_refused(tmp_path):
         Sources(Directory(tmp_path)).load(Origin("remote", URL))
 
 
+def test_a_template_that_the_copy_lacks_is_guessed(tmp_path):
+    (tmp_path / "Jobs").mkdir()
+    (tmp_path / "Jobs" / "SAST.gitlab-ci.yml").write_text("a: {script: x}\n")
+    sources = Sources(Directory(tmp_path), templates=Directory(tmp_path))
+    with pytest.raises(NotLoaded) as refused:
+        sources.load(Origin("template", "Security/SAST.gitlab-ci.yml"))
+    assert refused.value.hint == "did you mean `Jobs/SAST.gitlab-ci.yml`?"
+
+
 def test_integrity_is_checked(tmp_path):
     sources = Sources(Directory(tmp_path), fetch=lambda url: b"a: 1\n")
     assert sources.load(Origin("remote", URL, integrity=integrity(b"a: 1\n"))).text == "a: 1\n"

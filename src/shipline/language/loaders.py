@@ -217,7 +217,8 @@ class Sources:
                 raise NotLoaded(f"Template file `{name}` could not be fetched. {error}", COPIED_TEMPLATES) from None
         text = self.templates.read(name, None) if self.templates is not None else None
         if text is None:
-            raise NotLoaded(f"Template file `{name}` is not here", COPIED_TEMPLATES)
+            near = did_you_mean(name, self.templates.paths(None)) if self.templates is not None else None
+            raise NotLoaded(f"Template file `{name}` is not here", near or COPIED_TEMPLATES)
         return text
 
     def component(self, origin: Origin) -> Loaded:
