@@ -18,7 +18,7 @@ _READ = ["get", "list", "watch"]
 _WRITE = ["create", "delete", "deletecollection", "patch", "update"]
 _CORE = ["configmaps", "endpoints", "pods", "secrets", "serviceaccounts", "services"]
 _CORE_VISIBLE = ["configmaps", "endpoints", "events", "namespaces", "pods", "pods/log", "pods/status", "services"]
-_STREAMS = ["pods/attach", "pods/exec", "pods/portforward"]
+_STREAMS = ["pods/attach", "pods/exec", "pods/portforward", "pods/proxy", "services/proxy"]
 _WORKLOADS = ["deployments", "deployments/scale", "replicasets", "replicasets/scale"]
 
 

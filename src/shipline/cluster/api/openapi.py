@@ -90,7 +90,7 @@ def _subresource(resource: Resource, sub: Subresource, component: str) -> Json:
     operations: Json = {}
     for verb in sub.verbs:
         method, action = _ACTIONS[verb]
-        if sub.name in ("exec", "attach", "portforward"):
+        if sub.name in ("exec", "attach", "portforward", "proxy"):
             action = "connect"
         operations[method] = _operation(resource, action, component, sub)
     return operations

@@ -65,6 +65,7 @@ class Resource:
 
 _CHANGE = ("get", "patch", "update")
 _CONNECT = ("create", "get")
+_PROXY = ("create", "delete", "get", "patch", "update")
 _STATUS = Subresource("status", _CHANGE)
 _SCALE = Subresource("scale", _CHANGE, kind="Scale", group="autoscaling", version="v1")
 _REVIEW = ("create",)
@@ -98,6 +99,7 @@ RESOURCES: tuple[Resource, ...] = (
             Subresource("exec", _CONNECT, kind="PodExecOptions"),
             Subresource("log", ("get",)),
             Subresource("portforward", _CONNECT, kind="PodPortForwardOptions"),
+            Subresource("proxy", _PROXY, kind="PodProxyOptions"),
             _STATUS,
         ),
     ),
@@ -108,7 +110,13 @@ RESOURCES: tuple[Resource, ...] = (
         short_names=("sa",),
         subresources=(Subresource("token", ("create",), kind="TokenRequest", group=_AUTHENTICATION, version="v1"),),
     ),
-    Resource("services", "Service", short_names=("svc",), categories=("all",), subresources=(_STATUS,)),
+    Resource(
+        "services",
+        "Service",
+        short_names=("svc",),
+        categories=("all",),
+        subresources=(Subresource("proxy", _PROXY, kind="ServiceProxyOptions"), _STATUS),
+    ),
     Resource(
         "deployments",
         "Deployment",

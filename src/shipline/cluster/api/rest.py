@@ -28,7 +28,11 @@ async def serve(exchange: Exchange) -> web.StreamResponse:
     resource = at(info.group, info.version, info.plural)
     if resource is not None and resource.name == "events.events.k8s.io":
         exchange = replace(exchange, api=EventsApi(exchange.api))
-    if resource is None or info.rest or (info.namespace is not None and not resource.namespaced):
+    if (
+        resource is None
+        or (info.rest and info.subresource != "proxy")
+        or (info.namespace is not None and not resource.namespaced)
+    ):
         raise unknown_path()
     if info.subresource:
         return await subresources.serve(exchange, resource)

@@ -38,6 +38,10 @@ async def serve(exchange: Exchange, resource: Resource) -> web.StreamResponse:
         from shipline.cluster.api import podstreams
 
         return await podstreams.serve(exchange, sub.name)
+    if sub.name == "proxy":
+        from shipline.cluster.api import podproxy
+
+        return await podproxy.serve(exchange)
     if sub.name in ("status", "finalize"):
         return await _part(exchange, resource, sub)
     if sub.name == "scale":
