@@ -14,7 +14,6 @@ import yaml
 from shipline.language.entry import did_you_mean
 from shipline.language.findings import Finding, finding, refuse
 from shipline.language.scalars import UnsafeScalar, plain_scalar
-from shipline.language.unreadable import unreadable
 from shipline.language.values import List, Map, Place, Reference
 
 MAX_BYTES = 2 * 1024 * 1024
@@ -49,6 +48,8 @@ def read_documents(text: str, file: str, warnings: list[Finding] | None = None) 
     try:
         return Reader(file, events(text), warnings if warnings is not None else []).documents()
     except yaml.MarkedYAMLError as error:
+        from shipline.language.unreadable import unreadable  # only mistakes pay for it
+
         raise unreadable(error, text.split("\n"), file) from None
     except yaml.reader.ReaderError as error:
         place = Place(file, *line_and_column(text, error.position))
