@@ -107,6 +107,11 @@ def test_what_gitlab_takes_for_something_else_is_a_warning(text, line, told):
     assert told in found.message
 
 
+def test_lines_may_end_in_other_ways():
+    (finding,) = lint("a:\n  script: |\n  echo\r  c\r", Context())
+    assert "could not find expected ':'" in finding.message
+
+
 def test_a_mistake_in_a_file_that_is_included_twice_is_told_once():
     files = {"x.yml": "spec: {inputs: {n: {type: int}}}\n---\na: {script: x}\n"}
     text = "include: [{local: x.yml}, {local: x.yml}]\n"

@@ -64,6 +64,8 @@ def unreadable(error: yaml.MarkedYAMLError, lines: list[str], file: str) -> Lang
 
 def is_block_text(lines: list[str], number: int) -> bool:
     """Whether a line may be meant for the text of a `|` above it, though it is not indented so."""
+    if number >= len(lines):  # libyaml ends lines at more than \n
+        return False
     for line in reversed(lines[:number]):
         if BLOCK_BEGIN.match(line):
             return len(line) - len(line.lstrip()) >= len(lines[number]) - len(lines[number].lstrip())

@@ -15,7 +15,11 @@ TIERS = ("production", "staging", "testing", "development", "other")
 KUBERNETES = ("agent", "namespace", "flux_resource_path", "managed_resources", "dashboard")
 SHOWN = ("namespace", "flux_resource_path")
 MAX_LENGTH = 255
-NAME = re.compile(r"[a-zA-Z0-9 _./${}\-]+\Z")
+NAME = re.compile(r"(?!/)[a-zA-Z0-9 _./${}\-]+(?<!/)\Z")
+NAME_RULE = (
+    "can contain only letters, digits, '-', '_', '/', '$', '{', '}', '.', and spaces, "
+    "but it cannot start or end with '/'"
+)
 
 
 def environment(entry: Entry) -> dict[str, Any] | None:
@@ -46,14 +50,16 @@ def environment(entry: Entry) -> dict[str, Any] | None:
     return {"action": "start", **found}
 
 
+def is_name(name: str) -> bool:
+    """Whether an environment can be called so."""
+    return len(name) <= MAX_LENGTH and NAME.match(name) is not None
+
+
 def check_name(entry: Entry, name: str) -> None:
     if len(name) > MAX_LENGTH:
         entry.refuse(f"name is too long (maximum is {MAX_LENGTH} characters)")
     elif not NAME.match(name):
-        entry.refuse(
-            "name can contain only letters, digits, '-', '_', '/', '$', '{', '}', '.', and spaces, "
-            "but it cannot start or end with '/'"
-        )
+        entry.refuse(f"name {NAME_RULE}")
 
 
 def check_stop(entry: Entry) -> None:

@@ -34,6 +34,7 @@ DEFAULT_STAGES = ["build", "test", "deploy"]
 FIRST, LAST = ".pre", ".post"
 MAX_JOB_NAME = 255
 MAX_NESTING = 10
+PLAIN_COMMAND = re.compile(r"[\w ./-]{1,60}")
 NO_SPACE = re.compile(r"(\w+):\S")
 
 
@@ -185,7 +186,7 @@ def job_advice(name: str, value: Any) -> str | None:
         return "nothing stands under it: a job's keywords are indented"
     if isinstance(value, str) and (joined := NO_SPACE.match(value)):
         return f"a space is missing after `{joined[1]}:`"
-    if isinstance(value, str):
+    if isinstance(value, str) and PLAIN_COMMAND.fullmatch(value):
         return f"{name}: {{script: {value}}}"
     return "a job is a mapping: under its name stand `script:` and other keywords, none behind a dash"
 
