@@ -9,13 +9,11 @@ from typing import Any
 
 import msgspec
 
-from shipline.protocol.payload import GitInfo
 from shipline.runner.errors import JobFailed
 from shipline.runner.executor import Stage
 from shipline.runner.job import Job
 from shipline.runner.kubernetes.errors import ApiError, Unreachable
-from shipline.runner.modules import local_modules
-from shipline.runner.pod import states
+from shipline.runner.pod import carried, states
 from shipline.runner.pod.cluster import Cluster
 from shipline.runner.pod.containers import image_of, pull_policies
 from shipline.runner.pod.creation import Creation
@@ -30,7 +28,7 @@ from shipline.runner.pod.session import Session
 from shipline.runner.pod.spec import PodPlan, plan
 from shipline.runner.pod.warnings import Warnings
 from shipline.runner.pod.watcher import PodWatcher
-from shipline.runner.repository import RepositoryCopies, local_path
+from shipline.runner.repository import RepositoryCopies
 from shipline.runner.script.sources import Sources
 from shipline.runner.sites import Site, Sites, site_of
 from shipline.runner.trace.trace import Trace
@@ -38,7 +36,6 @@ from shipline.runner.trace.trace import Trace
 Object = dict[str, Any]
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
-MODULE = "module"  # the branch that a submodule's copy has its commit on
 TERM_TIME = 5.0  # seconds from SIGTERM to SIGKILL
 LAST_LINES = 15  # of a container's log
 TOLD = ("Failed: Failed to pull", "Failed: Error: ", "BackOff: Back-off pulling")  # by the pod's status, too
@@ -89,7 +86,7 @@ class PodExecutor:
         image = self._job.payload.image
         attempts = len(pull_policies(config, image.pull_policy if image else None))
         self._trace.open_section("prepare_script", "Preparing environment")
-        self._copying = asyncio.create_task(self._copy_sources())
+        self._copying = asyncio.create_task(carried.own_sources(self._job, self._copies))
         for attempt in range(attempts):
             try:
                 await self._start_pod(attempt, every=attempts > 1)
@@ -219,7 +216,7 @@ class PodExecutor:
         assert self._copying is not None
         archive = await self._copying
         copy = f"{self._job.places.builds}/.sources-{self._job.payload.id}.git" if archive else None
-        modules, links, archives = await self._copy_modules()
+        modules, links, archives = await carried.module_sources(self._job, self._copies)
         if archive and copy:
             archives.append((archive, copy))
         status = await self._run("helper", Sources(self._job).stage(copy, modules, links), archives)
@@ -228,40 +225,6 @@ class PodExecutor:
         if self._services is not None and self._plan is not None:
             await self._wait_for({service.container for service in self._plan.services})
             await self._services.wait_ready(self._job, self._check, self._state)
-
-    async def _copy_sources(self) -> Path | None:
-        """A repository of this machine as a tar file; None where the helper fetches the sources itself."""
-        sources = Sources(self._job)
-        git = self._job.payload.git_info
-        repository = local_path(git.repo_url)
-        if repository is None or not sources.fetches:
-            return None
-        return await self._copies.archive(repository, git, sources.depth, sources.large_files)
-
-    async def _copy_modules(self) -> tuple[dict[str, str], dict[str, str], list[tuple[Path, str]]]:
-        """The submodules that are repositories of this machine: where their addresses lead in the pod, their paths
-        there, and the tar files with the places they go to."""
-        sources = Sources(self._job)
-        git = self._job.payload.git_info
-        repository = local_path(git.repo_url)
-        if repository is None or not sources.modules:
-            return {}, {}, []
-        addresses: dict[str, str] = {}
-        links: dict[str, str] = {}
-        archives: list[tuple[Path, str]] = []
-        for each in await local_modules(repository, git.sha, recursive=sources.modules == "recursive"):
-            if each.repository is None:
-                addresses[each.url] = each.remote
-                continue
-            place = f"{self._job.places.builds}/.modules-{self._job.payload.id}/{len(archives)}.git"
-            commit = GitInfo("", MODULE, each.sha, "", repo_object_format=git.repo_object_format)
-            wanted = (commit, sources.module_depth, sources.large_files)
-            archives.append((await self._copies.module(each.repository, *wanted), place))
-            if each.url.startswith("/"):
-                links[each.url] = place
-            else:
-                addresses[each.url] = f"file://{place}"
-        return addresses, links, archives
 
     def files(self, folder: str = "") -> PodFiles:
         assert self._plan is not None
