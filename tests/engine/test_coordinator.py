@@ -129,6 +129,31 @@ async def test_a_deployment_is_recorded_with_its_url_and_how_it_ended(pipelines)
     assert (deployment.status, deployment.url) == ("success", "https://one.eu")
 
 
+@pytest.mark.parametrize("name", ["review/$NOWHERE", "$NOWHERE", "review/$TITLE"])
+async def test_a_job_fails_whose_environment_would_have_no_proper_name(pipelines, name):
+    told = {"CI_ENVIRONMENT_NAME": name, "TITLE": "a#b"}
+    variables = [Variable(key, value, "predefined") for key, value in told.items()]
+    number = create(pipelines, job("one", environment={"name": name}, variables=variables, retry={"max": 2}))
+    waiting = asyncio.create_task((side := coordinator(pipelines)).request_job(ANY, True))
+    await asyncio.sleep(0)
+    record = pipelines.job(number, "one")
+    assert (record.status, record.failure_reason) == ("failed", "environment_creation_failure")
+    assert b"cannot start or end with '/'" in pipelines.store.read_trace(record.id)
+    assert not pipelines.store.deployments(pipelines.store.project("/project").id)
+    side.close()
+    assert await waiting is None
+
+
+async def test_an_unknown_variable_in_an_environment_s_name_is_nothing(pipelines):
+    variables = [Variable("CI_ENVIRONMENT_NAME", "a-$NOWHERE", "predefined")]
+    create(pipelines, job("one", environment={"name": "a-$NOWHERE"}, variables=variables))
+    given = await coordinator(pipelines).request_job(ANY, True)
+    values = {variable.key: variable.value for variable in given.variables}
+    assert (values["CI_ENVIRONMENT_NAME"], values["CI_ENVIRONMENT_SLUG"]) == ("a-", "a")
+    (deployment,) = pipelines.store.deployments(pipelines.store.project("/project").id)
+    assert deployment.environment == "a-"
+
+
 async def test_coverage_is_read_from_the_log(pipelines):
     number = create(pipelines, job("one", extra={"coverage": r"TOTAL (\d+)%"}))
     side = coordinator(pipelines)

@@ -105,6 +105,7 @@ def outcome(job: JobRecord) -> str:
         "runner_configuration_error": "it could not be set up as it is written",
         "runner_external_dependency_failure": "something outside did not answer",
         "runner_interrupted": "it was interrupted",
+        "environment_creation_failure": "its environment cannot be called so",
         "no_updates_running": "its runner was not heard of for long",
         "no_updates_canceling": "its runner was not heard of for long after it was canceled",
         "no_matching_runner": "no runner has its tags",

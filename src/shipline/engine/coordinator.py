@@ -193,11 +193,12 @@ class EngineCoordinator:
             return None
         try:
             payload = self.make_payload(live, job)
+            why = record_start(self.pipelines.store, live, job, payload)
         except EngineError as error:
             self._out.discard(job.id)
             self._refuse(job, str(error), getattr(error, "reason", "runner_configuration_error"))
             return None
-        if why := record_start(self.pipelines.store, live, job, payload):
+        if why:
             self._out.discard(job.id)
             self._refuse(job, why, OUTDATED)
             return None

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from shipline.engine.errors import Refusal
 from shipline.engine.live import Live
 from shipline.engine.possessions import Environment, Promise
 from shipline.engine.records import Deployment, JobRecord
@@ -19,6 +20,7 @@ from shipline.engine.states import COMPLETED
 from shipline.engine.store import Store
 from shipline.language.durations import seconds
 from shipline.language.expansion import expand
+from shipline.language.keywords.environment import NAME_RULE, is_name
 from shipline.language.pipeline import Pipeline
 from shipline.protocol.payload import JobPayload
 
@@ -34,7 +36,7 @@ def announce(store: Store, project_id: int, compiled: Pipeline, now: float) -> N
         if job.environment:
             values = {v.key: v.value for v in job.variables if v.key.startswith("CI_ENVIRONMENT_")}
             name = values.get("CI_ENVIRONMENT_NAME", "")
-            if name and "$" not in name and store.possession(project_id, Environment, name) is None:
+            if is_name(name) and "$" not in name and store.possession(project_id, Environment, name) is None:
                 kubernetes, tier = job.environment.get("kubernetes") or {}, values.get("CI_ENVIRONMENT_TIER")
                 made = Environment(name, tier or "other", created_at=now, updated_at=now, kubernetes=kubernetes)
                 store.possess(project_id, made)
@@ -42,12 +44,16 @@ def announce(store: Store, project_id: int, compiled: Pipeline, now: float) -> N
 
 def record_start(store: Store, live: Live, job: JobRecord, payload: JobPayload) -> str | None:
     """A job that a runner takes is recorded with its environment, which is there from now on. Gives why the job
-    must not run, where it would deploy something older than what is deployed."""
+    must not run, where it would deploy something older than what is deployed. Raises Refusal where its name, with
+    variables replaced, is none."""
     written = live.definitions[job.name].environment
     values = {variable.key: variable.value for variable in payload.variables} if written else {}
-    name = values.get("CI_ENVIRONMENT_NAME")
-    if not name:
+    if "CI_ENVIRONMENT_NAME" not in values:
         return None
+    name = expand(values["CI_ENVIRONMENT_NAME"], values)
+    if not is_name(name):
+        unfit = f"its environment {written.get('name')!r} would be called {name!r}: a name {NAME_RULE}"
+        raise Refusal("environment_creation_failure", unfit)
     commit, project_id = live.record.commit, live.record.project_id
     action = values.get("CI_ENVIRONMENT_ACTION", "start")
     url = values.get("CI_ENVIRONMENT_URL")

@@ -75,21 +75,19 @@ def unexpanded(
     ]
     environment = environment_name(definition, everything)
     if environment:
-        slugged = environment_slug(environment)
-        everything.insert(len(predefined), Variable("CI_ENVIRONMENT_SLUG", slugged, "predefined"))
+        told = {"CI_ENVIRONMENT_NAME": environment, "CI_ENVIRONMENT_SLUG": environment_slug(environment)}
+        everything[len(predefined) : len(predefined)] = [Variable(k, v, "predefined") for k, v in told.items()]
     everything += kept_outside(live, job, facts, environment)
     return [_literal(variable) for variable in _last_of_each(everything)]
 
 
 def environment_name(definition: Job, variables: list[Variable]) -> str | None:
-    """The name of the environment that the job deploys to, with variables replaced."""
+    """The name of the environment that the job deploys to, with variables replaced: unknown ones by nothing."""
     name = definition.environment.get("name")
     if not name:
         return None
-    values = {
-        variable.key: variable.value for variable in expand_all(_last_of_each(variables), keep_undefined=True)
-    }
-    return expand(str(name), values, keep_undefined=True)
+    values = {variable.key: variable.value for variable in expand_all(_last_of_each(variables))}
+    return expand(str(name), values)
 
 
 def predefined_of_job(live: Live, definition: Job, job: JobRecord, facts: Facts) -> dict[str, str]:

@@ -14,7 +14,7 @@ from shipline.engine import environments
 from shipline.engine.deployments import last_success
 from shipline.engine.possessions import Environment
 from shipline.language.job_variables import tier as guessed_tier
-from shipline.language.keywords.environment import MAX_LENGTH, NAME
+from shipline.language.keywords.environment import NAME_RULE, is_name
 from shipline.server import permissions as may
 from shipline.server import tables as t
 from shipline.server.api import shapes
@@ -69,16 +69,8 @@ async def create(call: Call) -> Response:
     name = call.text("name")
     if call.given("slug"):
         raise wrong_parameter("slug is automatically generated and cannot be changed")
-    if len(name) > MAX_LENGTH or not NAME.match(name) or name.strip("/") != name:
-        raise refusal(
-            400,
-            {
-                "name": [
-                    "can contain only letters, digits, '-', '_', '/', '$', '{', '}', '.', and spaces, "
-                    "but it cannot start or end with '/'"
-                ]
-            },
-        )
+    if not is_name(name):
+        raise refusal(400, {"name": [NAME_RULE]})
     if call.instance.store.possession(project.id, Environment, name) is not None:
         raise refusal(400, {"name": ["has already been taken"]})
     now = time.time()
