@@ -25,6 +25,21 @@ def test_a_push():
     assert "CI_COMMIT_TAG" not in found
 
 
+def test_where_the_configuration_is():
+    found = values(project_path="group/app", server_url="https://git.example.com:8443")
+    assert found["CI_CONFIG_REF_URI"] == "git.example.com:8443/group/app//.gitlab-ci.yml@refs/heads/main"
+    assert values(tag=True, ref="v1", config_path="ci/all.yml")["CI_CONFIG_REF_URI"].endswith(
+        "//ci/all.yml@refs/tags/v1"
+    )
+
+
+def test_without_a_dependency_proxy_images_come_from_docker_hub():
+    known = values()
+    assert known["CI_DEPENDENCY_PROXY_GROUP_IMAGE_PREFIX"] == known["CI_DEPENDENCY_PROXY_SERVER"] == "docker.io"
+    kept = values(dependency_proxy="git.example.com:443/group/dependency_proxy/containers")
+    assert kept["CI_DEPENDENCY_PROXY_SERVER"] == "git.example.com:443"
+
+
 def test_the_workflow_is_tried_before_the_pipeline_has_its_number():
     text = """
 include: {local: more.yml, rules: [{if: $CI_PIPELINE_IID}]}

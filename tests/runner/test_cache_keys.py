@@ -7,7 +7,7 @@ from shipline.objects.folder import Folder
 from shipline.protocol.payload import Variable
 from shipline.runner import RunnerConfig, RunnerError
 from shipline.runner.cache.config import AzureConfig, CacheConfig, GcsConfig, S3Config
-from shipline.runner.cache.keys import Key, file_name, key_of, object_name, sanitised, short_token
+from shipline.runner.cache.keys import Key, file_name, key_of, object_name, sanitised
 from shipline.runner.cache.store import authentication, endpoint, open_cache
 from shipline.runner.variables import Variables
 
@@ -64,7 +64,7 @@ def test_the_name_in_a_bucket_is_gitlab_runners():
     assert object_name(key, PAYLOAD, shared) == "project/7/k-protected"
     here = RunnerConfig(cache=CacheConfig(type="s3"))
     assert object_name(key, PAYLOAD, here) == "local/group/app/k-protected", "a number would be another's elsewhere"
-    assert short_token("glrt-abcdefghijkl") == "abcdefghi"
+    assert RunnerConfig(token="glrt-abcdefghijkl").short_token == "abcdefghi"
 
 
 def test_the_file_in_a_folder_is_one_name_however_odd_the_key():

@@ -26,7 +26,7 @@ from shipline.language.pipeline import Job, Pipeline
 
 ITSELF = "trigger:include"
 """What the file is called that only includes."""
-SHARED = ("CI_CONFIG_PATH", "CI_RELEASE_DESCRIPTION")
+SHARED = ("CI_CONFIG_PATH", "CI_CONFIG_REF_URI", "CI_RELEASE_DESCRIPTION")
 """Predefined variables that a child has from its parent, where that has them."""
 NO_JOBS = (
     "Pipeline will not run for the selected trigger. "

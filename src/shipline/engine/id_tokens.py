@@ -169,9 +169,6 @@ def claims(live: Live, job: JobRecord, values: dict[str, str], timeout: int, run
     path = f"refs/{'tags' if commit.is_tag else 'heads'}/{commit.ref}"
     said = {claim: values[name] for claim, name in FROM_VARIABLES.items() if values.get(name)}
     project = values.get("CI_PROJECT_PATH", "")
-    config = (
-        f"{values.get('CI_SERVER_FQDN', '')}/{project}//{values.get('CI_CONFIG_PATH', '.gitlab-ci.yml')}@{path}"
-    )
     found: dict[str, Any] = {
         "sub": f"project_path:{project}:ref_type:{kind}:ref:{commit.ref}",
         "iat": now,
@@ -190,7 +187,7 @@ def claims(live: Live, job: JobRecord, values: dict[str, str], timeout: int, run
         "runner_environment": "self-hosted",
         "sha": commit.sha,
         "project_visibility": values.get("CI_PROJECT_VISIBILITY", "private"),
-        "ci_config_ref_uri": config,
+        "ci_config_ref_uri": values.get("CI_CONFIG_REF_URI", ""),
         "ci_config_sha": commit.sha,
     }
     if environment := values.get("CI_ENVIRONMENT_NAME"):

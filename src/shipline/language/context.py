@@ -74,6 +74,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     on the server, the farthest group first; of one key the last wins, and one that is `Scoped` (`language.scopes`)
     is for jobs of some environments only. `inputs` answer the file's own `spec:inputs`. `pipeline_iid`: which of
     the project's pipelines it is. `release_description`: of the tag's release, where there is one already.
+    `dependency_proxy`: what stands before the names of Docker Hub's images, which is Docker Hub where nobody keeps
+    copies of them.
 
     `mend_quoted_colons`: a script line that YAML reads as a mapping because of a colon inside shell quotes is
     taken as the command it looks like, with a warning. GitLab refuses it.
@@ -112,6 +114,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     server_name: str = "Shipline"
     server_version: str = "18.0.0"
     registry: str = ""
+    dependency_proxy: str = "docker.io"
     features: str = ""
 
     merge_request: MergeRequest | None = None

@@ -15,6 +15,7 @@ MAX_MESSAGE = 100_000
 MAX_DESCRIPTION = 2700
 MAX_RELEASE_DESCRIPTION = 1024
 NUMBER = "CI_PIPELINE_IID"
+CONFIG = "CI_CONFIG_REF_URI"
 STRONGER_THAN_THE_FILE = ("GITLAB_USER_ID", "GITLAB_USER_EMAIL", "GITLAB_USER_LOGIN", "GITLAB_USER_NAME")
 """Predefined variables that a file cannot set: GitLab puts them above it, below those that a project keeps."""
 ADDRESS = re.compile(r"(?P<scheme>https?)://(?P<host>\[[^\]]*\]|[^:/]*)(?::(?P<port>\d+))?")
@@ -59,6 +60,7 @@ def predefined(context: Context) -> list[Variable]:
         values |= merge_request(context)
     if context.external_pull_request and context.source == "external_pull_request_event":
         values |= external_pull_request(context.external_pull_request)
+    values[CONFIG] = config_reference(context, str(values["CI_SERVER_FQDN"]))
     values |= context.extra_predefined
     return [
         Variable(key, str(value), "predefined", file=key == "TRIGGER_PAYLOAD")
@@ -97,7 +99,16 @@ def server(context: Context) -> dict[str, Any]:
         "CI_GITLAB_FIPS_MODE": None,
         "GITLAB_FEATURES": context.features,
         "CI_TEMPLATE_REGISTRY_HOST": "registry.gitlab.com",
+        "CI_DEPENDENCY_PROXY_SERVER": context.dependency_proxy.partition("/")[0],
+        "CI_DEPENDENCY_PROXY_GROUP_IMAGE_PREFIX": context.dependency_proxy,
+        "CI_DEPENDENCY_PROXY_DIRECT_GROUP_IMAGE_PREFIX": context.dependency_proxy,
     }
+
+
+def config_reference(context: Context, host: str) -> str:
+    """Where the pipeline's configuration is: `host/group/project//.gitlab-ci.yml@refs/heads/main`."""
+    ref = f"refs/{'tags' if context.tag else 'heads'}/{context.ref}"
+    return f"{host}/{context.project_path}//{context.config_path}@{ref}"
 
 
 def project(context: Context) -> dict[str, Any]:

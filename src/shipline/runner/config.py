@@ -6,6 +6,7 @@ named together in `ConfigFile.warnings`. A wrong type or value is a `RunnerError
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
@@ -17,6 +18,7 @@ from shipline.runner.security import ContainerSecurityContext, PodSecurityContex
 from shipline.runner.volumes import Volumes
 
 T = TypeVar("T")
+_TOKEN_KIND = re.compile(r"\A(?:glrt-|glrtr-)?(?:t\d_)?")
 ExecutorName = Literal["auto", "kubernetes", "shell"]
 
 
@@ -198,6 +200,11 @@ class RunnerConfig(msgspec.Struct):
     context: str = ""
     kubernetes: KubernetesConfig = msgspec.field(default_factory=KubernetesConfig)
     cache: CacheConfig | None = None
+
+    @property
+    def short_token(self) -> str:
+        """The part of the token that may be shown: what tells the runner from others."""
+        return _TOKEN_KIND.sub("", self.token, count=1)[:9]
 
 
 class ConfigFile(msgspec.Struct):

@@ -56,6 +56,7 @@ class Job:
             "CI_CONCURRENT_ID": str(self.number),
             "CI_CONCURRENT_PROJECT_ID": str(self.number),
             "CI_SERVER": "yes",
+            "CI_RUNNER_SHORT_TOKEN": self.config.short_token,
             "CI_JOB_IMAGE": image,
             "RUNNER_TEMP_PROJECT_DIR": self.places.temporary,
             "GITLAB_ENV": self.environment_file,
@@ -109,6 +110,7 @@ def _offered() -> tuple[Variable, ...]:
     offered = {
         "CI": "true",
         "CI_RUNNER_VERSION": shipline.__version__,
+        "CI_RUNNER_REVISION": f"v{shipline.__version__}",
         "CI_RUNNER_EXECUTABLE_ARCH": f"linux/{machine}",
     }
     return tuple(Variable(key, value, public=True, raw=True) for key, value in offered.items())

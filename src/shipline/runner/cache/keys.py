@@ -21,7 +21,6 @@ SUFFIX = ".zip"
 LONGEST = 200  # characters of a file's name that are left as they are
 _ENCODED = re.compile(r"%2f|%2e|\\", re.IGNORECASE)
 _MEANT = {"%2f": "/", "%2e": ".", "\\": "/"}
-_TOKEN_KIND = re.compile(r"\A(?:glrt-|glrtr-)?(?:t\d_)?")
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -72,7 +71,7 @@ def bucket_folder(config: RunnerConfig, project_id: int, project_path: str) -> s
     path = config.cache.path.strip("/") if config.cache else ""
     if not config.url:
         return "/".join(part for part in (path, "local", sanitised(project_path)) if part)
-    own = "" if config.cache and config.cache.shared else f"runner/{short_token(config.token)}"
+    own = "" if config.cache and config.cache.shared else f"runner/{config.short_token}"
     return "/".join(part for part in (path, own, "project", str(project_id)) if part)
 
 
@@ -93,8 +92,3 @@ def disk_folder(config: RunnerConfig, project_id: int) -> str:
 def shown_key(file: str) -> str:
     """The key of a file's name, for people; of a long one, as much as it has."""
     return unquote(file.removesuffix(SUFFIX))
-
-
-def short_token(token: str) -> str:
-    """The part of a runner's token that may be shown."""
-    return _TOKEN_KIND.sub("", token, count=1)[:9]
