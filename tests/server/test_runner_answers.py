@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.server.conftest import Agent, Running
+from tests.server.test_pages_for_people import Browser
 
 
 def upload(agent: Agent, job: dict[str, Any], data: bytes, kind: str, form: str, **more: Any) -> Any:
@@ -184,6 +185,37 @@ def test_a_log_beyond_the_limit_fails_its_job(server: Running, agent):
     record = server.inside(lambda instance: instance.store.job(job["id"]))
     assert (record.status, record.failure_reason) == ("failed", "trace_size_exceeded")
     assert agent.trace(job, 0, b"more").headers["Job-Status"] == "failed"
+
+
+def test_a_log_that_shows_variables_is_for_developers_only(server, project, agent):
+    server.api("PUT", f"/projects/{project.id}", json={"visibility": "public"})
+    stranger = server.person(f"reads-{project.id}")
+    token = server.inside(lambda instance: instance.accounts.create_token(stranger, "t", ("api",))[1])
+    browser = Browser(server)
+    browser.open("/users/sign_in")
+    browser.send("/users/sign_in", login=f"reads-{project.id}", password="correct horse battery", to="/")
+
+    def wrote(job: dict[str, Any], debug: str, text: str) -> tuple[Any, str]:
+        """What the stranger then gets: the answer of the API, and the job's page."""
+        key = {"JOB-TOKEN": job["token"], "Content-Range": f"0-{len(text) - 1}"}
+        said = {"debug_trace": debug}
+        sent = server.call("PATCH", f"/jobs/{job['id']}/trace", data=text, headers=key, params=said)
+        assert sent.status_code == 202
+        answer = server.api("GET", f"/projects/{project.id}/jobs/{job['id']}/trace", token)
+        return answer, browser.open(f"/{project.full_path}/-/jobs/{job['id']}")
+
+    plain = agent.job()
+    answer, page = wrote(plain, "false", "hello\n")
+    assert answer.text == "hello\n" and "hello" in page
+    agent.update(plain, "failed")
+    server.api("POST", f"/projects/{project.id}/jobs/{plain['id']}/retry")
+    debugged = agent.job()
+    answer, page = wrote(debugged, "true", "+ export WHO=me\n")
+    assert answer.status_code == 403
+    assert "WHO" not in page and "only developers" in page
+    browser.open(f"{browser.path}/events")
+    assert browser.status == 404
+    assert "WHO" in server.api("GET", f"/projects/{project.id}/jobs/{debugged['id']}/trace").text
 
 
 def test_managers_are_forgotten_one_by_one(server, agent):

@@ -144,6 +144,12 @@ class Pipelines(LivePipelines):
                 others = [each for each in current.reports if each.kind != report.kind]
                 change.set(job.name, reports=[*others, report])
 
+    def debugged(self, job: JobRecord) -> None:
+        """The runner says that the log of the running job shows the job's variables."""
+        with self.changing(job.pipeline_id) as change:
+            if change.job(job.name).id == job.id:
+                change.set(job.name, debug=True)
+
     def play(self, pipeline_id: int, name: str, variables: Variables = None, inputs: Inputs = None) -> JobRecord:
         """A person starts a manual or delayed job, perhaps with variables of its own, or inputs."""
         hierarchy.check_playable(self.job(pipeline_id, name))

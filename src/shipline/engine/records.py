@@ -121,7 +121,7 @@ class JobRecord(msgspec.Struct, frozen=True):
     `bridge`: no runner takes it (`shipline.engine.bridges`); `downstream` is then the number of the pipeline that
     it follows, once there is one. `dotenv`: the variables that the job reported for later ones; `reports`: what its
     other reports come to. `files_gone`: what it left has been erased, or has expired. `user_id`: on a server, who
-    started the bridge, when that was not the pipeline's user.
+    started the bridge, when that was not the pipeline's user. `debug`: its log shows its variables.
     """
 
     id: int
@@ -154,6 +154,7 @@ class JobRecord(msgspec.Struct, frozen=True):
     dotenv: list[PipelineVariable] = []
     reports: list[Report] = []
     files_gone: bool = False
+    debug: bool = False
 
     @property
     def duration(self) -> float | None:

@@ -163,7 +163,10 @@ class HttpCoordinator:
     async def append_trace(self, job: JobPayload, offset: int, data: bytes) -> Answer:
         headers = {"JOB-TOKEN": job.token, "Content-Range": f"{offset}-{offset + len(data) - 1}"}
         headers["Content-Type"] = "text/plain"
-        status, told, _ = await self._call("PATCH", f"/jobs/{job.id}/trace", data=data, headers=headers)
+        shown = {"debug_trace": str(_shows_variables(job)).lower()}
+        status, told, _ = await self._call(
+            "PATCH", f"/jobs/{job.id}/trace", params=shown, data=data, headers=headers
+        )
         answer = self._answer(job, status, told)
         wanted = _seconds(told.get("X-GitLab-Trace-Update-Interval", ""))
         answer.pause = min(wanted, LONGEST_PAUSE) if wanted > WATCHED else min(wanted, AT_ONCE)
@@ -311,6 +314,12 @@ class HttpCoordinator:
             await asyncio.sleep(min(pause, LONGEST_PAUSE))
             pause *= 2
         raise OSError(f"{self._base} does not answer")
+
+
+def _shows_variables(job: JobPayload) -> bool:
+    """Whether the job wants each command in its log as the shell runs it."""
+    last = {variable.key: variable.value for variable in job.variables}
+    return last.get("CI_DEBUG_TRACE", "").lower() in ("true", "1")
 
 
 def _seconds(text: str) -> float:

@@ -20,6 +20,7 @@ from shipline.server.http.answers import because, no_record, no_such, refusal, w
 from shipline.server.http.call import Call
 from shipline.server.http.paging import PAGE, paged_query
 from shipline.server.http.routes import Endpoint
+from shipline.server.instance import Instance
 
 LISTED_A_MINUTE = 600
 ROLE_NAMES = ((10, "guest"), (20, "reporter"), (30, "developer"), (40, "maintainer"), (50, "owner"))
@@ -100,6 +101,8 @@ async def allowed_agents(call: Call) -> Response:
 
 async def trace(call: Call) -> Response:
     _, row = wanted_job(call, reading(call))
+    if is_debugged(call.instance, row.id):
+        call.project(may.DEVELOPER)
     traces = call.instance.traces
     await traces.bring(row.id)
     size = traces.size(row.id)
@@ -177,6 +180,12 @@ def _checked_inputs(call: Call, row: Any) -> dict[str, Any]:
         live = call.instance.pipelines.live(row.pipeline_id)
         checked(live.definitions[row.name], {**live.jobs[row.name].inputs, **given})
     return given
+
+
+def is_debugged(instance: Instance, job_id: int) -> bool:
+    """Whether the job's log shows its variables: only developers may read it."""
+    record = instance.store.job(job_id)
+    return record is not None and record.debug
 
 
 def wanted_job(call: Call, level: int) -> tuple[Any, Any]:

@@ -128,6 +128,8 @@ async def append_trace(call: Call) -> Response:
     if room <= 0 or int(length) > room:
         call.instance.pipelines.finished(running.job, "failed", "trace_size_exceeded")
         raise refusal(403)
+    if offset == 0 and call.boolean("debug_trace") and not running.job.debug:
+        call.instance.pipelines.debugged(running.job)
     traces = call.instance.traces
     fits, end = offset == traces.size(running.job.id), offset
     async for part in call.pieces(room):

@@ -18,6 +18,7 @@ from shipline.server.web.page import HEADERS, Page, missing, plain
 ACTIONS = {"play": api.play, "retry": api.retry, "cancel": api.cancel, "erase": api.erase}
 SHOWN = 512 << 10
 """Bytes of a log that a page shows at first: its end."""
+FOR_DEVELOPERS = b"This log shows variables (CI_DEBUG_TRACE): only developers of the project may read it.\n"
 LOOK_EVERY = 0.5
 """Seconds."""
 
@@ -27,8 +28,11 @@ async def show(page: Page) -> Response:
     traces = page.instance.traces
     size = traces.size(job["id"])
     start = max(size - SHOWN, 0)
-    text = await asyncio.to_thread(traces.read, job["id"], start)
     level = page.instance.projects.level(page.instance.projects.by_id(project["id"]), page.caller)
+    if level < DEVELOPER and api.is_debugged(page.instance, job["id"]):
+        start, text = 0, FOR_DEVELOPERS
+    else:
+        text = await asyncio.to_thread(traces.read, job["id"], start)
     return page.show(
         "job.html",
         project=project,
@@ -43,7 +47,10 @@ async def show(page: Page) -> Response:
 
 async def events(page: Page) -> Response:
     """What comes to the log from a byte on, as server-sent events; the last says how the job ended."""
-    _, job = await _wanted(page)
+    project, job = await _wanted(page)
+    level = page.instance.projects.level(page.instance.projects.by_id(project["id"]), page.caller)
+    if level < DEVELOPER and api.is_debugged(page.instance, job["id"]):
+        raise missing()
     start = page.request.query_params.get("offset", "0")
     stream = _lines(page, int(job["id"]), int(start) if start.isdigit() else 0)
     return StreamingResponse(stream, media_type="text/event-stream", headers=HEADERS)
