@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from contextlib import aclosing
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -122,25 +123,14 @@ class Client:
 
     async def watch(self, path: str, **query: str) -> AsyncIterator[tuple[str, Object]]:
         """Events of one watch request until the server ends it; ApiError for an ERROR event."""
-        server, headers = await self._ready()
         target = with_query(path, [("watch", "true"), ("allowWatchBookmarks", "true"), *query.items()])
-        connection = None
-        try:
-            async with asyncio.timeout(CALL_TIME):
-                answer, connection = await server.ask("GET", target, headers)
-            if answer.status != 200:
-                raise ApiError.from_body(answer.status, await answer.read())
-            async for line in _lines(answer.parts()):
+        async with aclosing(self._stream(target, "the watch broke")) as lines:
+            async for line in lines:
                 event = json.loads(line)
                 if event["type"] == "ERROR":
                     status = event["object"]
                     raise ApiError(status.get("code", 500), status.get("reason", ""), status.get("message", ""))
                 yield event["type"], event["object"]
-        except OSError as error:
-            raise Unreachable(f"{self.access.server}: the watch broke: {_words(error)}") from None
-        finally:
-            if connection is not None:
-                connection.close()
 
     async def logs(self, namespace: str, pod: str, container: str, *, tail: int) -> str:
         """The last lines of a container's log; empty when there is none to be had."""
@@ -155,9 +145,15 @@ class Client:
     async def lines(self, namespace: str, pod: str, container: str) -> AsyncIterator[bytes]:
         """A container's log from its begin, each line with its time, as long as there comes more. ApiError before
         the container runs, Unreachable when the connection breaks."""
-        server, headers = await self._ready()
         query = {"container": container, "follow": "true", "timestamps": "true"}
         target = with_query(f"/api/v1/namespaces/{namespace}/pods/{pod}/log", query.items())
+        async with aclosing(self._stream(target, "the log broke off")) as lines:
+            async for line in lines:
+                yield line
+
+    async def _stream(self, target: str, broken: str) -> AsyncGenerator[bytes, None]:
+        """The lines of an answer that goes on. Unreachable, which says that it is `broken`, when it breaks."""
+        server, headers = await self._ready()
         connection = None
         try:
             async with asyncio.timeout(CALL_TIME):
@@ -167,7 +163,7 @@ class Client:
             async for line in _lines(answer.parts()):
                 yield line
         except OSError as error:
-            raise Unreachable(f"{self.access.server}: the log broke off: {_words(error)}") from None
+            raise Unreachable(f"{self.access.server}: {broken}: {_words(error)}") from None
         finally:
             if connection is not None:
                 connection.close()

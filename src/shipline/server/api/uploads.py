@@ -6,42 +6,27 @@ import mimetypes
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import FileResponse, Response
 
 from shipline.server import permissions as may
 from shipline.server import tables as t
 from shipline.server.api import shapes
 from shipline.server.api.commits import reading_code
-from shipline.server.http.answers import no_record, refusal, time_text, wrong_parameter
+from shipline.server.http.answers import no_record, time_text
 from shipline.server.http.call import Call
+from shipline.server.http.files import uploaded
 from shipline.server.http.paging import PAGE, paged_query
 from shipline.server.http.routes import Endpoint
 from shipline.server.uploads import LARGEST
 from shipline.server.web import sessions
 
-OVERHEAD = 64 << 10
-"""Bytes of a form around its file."""
-
 
 async def upload(call: Call) -> Response:
     """POST: a form with one file. A larger file than is allowed is not read to its end."""
     project, user = call.project(may.REPORTER), call.user()
-    if int(call.request.headers.get("content-length", "0")) > LARGEST + OVERHEAD:
-        raise refusal(413)
-    parser = MultiPartParser(call.request.headers, call.pieces(LARGEST + OVERHEAD), max_files=1, max_fields=8)
-    try:
-        form = await parser.parse()
-    except (MultiPartException, KeyError):
-        raise wrong_parameter("file is invalid") from None
-    try:
-        file = form.get("file")
-        if file is None or isinstance(file, str):
-            raise wrong_parameter("file is missing")
+    async with uploaded(call, LARGEST) as file:
         name = file.filename or "file"
         secret, size = await run_in_threadpool(call.instance.uploads.write, project.id, file.file)
-    finally:
-        await form.close()
     row = call.instance.uploads.add(project.id, secret, name, size, user.user_id)
     call.audit("upload", f"{project.full_path}: {row.filename}")
     address = f"/uploads/{row.secret}/{row.filename}"

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import IO
 
 from starlette.concurrency import run_in_threadpool
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from shipline.engine.records import PipelineVariable, Report
@@ -17,6 +16,7 @@ from shipline.protocol.coordinator import FileRefused
 from shipline.server.artifacts import Received
 from shipline.server.http.answers import refusal, wrong_parameter
 from shipline.server.http.call import Call
+from shipline.server.http.files import uploaded
 from shipline.server.http.routes import Endpoint
 from shipline.server.job_tokens import job_caller
 from shipline.server.project_settings import settings_of
@@ -25,8 +25,6 @@ from shipline.server.settings import MIB
 
 FORMATS = ("zip", "gzip", "raw")
 UPLOADS_A_MINUTE = 200
-OVERHEAD = 1 << 16
-"""Bytes that a form adds to its file."""
 SMALLER = {"terraform": 5 * MIB, "cyclonedx": 5 * MIB, "lsif": 100 * MIB}
 """The types of files that may be less large than others, as GitLab's plans have them."""
 SIGNED_FOR = timedelta(minutes=10)
@@ -50,23 +48,9 @@ async def upload(call: Call) -> Response:
         raise refusal(400, "Invalid file format with specified file type")
     expire_at = _expiry(call)
     limit = _limit(call, running, file_type)
-    if int(call.request.headers.get("content-length", "0")) > limit + OVERHEAD:
-        raise refusal(413)
-    parser = MultiPartParser(call.request.headers, call.pieces(limit + OVERHEAD), max_files=2, max_fields=8)
-    try:
-        form = await parser.parse()
-    except (MultiPartException, KeyError):
-        raise wrong_parameter("file is invalid") from None
-    try:
-        file = form.get("file")
-        if file is None or isinstance(file, str):
-            raise wrong_parameter("file is missing")
-        if (file.size or 0) > limit:
-            raise refusal(413)
+    async with uploaded(call, limit) as file:
         name = (file.filename or file_type).rpartition("/")[2]
         return await _keep(call, running, file.file, file_type, file_format, name, expire_at)
-    finally:
-        await form.close()
 
 
 def _limit(call: Call, running: RunningJob, file_type: str) -> int:
