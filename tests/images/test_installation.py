@@ -105,7 +105,7 @@ def test_a_port_that_is_taken(cluster):
     [
         (["add", "localhost"], "", "'localhost' is no registry name"),
         (["add", NAME, "--user", "a:b"], "x\n", "'a:b' cannot be a registry's user name"),
-        (["add", NAME, "--user", "robot"], "", "the password of the registry user 'robot' is empty"),
+        (["add", NAME, "--user", "robot"], "", "Password of robot: nothing came on standard input"),
         (["add", "x.example.com", "--image", "nonsense"], "", "write PATH=IMAGE"),
         (["add", "x.example.com", "--image", "a=no/such-image"], "", "pushing no/such-image to the registry as a"),
     ],
