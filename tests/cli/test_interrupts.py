@@ -1,4 +1,4 @@
-"""Whatever a job does about it: soon after Ctrl-C nothing of it runs."""
+"""Whatever a job does about it: five seconds after Ctrl-C nothing of it runs."""
 
 import signal
 import subprocess
@@ -10,8 +10,8 @@ from tests.cli.test_later import goes_on, nap, started, wait_for_line
 
 __all__ = ["nap"]  # a fixture
 
-SOON = 30.0
-"""Seconds on a busy machine; on a quiet one it is less than five. What nobody ends goes on for 90."""
+SOON = 5.0
+"""Seconds, as is promised. What nobody ends goes on for 90."""
 STUBBORN = """
 stubborn:
   script:
