@@ -32,7 +32,7 @@ async def test_what_is_there_costs_nothing(engine):
     told = []
     began = time.monotonic()
     made = await ensure(engine, ["pause", "node"], told.append)
-    assert time.monotonic() - began < 10 and told == []  # making one takes longer
+    assert time.monotonic() - began < 1 and told == []
     assert docker("image", "inspect", "--format", "{{.Id}}", made["pause"]) == docker(
         "image", "inspect", "--format", "{{.Id}}", "shipline/pause"
     )

@@ -75,4 +75,4 @@ def test_a_million_lines_are_masked_in_bulk():
     start = time.process_time()
     for _ in range(100):
         masker.mask(chunk)
-    assert time.process_time() - start < 5  # a line at a time takes many times as long
+    assert time.process_time() - start < 1.5  # a line at a time takes many times as long

@@ -265,7 +265,7 @@ async def test_a_runner_that_is_stopped_by_force_leaves_no_pod(pods, source):
     start = time.monotonic()
     running.cancel()
     await asyncio.wait([running])
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 5
     assert desk.results[payload.id].failure_reason == "runner_interrupted"
     assert pods_of(pods, payload) == []
 

@@ -102,7 +102,7 @@ async def test_a_cancel_heard_in_the_answer_to_a_log_counts(shells, source):
     start = time.monotonic()
     await run(shells, desk)
     assert desk.results[payload.id].failure_reason == "job_canceled"
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 5
 
 
 async def test_secrets_are_asked_for_as_often_as_the_job_says(shells, source, monkeypatch):

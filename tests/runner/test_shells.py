@@ -82,7 +82,7 @@ async def test_a_child_left_in_the_background_does_not_hold_the_job_and_is_gone_
     start = time.monotonic()
     sleep = f"sleep 300.{os.getpid()}"
     log, _ = await ran(shells, job(source, f"{sleep} & echo started"))
-    assert time.monotonic() - start < 60
+    assert time.monotonic() - start < 5
     assert "started" in log
     assert processes(sleep) == []
 
@@ -151,10 +151,12 @@ async def test_a_log_longer_than_its_limit_is_cut_and_the_job_goes_on(shells, so
 
 async def test_huge_output_arrives_whole(shells, source):
     large = msgspec.structs.replace(shells, output_limit=1 << 20)
+    start = time.monotonic()
     log, _ = await ran(large, job(source, "seq 1 300000", "head -c 3000000 /dev/zero | tr '\\0' x; echo"))
     assert "\n1\n2\n" in log
     assert "\n299999\n300000\n" in log
     assert "x" * 3_000_000 in log
+    assert time.monotonic() - start < 10
 
 
 @pytest.mark.parametrize(

@@ -45,9 +45,11 @@ def test_a_held_question_is_answered_by_a_push(tmp_path):
         asking.start()
         time.sleep(0.3)
         assert not answers
+        pushed_at = time.monotonic()
         repository.push()
         asking.join(40)
         assert [answer.status_code for answer in answers] == [201]
+        assert time.monotonic() - pushed_at < 2
     finally:
         server.stop()
 
@@ -175,7 +177,7 @@ def test_the_server_stops_while_runners_wait(tmp_path):
     started = time.monotonic()
     server.stop()
     until(lambda: not waiting.is_alive(), 20)
-    assert time.monotonic() - started < 30  # it would be held for 50 s
+    assert time.monotonic() - started < 3
 
 
 def test_cleared_caches_are_not_found_any_more(server, project, agent, repository):

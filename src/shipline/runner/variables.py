@@ -13,8 +13,6 @@ from shipline.runner.expansion import expand
 
 _DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ms|h|m|s)")
 _UNIT = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-
-
 YES = frozenset(("1", "t", "true"))
 NO = frozenset(("0", "f", "false"))
 

@@ -126,7 +126,7 @@ def test_a_pod_that_does_not_listen_is_killed_when_its_time_is_over(live: Live) 
     name = live.run(pod("trap '' TERM; while :; do sleep 1; done") | {"terminationGracePeriodSeconds": 1})
     began = time.monotonic()
     live.kubectl("delete", "pod", name)
-    assert 0.9 < time.monotonic() - began < 20  # it would have 30 s
+    assert 0.9 < time.monotonic() - began < 5
 
 
 def test_a_deadline_ends_a_pod(live: Live) -> None:
